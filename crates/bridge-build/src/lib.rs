@@ -1,0 +1,60 @@
+//! Compiles a provider's contract, called from its `build.rs`.
+//!
+//! No `protoc`: protox compiles the protos in Rust. Out come the prost messages and tonic services, and
+//! a descriptor set that keeps custom options, from which the mapping tables, reflection and redaction
+//! are made when the service starts.
+
+use std::{
+    env,
+    error::Error,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use protox::Compiler;
+
+/// Compiles every proto of `ispbridge/<provider>/v1` under the workspace's `proto/` folder.
+///
+/// `provider` is the package's word, for example `internet_solutions`. The generated files are
+/// `OUT_DIR/ispbridge.<provider>.v1.rs` and `OUT_DIR/descriptors.bin`.
+///
+/// # Errors
+/// What protox says about a proto, or that a file cannot be read or written.
+///
+/// # Panics
+/// If it is not called from a `build.rs` two folders below the workspace.
+pub fn compile(provider: &str) -> Result<(), Box<dyn Error>> {
+    let workspace = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("../..");
+    let protos = workspace.join("proto");
+    println!("cargo:rerun-if-changed={}", protos.display());
+    let mut compiler = Compiler::new([protos.clone(), protos.join("third_party")])?;
+    compiler.include_imports(true);
+    compiler.open_files(contract_files(&protos, provider)?)?;
+    generate(&compiler, provider)?;
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
+    fs::write(out.join("descriptors.bin"), compiler.encode_file_descriptor_set())?;
+    Ok(())
+}
+
+fn contract_files(protos: &Path, provider: &str) -> Result<Vec<PathBuf>, Box<dyn Error>> {
+    let folder = protos.join("ispbridge").join(provider).join("v1");
+    let mut files = Vec::new();
+    for entry in fs::read_dir(&folder)? {
+        files.push(entry?.path());
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn generate(compiler: &Compiler, provider: &str) -> Result<(), Box<dyn Error>> {
+    let mut config = prost_build::Config::new();
+    config.enable_type_names();
+    // Secrets and large records must not be printed by accident; telemetry redacts by descriptor instead.
+    config.skip_debug([format!(".ispbridge.{provider}.v1")]);
+    config.disable_comments(["."]);
+    config.include_file("contract.rs");
+    tonic_prost_build::configure()
+        .build_client(false)
+        .compile_fds_with_config(compiler.file_descriptor_set(), config)?;
+    Ok(())
+}

@@ -1,0 +1,46 @@
+//! The outbound HTTP profile: what every call to an upstream keeps to.
+//!
+//! No redirects, no proxy unless configured, nothing but gzip, a cap on the decoded body, and four
+//! timeouts inside the caller's deadline (reliability.md B.3).
+
+mod address;
+mod client;
+mod reply;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use url::Url;
+
+pub use address::{BaseUrl, BaseUrlError};
+pub use client::{Client, ClientError, Transport};
+pub use reply::HttpReply;
+
+/// A request, ready to be sent.
+#[derive(Clone, Debug)]
+pub struct HttpRequest {
+    /// The HTTP method.
+    pub method: Method,
+    /// The whole address.
+    pub url: Url,
+    /// Headers besides those that HTTP itself needs.
+    pub headers: HeaderMap,
+    /// The body, empty for none.
+    pub body: Bytes,
+}
+
+impl HttpRequest {
+    /// A POST of a text with a content type.
+    #[must_use]
+    pub fn post(url: Url, content_type: &'static str, body: String) -> Self {
+        let mut headers = HeaderMap::new();
+        headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        HttpRequest { method: Method::POST, url, headers, body: body.into() }
+    }
+
+    /// Adds a header that is not secret.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
+}

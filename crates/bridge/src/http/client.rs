@@ -1,0 +1,185 @@
+//! Sends requests and says, of each that fails, what is known about its effect.
+
+use std::{error::Error, time::Duration};
+
+use reqwest::redirect;
+use serde::Deserialize;
+use tokio::time::{Instant, timeout_at};
+
+use super::{BaseUrl, BaseUrlError, HttpReply, HttpRequest, address::Resolver};
+use crate::fault::{Fault, Kind, Outcome};
+
+/// How an account's upstream is reached: the `transport` table of an account.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Transport {
+    /// Whether reads may share connections. Off for servers that serve one connection at a time, as a
+    /// stock SOAP::Lite daemon does. Writes open a fresh connection either way.
+    pub keep_alive: bool,
+    /// Calls in flight at a time on this account; more are refused at once.
+    pub in_flight: usize,
+    /// Whether the upstream may have a private or local address.
+    pub allow_private: bool,
+    /// A proxy for this account, `http://host:port`; none otherwise, whatever the environment says.
+    pub proxy: Option<BaseUrl>,
+    /// Seconds for name, connection and TLS.
+    pub connect_seconds: f64,
+    /// Seconds from sending to the first byte of the reply.
+    pub first_byte_seconds: f64,
+    /// Seconds between two pieces of a reply.
+    pub idle_seconds: f64,
+    /// Seconds that an unused connection is kept for the next read.
+    pub pool_idle_seconds: f64,
+    /// Bytes of a reply after decompression.
+    pub max_reply_bytes: usize,
+}
+
+impl Default for Transport {
+    fn default() -> Self {
+        Transport {
+            keep_alive: true,
+            in_flight: 8,
+            allow_private: false,
+            proxy: None,
+            connect_seconds: 3.0,
+            first_byte_seconds: 30.0,
+            idle_seconds: 10.0,
+            pool_idle_seconds: 4.0,
+            max_reply_bytes: 8 << 20,
+        }
+    }
+}
+
+/// The HTTP client of one account.
+#[derive(Debug)]
+pub struct Client {
+    pooled: reqwest::Client,
+    fresh: reqwest::Client,
+    transport: Transport,
+}
+
+/// Why a client cannot be made; names the key.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The upstream's address is private and that is not allowed.
+    #[error("base_url {0}")]
+    BaseUrl(#[from] BaseUrlError),
+    /// The TLS or proxy settings do not work.
+    #[error("transport: {0}")]
+    Transport(String),
+}
+
+impl Client {
+    /// Makes the client of an account whose upstream is at `base`.
+    ///
+    /// # Errors
+    /// [`ClientError`] when the address is private and that is not allowed, or TLS cannot be set up.
+    pub fn new(base: &BaseUrl, transport: &Transport) -> Result<Self, ClientError> {
+        base.check_private(transport.allow_private)?;
+        let idle = if transport.keep_alive { 8 } else { 0 };
+        Ok(Client { pooled: build(transport, idle)?, fresh: build(transport, 0)?, transport: transport.clone() })
+    }
+
+    /// Sends one request and reads the whole reply. A write takes a fresh connection: on a kept one the
+    /// server's own idle timeout can close it while the request is on its way, and nobody can tell
+    /// whether it was read.
+    ///
+    /// # Errors
+    /// A [`Fault`]: NOT_SENT if no connection was made, else UNKNOWN.
+    pub async fn send(&self, request: &HttpRequest, write: bool, deadline: Instant) -> Result<HttpReply, Fault> {
+        let client = if write { &self.fresh } else { &self.pooled };
+        let limit = deadline.min(Instant::now() + Duration::from_secs_f64(self.transport.first_byte_seconds));
+        let sent = timeout_at(limit, client.execute(outgoing(request))).await;
+        let mut response = sent.map_err(|_| late(limit == deadline))?.map_err(|error| transport_fault(&error))?;
+        let status = response.status();
+        let headers = std::mem::take(response.headers_mut());
+        let body =
+            self.read_body(&mut response, deadline).await.map_err(|fault| fault.with_http_status(status.as_u16()))?;
+        Ok(HttpReply { status, headers, body })
+    }
+
+    async fn read_body(&self, response: &mut reqwest::Response, deadline: Instant) -> Result<Vec<u8>, Fault> {
+        let mut body = Vec::with_capacity(response.content_length().unwrap_or(0).min(64 << 10) as usize);
+        loop {
+            let limit = deadline.min(Instant::now() + Duration::from_secs_f64(self.transport.idle_seconds));
+            let chunk = timeout_at(limit, response.chunk()).await.map_err(|_| late(limit == deadline))?;
+            let Some(chunk) = chunk.map_err(|error| transport_fault(&error))? else { return Ok(body) };
+            if body.len() + chunk.len() > self.transport.max_reply_bytes {
+                return Err(too_large(self.transport.max_reply_bytes));
+            }
+            body.extend_from_slice(&chunk);
+        }
+    }
+}
+
+fn build(transport: &Transport, idle_connections: usize) -> Result<reqwest::Client, ClientError> {
+    let mut builder = reqwest::Client::builder()
+        .redirect(redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .http1_only()
+        .tls_version_min(reqwest::tls::Version::TLS_1_2)
+        .connect_timeout(Duration::from_secs_f64(transport.connect_seconds))
+        .pool_max_idle_per_host(idle_connections)
+        .pool_idle_timeout(Duration::from_secs_f64(transport.pool_idle_seconds))
+        .tcp_nodelay(true)
+        .user_agent(concat!("ispbridge/", env!("CARGO_PKG_VERSION")))
+        .dns_resolver(Resolver { allow_private: transport.allow_private })
+        .no_proxy();
+    if let Some(proxy) = &transport.proxy {
+        let proxy = reqwest::Proxy::all(proxy.url().clone())
+            .map_err(|_| ClientError::Transport("proxy cannot be used".into()))?;
+        builder = builder.proxy(proxy);
+    }
+    builder.build().map_err(|error| ClientError::Transport(error.without_url().to_string()))
+}
+
+fn outgoing(request: &HttpRequest) -> reqwest::Request {
+    let mut outgoing = reqwest::Request::new(request.method.clone(), request.url.clone());
+    *outgoing.headers_mut() = request.headers.clone();
+    if !request.body.is_empty() {
+        *outgoing.body_mut() = Some(request.body.clone().into());
+    }
+    outgoing
+}
+
+fn late(by_deadline: bool) -> Fault {
+    if by_deadline {
+        Fault::new(
+            Kind::DeadlineExceeded,
+            Outcome::Unknown,
+            "UPSTREAM_TIMEOUT",
+            "the deadline passed before the upstream answered",
+        )
+    } else {
+        Fault::new(Kind::Unavailable, Outcome::Unknown, "UPSTREAM_TIMEOUT", "the upstream did not answer in time")
+    }
+}
+
+fn too_large(limit: usize) -> Fault {
+    let message = format!("the upstream's reply is larger than {limit} bytes");
+    Fault::new(Kind::TooLarge, Outcome::Unknown, "UPSTREAM_BODY_TOO_LARGE", message)
+}
+
+/// Without a connection nothing was sent; with one, the request may have been read and carried out even
+/// if the answer says only that the connection closed.
+fn transport_fault(error: &reqwest::Error) -> Fault {
+    let text = cause(error);
+    if !error.is_connect() {
+        let message = format!("the connection to the upstream broke: {text}");
+        return Fault::new(Kind::Unavailable, Outcome::Unknown, "UPSTREAM_CONNECTION", message);
+    }
+    let tls =
+        text.contains("certificate") || text.contains("tls") || text.contains("TLS") || text.contains("handshake");
+    let reason = if tls { "UPSTREAM_TLS" } else { "UPSTREAM_UNREACHABLE" };
+    Fault::new(Kind::Unavailable, Outcome::NotSent, reason, format!("the upstream cannot be reached: {text}"))
+}
+
+/// The innermost cause: the outer ones quote the address with all that stands in it.
+fn cause(error: &reqwest::Error) -> String {
+    let mut innermost: &dyn Error = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    if std::ptr::eq(innermost, error as &dyn Error) { "no further detail".to_owned() } else { innermost.to_string() }
+}

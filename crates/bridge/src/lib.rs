@@ -1,0 +1,29 @@
+//! Messages <-> upstream wires, and what is known about each attempt.
+//!
+//! A provider's service takes a gRPC request, and this crate does the rest: the mapping tables
+//! ([`table`]) turn the message into a neutral tree ([`node`]), a wire ([`wire`]) turns the tree into an
+//! HTTP request, the outbound profile ([`http`]) sends it, and the way back is the same in reverse.
+//! [`Upstream`] ties them together and decides what may be repeated. It knows no provider and no gRPC
+//! server.
+
+mod call;
+pub mod fault;
+pub mod http;
+pub mod node;
+pub mod problem;
+mod retry;
+mod secret;
+pub mod session;
+mod status;
+pub mod table;
+mod telemetry;
+mod upstream;
+pub mod wire;
+pub mod xml;
+
+pub use call::Call;
+pub use fault::Fault;
+pub use node::Node;
+pub use secret::Secret;
+pub use telemetry::Telemetry;
+pub use upstream::{AccountSetup, Outgoing, Provider, Reply, SetupError, UNREADABLE_FIELDS, Upstream};

@@ -1,0 +1,62 @@
+//! The neutral tree that stands between messages and wires.
+
+/// One value of a call or of a reply, whatever the wire.
+///
+/// A tree lives in one arena ([`bumpalo::Bump`]) for as long as one call is written or one reply is
+/// read; texts borrow from the message or from the reply's body wherever they can.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Node<'t> {
+    /// Nothing: JSON `null`, `xsi:nil`, an empty XML-RPC `<value/>`.
+    Null,
+    /// A scalar as text; on the XML wires every scalar is one.
+    Text(&'t str),
+    /// A number in its own spelling, where the wire tells numbers from texts.
+    Number(&'t str),
+    /// A boolean, where the wire has one.
+    Bool(bool),
+    /// Several values in order.
+    List(&'t [Node<'t>]),
+    /// Named values in order; a name may come twice.
+    Map(&'t [Entry<'t>]),
+}
+
+/// A named value of a [`Node::Map`].
+pub type Entry<'t> = (&'t str, Node<'t>);
+
+impl<'t> Node<'t> {
+    /// The first value under `key`, if this is a map that has it.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<Node<'t>> {
+        let Node::Map(entries) = self else { return None };
+        entries.iter().find(|(name, _)| *name == key).map(|(_, value)| *value)
+    }
+
+    /// The text of a scalar; `None` for lists, maps and nothing.
+    #[must_use]
+    pub fn scalar(&self) -> Option<&'t str> {
+        match *self {
+            Node::Text(text) | Node::Number(text) => Some(text),
+            Node::Bool(true) => Some("true"),
+            Node::Bool(false) => Some("false"),
+            Node::Null | Node::List(_) | Node::Map(_) => None,
+        }
+    }
+
+    /// The text under `key`, empty when there is none.
+    #[must_use]
+    pub fn text_at(&self, key: &str) -> &'t str {
+        self.get(key).and_then(|value| value.scalar()).unwrap_or("")
+    }
+
+    /// Whether the value says nothing: null, an empty text, list or map.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Node::Null => true,
+            Node::Text(text) => text.is_empty(),
+            Node::Number(_) | Node::Bool(_) => false,
+            Node::List(items) => items.is_empty(),
+            Node::Map(entries) => entries.is_empty(),
+        }
+    }
+}

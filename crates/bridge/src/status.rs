@@ -1,0 +1,139 @@
+//! `Fault` -> `google.rpc.Status`: the one place where outcomes become gRPC codes.
+
+use std::{collections::HashMap, time::Duration};
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+use crate::fault::{Fault, Kind, Operation, Outcome};
+
+/// Longest message and longest single detail text, so that the whole fits the 8 KiB of metadata that
+/// every client library reads (dependencies.md, finding 5).
+const MAX_TEXT: usize = 1024;
+const MAX_VIOLATIONS: usize = 16;
+const MAX_VIOLATION_TEXT: usize = 120;
+
+impl From<Fault> for Status {
+    fn from(fault: Fault) -> Self {
+        let operation = fault.operation();
+        let code = code(&fault, operation);
+        let reason = if is_unknown_write(&fault, operation) { "OUTCOME_UNKNOWN" } else { fault.reason() };
+        let mut details = ErrorDetails::new();
+        details.set_error_info(reason, operation.domain, metadata(&fault, operation));
+        for violation in fault.violations().iter().take(MAX_VIOLATIONS) {
+            details.add_bad_request_violation(
+                clean(&violation.field, MAX_VIOLATION_TEXT),
+                clean(&violation.text, MAX_VIOLATION_TEXT),
+            );
+        }
+        if code != Code::Aborted
+            && let Some(delay) = fault.retry_after()
+        {
+            details.set_retry_info(Some(delay.min(Duration::from_secs(86_400))));
+        }
+        Status::with_error_details(code, message(&fault, operation), details)
+    }
+}
+
+fn is_unknown_write(fault: &Fault, operation: Operation) -> bool {
+    operation.write && fault.outcome() == Outcome::Unknown
+}
+
+fn code(fault: &Fault, operation: Operation) -> Code {
+    if is_unknown_write(fault, operation) {
+        return Code::Aborted;
+    }
+    match fault.kind() {
+        Kind::InvalidArgument => Code::InvalidArgument,
+        Kind::NotFound => Code::NotFound,
+        Kind::AlreadyExists => Code::AlreadyExists,
+        Kind::FailedPrecondition | Kind::UpstreamAuth => Code::FailedPrecondition,
+        Kind::ResourceExhausted | Kind::TooLarge => Code::ResourceExhausted,
+        Kind::Unimplemented => Code::Unimplemented,
+        Kind::Unavailable | Kind::SessionDead => Code::Unavailable,
+        Kind::DeadlineExceeded => Code::DeadlineExceeded,
+        Kind::Unreadable => Code::Internal,
+    }
+}
+
+fn message(fault: &Fault, operation: Operation) -> String {
+    let text = clean(fault.message(), MAX_TEXT - 200);
+    if !is_unknown_write(fault, operation) {
+        return text;
+    }
+    let probe = if operation.probe.is_empty() { String::new() } else { format!("; {} tells", operation.probe) };
+    format!("{text}; whether the call took effect is not known, it was not sent again{probe}")
+}
+
+fn metadata(fault: &Fault, operation: Operation) -> HashMap<String, String> {
+    let outcome = match fault.outcome() {
+        Outcome::NotSent => "NOT_SENT",
+        Outcome::Rejected => "REJECTED",
+        Outcome::Unknown => "UNKNOWN",
+    };
+    let mut entries = HashMap::from([("outcome".to_owned(), outcome.to_owned())]);
+    let mut add = |key: &str, value: Option<&str>| {
+        if let Some(value) = value {
+            entries.insert(key.to_owned(), clean(value, 256));
+        }
+    };
+    add("upstream_code", fault.upstream_code());
+    add("upstream_message", fault.upstream_message());
+    add("http_status", fault.http_status().map(|status| status.to_string()).as_deref());
+    if is_unknown_write(fault, operation) {
+        add("cause", Some(fault.reason()));
+        add("probe", Some(operation.probe).filter(|probe| !probe.is_empty()));
+    }
+    entries
+}
+
+/// Cuts a text at a character and takes control characters out: an upstream's text must not break lines
+/// in a log.
+fn clean(text: &str, limit: usize) -> String {
+    let end = text.floor_char_boundary(limit);
+    text[..end].chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::problem::{Problem, Problems};
+
+    const WRITE: Operation = Operation { domain: "x.ispbridge", write: true, probe: "A/B" };
+    const READ: Operation = Operation { write: false, ..WRITE };
+
+    #[test]
+    fn an_unknown_write_is_aborted_and_names_its_probe() {
+        let status = Status::from(Fault::server("die at X.pm line 3").with_operation(WRITE));
+        let info = status.get_error_details().error_info().unwrap().clone();
+        assert_eq!((status.code(), info.reason.as_str()), (Code::Aborted, "OUTCOME_UNKNOWN"));
+        assert_eq!(info.metadata["probe"], "A/B");
+        assert_eq!(info.metadata["cause"], "UPSTREAM_FAULT");
+    }
+
+    #[test]
+    fn the_same_fault_of_a_read_may_be_repeated() {
+        assert_eq!(Status::from(Fault::server("x").with_operation(READ)).code(), Code::Unavailable);
+        assert_eq!(Status::from(Fault::unreadable("x").with_operation(READ)).code(), Code::Internal);
+    }
+
+    #[test]
+    fn a_rejected_write_keeps_its_code() {
+        let fault =
+            Fault::rejected(Kind::NotFound, "NOT_FOUND", "no such thing").with_http_status(404).with_operation(WRITE);
+        let status = Status::from(fault);
+        let info = status.get_error_details().error_info().unwrap().clone();
+        assert_eq!(status.code(), Code::NotFound);
+        assert_eq!((info.metadata["outcome"].as_str(), info.metadata["http_status"].as_str()), ("REJECTED", "404"));
+    }
+
+    #[test]
+    fn texts_are_cut_and_cleaned() {
+        let long = "é\n".repeat(4000);
+        let problems = (0..40).map(|n| Problem::new(format!("field{n}"), long.clone())).collect();
+        let status =
+            Status::from(Fault::invalid(Problems(problems)).with_upstream_message(&long).with_operation(WRITE));
+        assert!(status.message().len() <= MAX_TEXT && !status.message().contains('\n'));
+        assert!(status.details().len() <= 6 * 1024, "{}", status.details().len());
+    }
+}

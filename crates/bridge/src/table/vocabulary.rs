@@ -1,0 +1,179 @@
+//! `vocabulary.toml`: our field names -> theirs, and how each value is written.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::{DateOrder, Format, TableError};
+
+/// A provider's words; the file's form is described in the README under "Vocabulary".
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Vocabulary {
+    #[serde(flatten)]
+    base: Sections,
+    /// Sections that hold for one dialect only and win over the rest.
+    #[serde(default)]
+    dialect: BTreeMap<String, Sections>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Sections {
+    #[serde(default)]
+    defaults: Defaults,
+    #[serde(default)]
+    pub(super) names: BTreeMap<String, Word>,
+    #[serde(default)]
+    pub(super) message: BTreeMap<String, BTreeMap<String, Word>>,
+    #[serde(default)]
+    pub(super) request: BTreeMap<String, BTreeMap<String, Word>>,
+    #[serde(default)]
+    pub(super) reply: BTreeMap<String, BTreeMap<String, Word>>,
+    #[serde(default, rename = "enum")]
+    pub(super) enums: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Defaults {
+    boolean: Option<String>,
+    date: Option<String>,
+}
+
+/// What the vocabulary says of one field: a name, or a name and more.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Word {
+    Name(String),
+    Full(FullWord),
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FullWord {
+    pub(super) name: Option<String>,
+    pub(super) format: Option<String>,
+    pub(super) required: Option<bool>,
+}
+
+/// Whether a table is for what we send or for what we read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Direction {
+    Request,
+    Reply,
+}
+
+impl Vocabulary {
+    /// Reads the text of a `vocabulary.toml`.
+    ///
+    /// # Errors
+    /// [`TableError`] with the place in the text.
+    pub fn parse(text: &str) -> Result<Self, TableError> {
+        toml::from_str(text).map_err(|error| TableError(error.to_string()))
+    }
+
+    /// The sections that hold for `dialect`, the winning ones first.
+    pub(super) fn sections(&self, dialect: Option<&str>) -> Vec<&Sections> {
+        let special = dialect.and_then(|name| self.dialect.get(name));
+        special.into_iter().chain([&self.base]).collect()
+    }
+}
+
+impl Sections {
+    /// All that these sections say of a field, the narrowest first.
+    pub(super) fn words(&self, message: &str, field: &str, direction: Direction) -> impl Iterator<Item = FullWord> {
+        let directed = if direction == Direction::Request { &self.request } else { &self.reply };
+        let narrow = [directed, &self.message].into_iter().filter_map(move |section| section.get(message)?.get(field));
+        narrow.chain(self.names.get(field)).map(Word::full).collect::<Vec<_>>().into_iter()
+    }
+
+    pub(super) fn default_format(&self, boolean: bool) -> Option<&str> {
+        if boolean { self.defaults.boolean.as_deref() } else { self.defaults.date.as_deref() }
+    }
+
+    /// Every message section with the fields it names.
+    pub(super) fn messages(&self) -> impl Iterator<Item = (&String, &BTreeMap<String, Word>)> {
+        self.message.iter().chain(&self.request).chain(&self.reply)
+    }
+}
+
+impl Word {
+    fn full(&self) -> FullWord {
+        match self {
+            Word::Name(name) => FullWord { name: Some(name.clone()), ..FullWord::default() },
+            Word::Full(word) => word.clone(),
+        }
+    }
+}
+
+impl std::str::FromStr for Format {
+    type Err = String;
+
+    /// The first word names the format, the rest is its parameter.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (word, parameter) = text.split_once(' ').unwrap_or((text, ""));
+        match (word, parameter) {
+            ("text", "") => Ok(Format::Text),
+            ("number", "") => Ok(Format::Number),
+            ("flag", "") => Ok(Format::Flag),
+            ("datetime", "") => Ok(Format::Text),
+            ("epoch", "") => Ok(Format::Epoch),
+            ("whole", "") => Ok(Format::Whole),
+            ("json", "") => Ok(Format::Json),
+            ("xml", "") => Ok(Format::Xml),
+            ("boolean", spellings) => boolean(spellings),
+            ("date", order) => date_order(order).map(Format::Date),
+            ("parts", separator) if !separator.is_empty() => Ok(Format::Parts(separator.into())),
+            ("keyed", field) if !field.is_empty() => Ok(Format::Keyed(field.into())),
+            ("joined", rest) if !rest.is_empty() => Ok(joined(rest)),
+            _ => Err(format!("{text:?} is not a format")),
+        }
+    }
+}
+
+fn boolean(spellings: &str) -> Result<Format, String> {
+    let (yes, no) = spellings.split_once('/').ok_or_else(|| format!("boolean {spellings:?} is not YES/NO"))?;
+    Ok(Format::Boolean(yes.into(), no.into()))
+}
+
+fn date_order(order: &str) -> Result<DateOrder, String> {
+    match order {
+        "YYYY-MM-DD" => Ok(DateOrder::YearMonthDay),
+        "MM/DD/YYYY" => Ok(DateOrder::MonthDayYear),
+        "DD/MM/YYYY" => Ok(DateOrder::DayMonthYear),
+        _ => Err(format!("date {order:?} is not YYYY-MM-DD, MM/DD/YYYY or DD/MM/YYYY")),
+    }
+}
+
+/// `joined SEP` or `joined SEP parts SEP`.
+fn joined(rest: &str) -> Format {
+    match rest.split_once(" parts ") {
+        Some((separator, parts)) => Format::Joined { separator: separator.into(), parts: Some(parts.into()) },
+        None => Format::Joined { separator: rest.into(), parts: None },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_formats() {
+        assert_eq!("boolean t/f".parse(), Ok(Format::Boolean("t".into(), "f".into())));
+        assert_eq!("date MM/DD/YYYY".parse(), Ok(Format::Date(DateOrder::MonthDayYear)));
+        assert_eq!(
+            "joined /// parts :::".parse(),
+            Ok(Format::Joined { separator: "///".into(), parts: Some(":::".into()) })
+        );
+        for bad in ["", "txt", "boolean yes", "date DD-MM", "parts ", "text x"] {
+            assert!(bad.parse::<Format>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn refuses_unknown_keys() {
+        assert!(Vocabulary::parse("[names]\na = \"b\"").is_ok());
+        assert!(Vocabulary::parse("[nmes]\na = \"b\"").is_err());
+        assert!(Vocabulary::parse("[message.X]\na = { nam = \"b\" }").is_err());
+    }
+}

@@ -1,0 +1,137 @@
+//! The span and the metrics of one upstream call. Names are those of OpenTelemetry's HTTP conventions.
+
+use std::time::Duration;
+
+use opentelemetry::{
+    Context, KeyValue,
+    metrics::{Counter, Histogram, Meter},
+    trace::{Span, SpanKind, Status as SpanStatus, TraceContextExt, Tracer},
+};
+use opentelemetry_sdk::trace::{SdkTracer, Span as SdkSpan};
+use tokio::time::Instant;
+
+use crate::{
+    fault::{Fault, Outcome},
+    http::{HttpReply, HttpRequest},
+    problem::Problem,
+};
+
+/// Buckets of call durations in seconds, those of the conventions.
+const BUCKETS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
+
+/// What an upstream needs to make itself seen.
+#[derive(Clone, Debug)]
+pub struct Telemetry {
+    tracer: SdkTracer,
+    duration: Histogram<f64>,
+    unreadable: Counter<u64>,
+    provider: &'static str,
+}
+
+impl Telemetry {
+    /// Makes the instruments of `provider` from a process's tracer and meter.
+    #[must_use]
+    pub fn new(provider: &'static str, tracer: &SdkTracer, meter: &Meter) -> Self {
+        let duration = meter
+            .f64_histogram("http.client.request.duration")
+            .with_unit("s")
+            .with_description("Duration of calls to the upstream")
+            .with_boundaries(BUCKETS.to_vec())
+            .build();
+        let unreadable = meter
+            .u64_counter("ispbridge.reply.unreadable_fields")
+            .with_description("Fields of upstream replies that could not be read")
+            .build();
+        Telemetry { tracer: tracer.clone(), duration, unreadable, provider }
+    }
+
+    /// Begins one attempt.
+    pub(crate) fn begin(&self, operation: &str, request: &HttpRequest, attempt: u32, parent: &Context) -> Attempt {
+        let builder = self.tracer.span_builder(request.method.as_str().to_owned()).with_kind(SpanKind::Client);
+        let mut span = builder.start_with_context(&self.tracer, parent);
+        if span.is_recording() {
+            set_request(&mut span, operation, request, attempt);
+        }
+        Attempt { span, started: Instant::now() }
+    }
+
+    /// Ends an attempt with what is known of it.
+    pub(crate) fn end(&self, mut attempt: Attempt, status: Option<u16>, result: Result<(), &Fault>) {
+        let outcome = match result {
+            Ok(()) => "OK",
+            Err(fault) => outcome_text(fault.outcome()),
+        };
+        let mut labels =
+            vec![KeyValue::new("ispbridge.provider", self.provider), KeyValue::new("ispbridge.outcome", outcome)];
+        labels.extend(status.map(|status| KeyValue::new("http.response.status_code", i64::from(status))));
+        labels.extend(result.err().map(|fault| KeyValue::new("error.type", fault.reason())));
+        self.duration.record(attempt.started.elapsed().as_secs_f64(), &labels);
+        if attempt.span.is_recording() {
+            attempt.span.set_attributes(labels);
+            if let Err(fault) = result {
+                attempt.span.set_status(SpanStatus::error(fault.reason()));
+            }
+        }
+        attempt.span.end();
+    }
+
+    /// Reports fields that could not be read: their paths, never their values.
+    pub(crate) fn unreadable(&self, operation: &'static str, fields: &[Problem], parent: &Context) {
+        if fields.is_empty() {
+            return;
+        }
+        self.unreadable.add(
+            fields.len() as u64,
+            &[KeyValue::new("ispbridge.provider", self.provider), KeyValue::new("ispbridge.operation", operation)],
+        );
+        let paths: Vec<&str> = fields.iter().map(|problem| problem.field.as_str()).collect();
+        parent.span().set_attribute(KeyValue::new("ispbridge.unreadable_fields", paths.join(",")));
+    }
+}
+
+/// One attempt under way.
+pub(crate) struct Attempt {
+    span: SdkSpan,
+    started: Instant,
+}
+
+impl Attempt {
+    /// The status of a reply, for the end of the attempt.
+    pub(crate) fn status(reply: &Result<HttpReply, Fault>) -> Option<u16> {
+        match reply {
+            Ok(reply) => Some(reply.status.as_u16()),
+            Err(fault) => fault.http_status(),
+        }
+    }
+}
+
+fn set_request(span: &mut SdkSpan, operation: &str, request: &HttpRequest, attempt: u32) {
+    let url = &request.url;
+    let mut attributes = vec![
+        KeyValue::new("http.request.method", request.method.as_str().to_owned()),
+        KeyValue::new("server.address", url.host_str().unwrap_or("").to_owned()),
+        KeyValue::new("server.port", i64::from(url.port_or_known_default().unwrap_or(0))),
+        // The template, not the address: paths and queries carry what callers sent.
+        KeyValue::new("url.template", operation.to_owned()),
+    ];
+    if attempt > 1 {
+        attributes.push(KeyValue::new("http.request.resend_count", i64::from(attempt - 1)));
+    }
+    span.set_attributes(attributes);
+}
+
+fn outcome_text(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::NotSent => "NOT_SENT",
+        Outcome::Rejected => "REJECTED",
+        Outcome::Unknown => "UNKNOWN",
+    }
+}
+
+/// How much of a deadline is passed on: what remains less 50 ms and 5 %, so that the answer is still in
+/// time when the upstream's is not (architecture.md, life of a call 7).
+pub(crate) fn upstream_deadline(deadline: Instant) -> Instant {
+    let remaining = deadline.saturating_duration_since(Instant::now());
+    let margin = Duration::from_millis(50) + remaining / 20;
+    Instant::now() + remaining.saturating_sub(margin)
+}

@@ -1,0 +1,6 @@
+//! XML as the wires need it: a bounded document reader, a writer, charsets, and XML::Simple's text.
+
+pub mod charset;
+pub mod document;
+pub mod simple;
+pub mod write;

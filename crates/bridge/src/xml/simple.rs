@@ -1,0 +1,146 @@
+//! The text that Perl's XML::Simple writes, which is not XML.
+//!
+//! It has element names that begin with a digit (`<1>`), and element and attribute names with blanks
+//! (`<labels Nowy Status="Nowy Status" ..>`, azotel.md 2.4), so an XML parser stops there. This
+//! scanner takes a name literally and asks only that the closing tag repeats it.
+
+use bumpalo::{Bump, collections::Vec as BumpVec};
+use quick_xml::escape::unescape;
+
+use super::document::{Element, Limits, XmlError};
+
+/// Reads XML::Simple's text; the root's name is whatever the function chose to write.
+///
+/// # Errors
+/// [`XmlError`] when tags do not match, the text is cut off, or a limit is passed.
+pub fn parse<'t>(text: &'t str, limits: &Limits, arena: &'t Bump) -> Result<Element<'t>, XmlError> {
+    let mut scanner = Scanner { rest: text.trim(), limits, arena, elements: 0 };
+    let root = scanner.element(1)?;
+    if scanner.rest.is_empty() { Ok(root) } else { Err(XmlError::Malformed("text after the document element")) }
+}
+
+struct Scanner<'t, 'l> {
+    rest: &'t str,
+    limits: &'l Limits,
+    arena: &'t Bump,
+    elements: usize,
+}
+
+impl<'t> Scanner<'t, '_> {
+    /// Reads one element from its `<` to the end of its closing tag.
+    fn element(&mut self, depth: usize) -> Result<Element<'t>, XmlError> {
+        self.elements += 1;
+        self.within("elements", self.elements, self.limits.elements)?;
+        self.within("levels", depth, self.limits.depth)?;
+        let tag = self.tag()?;
+        let (tag, closed) = tag.strip_suffix('/').map_or((tag, false), |open| (open, true));
+        let mut element = self.head(tag)?;
+        if !closed {
+            self.content(&mut element, depth)?;
+        }
+        Ok(element)
+    }
+
+    /// Takes `<...>` and returns what is between, quoted `>` included.
+    fn tag(&mut self) -> Result<&'t str, XmlError> {
+        let body = self.rest.strip_prefix('<').ok_or(XmlError::Malformed("an element was expected"))?;
+        if body.starts_with(['!', '?']) {
+            return Err(if body.starts_with("!DOCTYPE") {
+                XmlError::DoctypeForbidden
+            } else {
+                XmlError::Malformed("markup")
+            });
+        }
+        let mut quoted = false;
+        let end = body.bytes().position(|byte| {
+            quoted ^= byte == b'"';
+            byte == b'>' && !quoted
+        });
+        let end = end.ok_or(XmlError::Malformed("the text is cut off"))?;
+        self.rest = &body[end + 1..];
+        Ok(&body[..end])
+    }
+
+    /// Splits a tag into name and attributes. Attributes are `name="value"`, and a name may hold
+    /// blanks, so the element's name ends at the first blank only if an attribute follows.
+    fn head(&self, tag: &'t str) -> Result<Element<'t>, XmlError> {
+        let tag = tag.trim_end();
+        let (name, mut rest) =
+            if tag.contains("=\"") { tag.split_once(' ').ok_or(XmlError::Malformed("a tag"))? } else { (tag, "") };
+        self.within("bytes in one name", name.len(), self.limits.name_bytes)?;
+        let mut attributes = BumpVec::new_in(self.arena);
+        while let Some((key, after)) = rest.split_once("=\"") {
+            let (value, next) = after.split_once('"').ok_or(XmlError::Malformed("an attribute"))?;
+            self.within("bytes in one attribute", value.len(), self.limits.attribute_bytes)?;
+            attributes.push((key.trim(), self.unescaped(value)?));
+            rest = next;
+        }
+        if name.is_empty() || !rest.trim().is_empty() {
+            return Err(XmlError::Malformed("a tag"));
+        }
+        Ok(Element { name, attributes, children: BumpVec::new_in(self.arena), text: "" })
+    }
+
+    fn content(&mut self, element: &mut Element<'t>, depth: usize) -> Result<(), XmlError> {
+        loop {
+            let next = self.rest.find('<').ok_or(XmlError::Malformed("the text is cut off"))?;
+            let (text, rest) = self.rest.split_at(next);
+            self.within("bytes in one text", text.len(), self.limits.text_bytes)?;
+            self.rest = rest;
+            let closing = rest.strip_prefix("</");
+            if element.text.is_empty() && (closing.is_some() && element.children.is_empty() || !text.trim().is_empty())
+            {
+                element.text = self.unescaped(text)?;
+            }
+            let Some(closing) = closing else {
+                element.children.push(self.element(depth + 1)?);
+                continue;
+            };
+            let after = closing.strip_prefix(element.name).and_then(|rest| rest.strip_prefix('>'));
+            self.rest = after.ok_or(XmlError::Malformed("a closing tag that is not its element's"))?;
+            return Ok(());
+        }
+    }
+
+    fn unescaped(&self, raw: &'t str) -> Result<&'t str, XmlError> {
+        match unescape(raw).map_err(|_| XmlError::Malformed("an entity that is not predefined"))? {
+            std::borrow::Cow::Borrowed(text) => Ok(text),
+            std::borrow::Cow::Owned(text) => Ok(self.arena.alloc_str(&text)),
+        }
+    }
+
+    fn within(&self, what: &'static str, count: usize, limit: usize) -> Result<(), XmlError> {
+        if count > limit { Err(XmlError::Limit(what, limit)) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_digit_names_and_names_with_blanks() {
+        let arena = Bump::new();
+        let text = "<r>\n  <1><id>1</id></1>\n  <labels Nowy Status=\"Nowy &gt; Status\" post=\"Disconnected\" />\n  <two words></two words>\n</r>\n";
+        let root = parse(text, &Limits::default(), &arena).unwrap();
+        assert_eq!(root.children.len(), 3);
+        assert_eq!(root.children[0].child("id").unwrap().text, "1");
+        assert_eq!(root.children[1].attributes[0], ("Nowy Status", "Nowy > Status"));
+        assert_eq!((root.children[1].attributes[1], root.children[2].name), (("post", "Disconnected"), "two words"));
+    }
+
+    #[test]
+    fn refuses_what_does_not_close() {
+        for text in ["", "OK", "<a>", "<a></b>", "<a>x</a><b/>", "<a x=\"1></a>", "<a>&evil;</a>", "<!DOCTYPE a><a/>"] {
+            assert!(parse(text, &Limits::default(), &Bump::new()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_cut_is_an_error() {
+        let text = "<r><1><id>1</id></1><l a b=\"x\" /></r>";
+        for end in 0..text.len() {
+            assert!(parse(&text[..end], &Limits::default(), &Bump::new()).is_err(), "cut at {end}");
+        }
+    }
+}

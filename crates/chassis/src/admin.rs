@@ -1,0 +1,52 @@
+//! The admin port: for orchestrators and scrapers, not for callers.
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{StatusCode, header},
+    response::IntoResponse,
+    routing::get,
+};
+use serde::Serialize;
+use tokio::net::TcpListener;
+
+use crate::Process;
+
+#[derive(Debug, Serialize)]
+struct BuildInfo {
+    name: &'static str,
+    version: &'static str,
+}
+
+/// Serves the admin port until the process is gone.
+pub(crate) async fn serve(socket: TcpListener, process: Process) {
+    // The loop of axum ends only with its task.
+    let _ = axum::serve(socket, routes(process)).await;
+}
+
+fn routes(process: Process) -> Router {
+    Router::new()
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .route("/buildinfo", get(build_info))
+        .with_state(process)
+}
+
+async fn ready(State(process): State<Process>) -> (StatusCode, &'static str) {
+    match process.is_stopping() {
+        false => (StatusCode::OK, "ok\n"),
+        true => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
+    }
+}
+
+async fn metrics(State(process): State<Process>) -> impl IntoResponse {
+    match process.telemetry().scrape() {
+        Ok(text) => (StatusCode::OK, [(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, [(header::CONTENT_TYPE, "text/plain")], error.to_string()),
+    }
+}
+
+async fn build_info(State(process): State<Process>) -> Json<BuildInfo> {
+    Json(BuildInfo { name: process.name(), version: env!("CARGO_PKG_VERSION") })
+}

@@ -1,0 +1,176 @@
+//! The caller context: who calls, signed by the gateway, believed by one service for a moment.
+//!
+//! It travels as `x-ispbridge-context: v1.<key id>.<payload>.<tag>`; payload and tag are base64url without padding. The
+//! payload is principal, account, full method, request id and expiry (milliseconds since 1970), one per line. The tag is
+//! HMAC-SHA256 over everything before its dot, under a key derived for the one service from the gateway's root, so that a
+//! service that is broken into cannot mint a context for another.
+
+mod keys;
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aws_lc_rs::hmac;
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use http::HeaderValue;
+
+use keys::check_id;
+pub use keys::{KeyError, Root, ServiceKey};
+
+/// How long a context is valid.
+pub const LIFETIME: Duration = Duration::from_secs(30);
+/// How far the clocks of gateway and service may differ.
+pub const SKEW: Duration = Duration::from_secs(5);
+
+const VERSION: &str = "v1";
+/// No context of ours comes near it; what is longer is not decoded.
+const LONGEST: usize = 4096;
+
+/// Who calls what, as the gateway says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// Which of the valid keys signed.
+    pub key_id: String,
+    /// The authenticated caller.
+    pub principal: String,
+    /// Alias of the upstream account; empty if the method needs none.
+    pub account: String,
+    /// Full method, `package.Service/Method`.
+    pub method: String,
+    /// The request id, for the trail.
+    pub request_id: String,
+    /// When the context ends.
+    pub expires: SystemTime,
+}
+
+/// Signs for one service.
+#[derive(Debug)]
+pub struct Signer {
+    id: String,
+    key: ServiceKey,
+}
+
+/// Believes, for one service, what the gateway signed with one of the valid keys.
+#[derive(Debug)]
+pub struct Verifier(Vec<(String, ServiceKey)>);
+
+/// Why a context is not believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Distrust {
+    /// There is none.
+    #[error("the call carries no caller context")]
+    Missing,
+    /// It is not of this form.
+    #[error("the caller context cannot be read")]
+    Malformed,
+    /// Nobody here knows the key.
+    #[error("the caller context is signed with a key that is not valid here")]
+    UnknownKey,
+    /// The tag does not fit.
+    #[error("the caller context is not signed for this service")]
+    BadTag,
+    /// Its time is over, or lies too far ahead.
+    #[error("the caller context is not valid at this time")]
+    Expired,
+    /// It was made for another method.
+    #[error("the caller context is for another method")]
+    OtherMethod,
+}
+
+impl Signer {
+    fn new(id: String, key: ServiceKey) -> Self {
+        Self { id, key }
+    }
+
+    /// Signs a context that ends in [`LIFETIME`].
+    ///
+    /// A name with a control character would shift the lines of the payload; there is none behind the gateway's policy, and
+    /// such a context is refused as [`Distrust::Malformed`] by whoever gets it.
+    #[must_use]
+    pub fn sign(&self, principal: &str, account: &str, method: &str, request_id: &str) -> HeaderValue {
+        self.sign_until(SystemTime::now() + LIFETIME, [principal, account, method, request_id])
+    }
+
+    fn sign_until(&self, expires: SystemTime, names: [&str; 4]) -> HeaderValue {
+        let millis = expires.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        let payload = format!("{}\n{millis}", names.join("\n"));
+        let mut text = format!("{VERSION}.{}.", self.id);
+        BASE64_URL_SAFE_NO_PAD.encode_string(payload, &mut text);
+        let tag = hmac::sign(&self.key.key, text.as_bytes());
+        text.push('.');
+        BASE64_URL_SAFE_NO_PAD.encode_string(tag, &mut text);
+        let mut value = HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("v1"));
+        value.set_sensitive(true);
+        value
+    }
+}
+
+impl Verifier {
+    /// Takes the valid keys: the current one and, while keys are changed, the previous one.
+    ///
+    /// # Errors
+    /// The id of the key and what is wrong with it.
+    pub fn new<'a>(keys: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, (String, KeyError)> {
+        let mut known: Vec<(String, ServiceKey)> = Vec::new();
+        for (id, text) in keys {
+            let because = |error| (id.to_owned(), error);
+            check_id(id).map_err(because)?;
+            if known.iter().any(|(other, _)| other == id) {
+                return Err(because(KeyError::Twice));
+            }
+            known.push((id.to_owned(), ServiceKey::from_text(text).map_err(because)?));
+        }
+        Ok(Self(known))
+    }
+
+    /// Believes a context, or says why not.
+    ///
+    /// # Errors
+    /// The first reason not to believe it; nothing is read before the tag is right.
+    pub fn verify(&self, header: Option<&HeaderValue>, method: &str) -> Result<Caller, Distrust> {
+        self.verify_at(SystemTime::now(), header.ok_or(Distrust::Missing)?.as_bytes(), method)
+    }
+
+    fn verify_at(&self, now: SystemTime, context: &[u8], method: &str) -> Result<Caller, Distrust> {
+        let text = std::str::from_utf8(context).ok().filter(|text| text.len() <= LONGEST).ok_or(Distrust::Malformed)?;
+        let (signed, tag) = text.rsplit_once('.').ok_or(Distrust::Malformed)?;
+        let mut parts = signed.split('.');
+        let (Some(VERSION), Some(id), Some(payload), None) = (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(Distrust::Malformed);
+        };
+        let (_, key) = self.0.iter().find(|(known, _)| known == id).ok_or(Distrust::UnknownKey)?;
+        let mut bytes = [0; 32];
+        match BASE64_URL_SAFE_NO_PAD.decode_slice(tag, &mut bytes) {
+            Ok(32) => hmac::verify(&key.key, signed.as_bytes(), &bytes).map_err(|_| Distrust::BadTag)?,
+            _ => return Err(Distrust::Malformed),
+        }
+        let caller = read(id, payload).ok_or(Distrust::Malformed)?;
+        if caller.expires + SKEW < now || caller.expires > now + LIFETIME + SKEW {
+            return Err(Distrust::Expired);
+        }
+        if caller.method != method {
+            return Err(Distrust::OtherMethod);
+        }
+        Ok(caller)
+    }
+}
+
+fn read(id: &str, payload: &str) -> Option<Caller> {
+    let payload = String::from_utf8(BASE64_URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
+    let lines: [&str; 5] = payload.split('\n').collect::<Vec<_>>().try_into().ok()?;
+    if lines.iter().any(|line| line.chars().any(char::is_control)) {
+        return None;
+    }
+    let [principal, account, method, request_id, millis] = lines.map(str::to_owned);
+    Some(Caller {
+        key_id: id.to_owned(),
+        principal,
+        account,
+        method,
+        request_id,
+        expires: UNIX_EPOCH.checked_add(Duration::from_millis(millis.parse().ok()?))?,
+    })
+}
+
+#[cfg(test)]
+mod tests;

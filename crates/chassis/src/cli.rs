@@ -1,0 +1,227 @@
+//! The command line that all programs of the suite share.
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
+use toml::Table;
+
+use crate::{Error, Process, Program, config, globals, running, telemetry::Telemetry};
+
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    /// The configuration file; NAME.toml of the program in the working directory if it is there.
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+    /// Reads the configuration, says whether it is right, and ends.
+    #[arg(long)]
+    check_config: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Works with the upstream accounts of the configuration.
+    #[command(subcommand)]
+    Accounts(Accounts),
+    #[command(external_subcommand)]
+    Own(Vec<String>),
+}
+
+#[derive(Debug, Subcommand)]
+enum Accounts {
+    /// Makes one harmless read with an account.
+    Check {
+        /// Alias of the account in the configuration.
+        alias: String,
+    },
+}
+
+/// Runs a program: reads command line and configuration, serves until SIGTERM or SIGINT, drains.
+#[must_use]
+pub fn main<P: Program>() -> ExitCode {
+    let arguments = match parse::<P>() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // There is nobody left to tell if the terminal is gone.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 64 } else { 0 });
+        }
+    };
+    if let Some(Command::Own(words)) = &arguments.command {
+        return P::command(words).unwrap_or_else(|| fail::<P>(&Error::config(words.join(" "), "is no command")));
+    }
+    match run::<P>(&arguments) {
+        Ok(code) => code,
+        Err(error) => fail::<P>(&error),
+    }
+}
+
+fn parse<P: Program>() -> Result<Arguments, clap::Error> {
+    let matches = Arguments::command().name(P::NAME).bin_name(P::NAME).try_get_matches()?;
+    Arguments::from_arg_matches(&matches)
+}
+
+fn fail<P: Program>(error: &Error) -> ExitCode {
+    eprintln!("{}: {error}", P::NAME);
+    ExitCode::from(error.exit_code())
+}
+
+fn run<P: Program>(arguments: &Arguments) -> Result<ExitCode, Error> {
+    globals::install_tls();
+    let table = load::<P>(arguments.config.as_deref())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::program)?;
+    let result = runtime.block_on(async {
+        match &arguments.command {
+            _ if arguments.check_config => check_config::<P>(table),
+            Some(Command::Accounts(Accounts::Check { alias })) => check_account::<P>(table, alias).await,
+            _ => serve::<P>(table).await,
+        }
+    });
+    // What is still running now, a slow DNS query for one, was given its time by the drain.
+    runtime.shutdown_background();
+    result
+}
+
+#[allow(clippy::disallowed_methods, reason = "this is where the environment is read")]
+fn load<P: Program>(given: Option<&Path>) -> Result<Table, Error> {
+    let default = PathBuf::from(format!("{}.toml", P::NAME));
+    let mut table = match given {
+        Some(path) => config::read(path)?,
+        None if default.is_file() => config::read(&default)?,
+        None => Table::new(),
+    };
+    let variables =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    config::apply_overrides(&mut table, variables)?;
+    Ok(table)
+}
+
+fn check_config<P: Program>(mut table: Table) -> Result<ExitCode, Error> {
+    let settings = config::take_settings::<P>(&mut table)?;
+    running::verifier::<P>(&settings)?;
+    P::check(&config::program::<P::Config>(table)?)?;
+    println!("{}: the configuration is right", P::NAME);
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn check_account<P: Program>(mut table: Table, alias: &str) -> Result<ExitCode, Error> {
+    let settings = config::take_settings::<P>(&mut table)?;
+    let own = config::program(table)?;
+    P::check(&own)?;
+    let telemetry = Telemetry::new(P::NAME, &settings.telemetry, None)?;
+    let process = Process::new(P::NAME, settings, telemetry);
+    match P::check_account(own, &process, alias).await {
+        Ok(text) => {
+            println!("{text}");
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(text) => {
+            eprintln!("{}: account {alias}: {text}", P::NAME);
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+async fn serve<P: Program>(table: Table) -> Result<ExitCode, Error> {
+    let settings = config::take_settings::<P>(&mut table.clone())?;
+    globals::install_globals(&settings.log)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(Error::program)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::program)?;
+    let running = running::start::<P>(table).await?;
+    tokio::select! {
+        _ = terminate.recv() => running.announce().await,
+        // Who presses a key waits for the end; there is no balancer to tell.
+        _ = interrupt.recv() => {}
+    }
+    tokio::select! {
+        () = running.drain() => Ok(ExitCode::SUCCESS),
+        _ = interrupt.recv() => Ok(ExitCode::FAILURE),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::Surface;
+
+    #[derive(Debug)]
+    struct Shop;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Own {
+        #[serde(default)]
+        alias: String,
+    }
+
+    impl Program for Shop {
+        const NAME: &'static str = "shop";
+        type Config = Own;
+
+        fn check(config: &Own) -> Result<(), Error> {
+            match config.alias.as_str() {
+                "bad" => Err(Error::config("alias", "is bad")),
+                _ => Ok(()),
+            }
+        }
+
+        async fn build(_: Own, _: &Process) -> Result<Surface, Error> {
+            Ok(Surface::new())
+        }
+
+        async fn check_account(config: Own, process: &Process, alias: &str) -> Result<String, String> {
+            match config.alias == alias {
+                true => Ok(format!("{} knows it", process.name())),
+                false => Err("there is no such account".to_owned()),
+            }
+        }
+    }
+
+    fn ran(config: &str, words: &[&str]) -> Result<ExitCode, Error> {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        write!(file, "{config}").unwrap();
+        let path = file.path().to_str().unwrap();
+        let words = [&["shop", "--config", path], words].concat();
+        run::<Shop>(&Arguments::try_parse_from(words).unwrap())
+    }
+
+    const GOOD: &str = "alias = \"main\"\n[callers]\nmode = \"open\"\n";
+
+    #[test]
+    fn a_right_configuration_is_called_right_and_a_wrong_one_named() {
+        assert_eq!(ran(GOOD, &["--check-config"]).unwrap(), ExitCode::SUCCESS);
+        for (config, key) in [
+            (GOOD.replace("main", "bad"), "alias"),
+            (GOOD.replace("alias", "alia"), "alia"),
+            (GOOD.replace("mode", "mood"), "callers.mood"),
+            (String::new(), "callers.keys"),
+        ] {
+            let error = ran(&config, &["--check-config"]).unwrap_err();
+            assert_eq!(error.exit_code(), 64);
+            assert!(error.to_string().starts_with(&format!("configuration: {key}: ")), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_account_is_checked_by_the_program() {
+        assert_eq!(ran(GOOD, &["accounts", "check", "main"]).unwrap(), ExitCode::SUCCESS);
+        assert_eq!(ran(GOOD, &["accounts", "check", "other"]).unwrap(), ExitCode::FAILURE);
+    }
+
+    #[test]
+    fn words_of_the_program_are_passed_on_whole() {
+        let arguments = Arguments::try_parse_from(["shop", "keys", "new", "--long"]).unwrap();
+        let Some(Command::Own(words)) = arguments.command else { panic!("not passed on") };
+        assert_eq!(words, ["keys", "new", "--long"]);
+    }
+}

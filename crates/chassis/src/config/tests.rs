@@ -1,0 +1,153 @@
+use serde::Deserialize;
+
+use super::*;
+use crate::{LogFormat, Process, Surface};
+
+#[derive(Debug)]
+struct Plain;
+
+#[derive(Debug)]
+struct Door;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Own {
+    #[serde(default)]
+    accounts: std::collections::BTreeMap<String, Account>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Account {
+    url: String,
+    #[serde(default)]
+    #[allow(dead_code, reason = "read by serde only, to see what a wrong type says")]
+    retries: u32,
+}
+
+impl Program for Plain {
+    const NAME: &'static str = "plain";
+    type Config = Own;
+
+    async fn build(_: Own, _: &Process) -> Result<Surface, Error> {
+        Ok(Surface::new())
+    }
+}
+
+impl Program for Door {
+    const NAME: &'static str = "door";
+    const AUTHENTICATES_CALLERS: bool = true;
+    type Config = Own;
+
+    async fn build(_: Own, _: &Process) -> Result<Surface, Error> {
+        Ok(Surface::new())
+    }
+}
+
+fn table(text: &str) -> Table {
+    text.parse().unwrap()
+}
+
+fn overridden(text: &str, name: &str, value: &str) -> Result<Table, Error> {
+    let mut table = table(text);
+    apply_overrides(&mut table, [(name.to_owned(), value.to_owned())])?;
+    Ok(table)
+}
+
+fn complaint<P: Program>(text: &str) -> String {
+    let mut table = table(text);
+    let error = match take_settings::<P>(&mut table) {
+        Err(error) => error,
+        Ok(_) => program::<Own>(table).unwrap_err(),
+    };
+    assert_eq!(error.exit_code(), 64);
+    error.to_string()
+}
+
+const OPEN: &str = "[callers]\nmode = \"open\"\n";
+
+#[test]
+fn every_wrong_key_is_named() {
+    let cases = [
+        ("[server]\nlisten_on = 1", "configuration: server.listen_on: unknown field"),
+        ("[server]\nlisten = 5", "configuration: server.listen: "),
+        ("[server]\ndrain_seconds = -1", "configuration: server.drain_seconds: "),
+        ("[server]\nmax_in_flight = 0", "configuration: server.max_in_flight: "),
+        ("[telemetry]\nsampling_ratio = 2.0", "configuration: telemetry.sampling_ratio: "),
+        ("[log]\nformat = \"xml\"", "configuration: log.format: unknown variant"),
+        ("[acounts.main]\nurl = \"\"", "configuration: acounts: unknown field"),
+        ("[accounts.main]\nurl = 7", "configuration: accounts.main.url: expected a string"),
+        ("[accounts.main]\nretries = 7", "configuration: accounts.main.url: missing field"),
+    ];
+    for (text, expected) in cases {
+        let complaint = complaint::<Plain>(&format!("{OPEN}{text}"));
+        assert!(complaint.starts_with(expected), "{text}: {complaint}");
+        assert!(!complaint.contains('\n'), "{complaint}");
+    }
+}
+
+#[test]
+fn a_value_at_the_wrong_place_is_not_printed() {
+    let complaint = complaint::<Plain>(&format!("{OPEN}[accounts.main]\nurl = \"u\"\nretries = \"hunter2\""));
+    assert_eq!(complaint, "configuration: accounts.main.retries: expected u32");
+}
+
+#[test]
+fn everybody_is_believed_on_a_loopback_listener_only() {
+    let outside = format!("{OPEN}[server]\nlisten = \"0.0.0.0:50051\"");
+    assert!(complaint::<Plain>(&outside).starts_with("configuration: callers.mode: "));
+    assert!(complaint::<Plain>("").starts_with("configuration: callers.keys: "));
+    assert!(take_settings::<Plain>(&mut table(OPEN)).is_ok());
+}
+
+#[test]
+fn a_program_with_a_door_of_its_own_has_no_callers() {
+    assert!(complaint::<Door>(OPEN).starts_with("configuration: callers: "));
+    assert!(take_settings::<Door>(&mut table("")).is_ok());
+}
+
+#[test]
+fn sections_of_the_chassis_are_taken_and_the_rest_is_left() {
+    let mut table = table(&format!("{OPEN}[log]\nformat = \"text\"\n[accounts.a]\nurl = \"u\""));
+    let settings = take_settings::<Plain>(&mut table).unwrap();
+    assert_eq!(settings.log.format, LogFormat::Text);
+    assert_eq!(program::<Own>(table).unwrap().accounts["a"].url, "u");
+}
+
+#[test]
+fn variables_override_scalars_by_their_type() {
+    let server = overridden("", "ISPBRIDGE__SERVER__MAX_IN_FLIGHT", "7").unwrap();
+    assert_eq!(server["server"]["max_in_flight"].as_integer(), Some(7));
+    let url = overridden("[accounts.main-line]\nurl = \"a\"", "ISPBRIDGE__ACCOUNTS__MAIN_LINE__URL", "http://b/?x=1")
+        .unwrap();
+    assert_eq!(url["accounts"]["main-line"]["url"].as_str(), Some("http://b/?x=1"));
+    let list = overridden("[[routes]]\nprovider = \"a\"", "ISPBRIDGE__ROUTES__0__PROVIDER", "\"7\"").unwrap();
+    assert_eq!(list["routes"][0]["provider"].as_str(), Some("7"));
+}
+
+#[test]
+fn a_value_cannot_bring_further_keys() {
+    let server = overridden("", "ISPBRIDGE__SERVER__LISTEN", "1\nother = 2").unwrap();
+    assert_eq!(server["server"]["listen"].as_str(), Some("1\nother = 2"));
+}
+
+#[test]
+fn a_variable_that_leads_nowhere_is_named_and_others_are_left_alone() {
+    for name in ["ISPBRIDGE__SERVER__LISTEN__PORT", "ISPBRIDGE__ROUTES__9__PROVIDER", "ISPBRIDGE__"] {
+        let error = overridden("routes = []\n[server]\nlisten = \"a\"", name, "1").unwrap_err().to_string();
+        assert!(error.starts_with(&format!("configuration: {name}: ")), "{error}");
+    }
+    assert_eq!(overridden("", "ISPBRIDGE_HOME", "x").unwrap(), Table::new());
+}
+
+#[test]
+fn a_file_that_is_no_toml_is_named_with_its_line_and_not_repeated() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("broken.toml");
+    std::fs::write(&path, "[server]\n\npassword = hunter2\n").unwrap();
+    let error = read(&path).unwrap_err().to_string();
+    assert!(error.contains("broken.toml:3: "), "{error}");
+    assert!(!error.contains("hunter2"), "{error}");
+    let missing = read(&directory.path().join("none.toml")).unwrap_err().to_string();
+    assert!(missing.contains("none.toml: cannot be read"), "{missing}");
+}

@@ -1,0 +1,72 @@
+//! What happens to every call before a program sees it and after it answered, one concern per file.
+//!
+//! The layers are plain structs around one another with an `async fn`: a tower service must name its future, which here
+//! would mean seven boxes per call. From the outside in: [`request_id`], [`observe`] (span, metrics, log line; the reply's
+//! body is watched by [`reply`]), [`status`] (standard codes and sizes), [`mod@panic`], [`admission`], [`callers`], [`deadline`],
+//! then the routes.
+
+pub(crate) mod admission;
+pub(crate) mod answer;
+pub(crate) mod callers;
+pub(crate) mod deadline;
+pub(crate) mod methods;
+pub(crate) mod notes;
+pub(crate) mod observe;
+pub(crate) mod panic;
+pub(crate) mod reply;
+pub(crate) mod request_id;
+pub(crate) mod status;
+
+use std::{future::Future, sync::Arc};
+
+use axum::Router;
+use tower::Service;
+
+use crate::{Body, Process, caller::Verifier};
+
+/// A request on its way in.
+pub(crate) type Request = http::Request<Body>;
+
+/// Something that answers a call.
+pub(crate) trait Call: Send + Sync + 'static {
+    /// The body of the answer.
+    type Reply;
+
+    /// Answers a call; there are no errors but statuses.
+    fn call(&self, request: Request) -> impl Future<Output = http::Response<Self::Reply>> + Send;
+}
+
+/// The innermost part: axum's router with the generated services.
+#[derive(Clone, Debug)]
+pub(crate) struct Routed(pub(crate) Router);
+
+impl Call for Routed {
+    type Reply = Body;
+
+    async fn call(&self, request: Request) -> http::Response<Body> {
+        let Ok(response) = self.0.clone().call(request).await;
+        response
+    }
+}
+
+/// Puts the layers around the routes.
+pub(crate) fn around(
+    router: Router,
+    process: &Process,
+    methods: Arc<methods::Methods>,
+    verifier: Option<Verifier>,
+) -> impl Call<Reply = reply::Reply> {
+    let server = &process.settings().server;
+    let inner = deadline::Deadline::new(Routed(router), server, methods.clone());
+    let inner = callers::Callers::new(inner, verifier);
+    let inner = admission::Admission::new(inner, process.places().clone());
+    let inner = panic::Panic::new(inner, process.telemetry().instruments.panics.clone());
+    let inner = status::Statuses::new(inner);
+    let inner = observe::Observe::new(inner, process, methods);
+    request_id::RequestId::new(inner)
+}
+
+/// Whether a path is open to everybody: health and reflection.
+pub(crate) fn exempt(path: &str) -> bool {
+    path.starts_with("/grpc.health.") || path.starts_with("/grpc.reflection.")
+}

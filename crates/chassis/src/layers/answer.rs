@@ -1,0 +1,62 @@
+//! Answers that the chassis itself gives, all built in one place.
+
+use std::{collections::HashMap, time::Duration};
+
+use http::Response;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+use super::methods::Method;
+use crate::Body;
+
+/// Domain of the chassis' own errors.
+pub(crate) const DOMAIN: &str = "service.ispbridge";
+
+/// What an answer says about the effect of the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Nothing reached a place where it could take effect.
+    NotSent,
+    /// It may have happened.
+    Unknown,
+}
+
+/// A status with its one `ErrorInfo`.
+pub(crate) fn status(code: Code, reason: &str, message: &str, outcome: Option<Outcome>) -> Status {
+    Status::with_error_details(code, message, details(reason, outcome))
+}
+
+/// A refusal for want of room; the caller may come again after a moment.
+pub(crate) fn too_much(reason: &str, message: &str) -> Status {
+    let mut details = details(reason, Some(Outcome::NotSent));
+    details.set_retry_info(Some(Duration::from_secs(1)));
+    Status::with_error_details(Code::ResourceExhausted, message, details)
+}
+
+/// The end of a call that got no answer in time (or none that fits): a write may have happened, and says so.
+pub(crate) fn unanswered(method: Option<&Method>, code: Code, reason: &str, message: &str) -> Status {
+    match method {
+        Some(method) if !method.reads => status(
+            Code::Aborted,
+            "OUTCOME_UNKNOWN",
+            &format!("{message}; the call may have taken effect and is not repeated"),
+            Some(Outcome::Unknown),
+        ),
+        _ => status(code, reason, message, Some(Outcome::Unknown)),
+    }
+}
+
+/// The status as a reply of headers alone.
+pub(crate) fn reply(status: Status) -> Response<Body> {
+    status.into_http()
+}
+
+fn details(reason: &str, outcome: Option<Outcome>) -> ErrorDetails {
+    let outcome = outcome.map(|outcome| match outcome {
+        Outcome::NotSent => "NOT_SENT",
+        Outcome::Unknown => "UNKNOWN",
+    });
+    let metadata: HashMap<String, String> =
+        outcome.map(|outcome| ("outcome".to_owned(), outcome.to_owned())).into_iter().collect();
+    ErrorDetails::with_error_info(reason, DOMAIN, metadata)
+}

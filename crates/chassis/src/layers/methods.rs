@@ -1,0 +1,71 @@
+//! The methods of a process as its descriptors declare them.
+
+use std::{collections::HashMap, sync::Arc};
+
+use prost::Message;
+use prost_types::{FileDescriptorProto, FileDescriptorSet, ServiceDescriptorProto, method_options::IdempotencyLevel};
+
+use crate::Error;
+
+/// What the chassis itself may add; none of them changes anything.
+const OF_THE_CHASSIS: [&str; 5] = [
+    "/grpc.health.v1.Health/Check",
+    "/grpc.health.v1.Health/List",
+    "/grpc.health.v1.Health/Watch",
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+];
+
+/// Method by path (`/package.Service/Method`).
+#[derive(Debug)]
+pub(crate) struct Methods(HashMap<String, Method>);
+
+/// One method.
+#[derive(Clone, Debug)]
+pub(crate) struct Method {
+    /// `package.Service/Method`.
+    pub(crate) name: Arc<str>,
+    /// Whether it is declared to change nothing (`idempotency_level = NO_SIDE_EFFECTS`).
+    pub(crate) reads: bool,
+}
+
+impl Methods {
+    pub(crate) fn new(descriptors: &[&[u8]]) -> Result<Self, Error> {
+        let mut methods: HashMap<_, _> =
+            OF_THE_CHASSIS.iter().map(|path| ((*path).to_owned(), Method::new(path, true))).collect();
+        for encoded in descriptors {
+            let set = FileDescriptorSet::decode(*encoded).map_err(|error| {
+                Error::program(format!("the descriptor set of the program cannot be read: {error}"))
+            })?;
+            for file in &set.file {
+                for service in &file.service {
+                    methods.extend(of_service(file, service));
+                }
+            }
+        }
+        Ok(Self(methods))
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Option<&Method> {
+        self.0.get(path)
+    }
+}
+
+impl Method {
+    pub(crate) fn new(path: &str, reads: bool) -> Self {
+        Self { name: path.trim_start_matches('/').into(), reads }
+    }
+}
+
+fn of_service<'a>(
+    file: &'a FileDescriptorProto,
+    service: &'a ServiceDescriptorProto,
+) -> impl Iterator<Item = (String, Method)> + 'a {
+    service.method.iter().map(move |method| {
+        let path = format!("/{}.{}/{}", file.package(), service.name(), method.name());
+        let level = method.options.as_ref().map(|options| options.idempotency_level());
+        let reads = level == Some(IdempotencyLevel::NoSideEffects);
+        let method = Method::new(&path, reads);
+        (path, method)
+    })
+}

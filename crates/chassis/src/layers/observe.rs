@@ -1,0 +1,242 @@
+//! One span, one measurement and one log line per call, whatever becomes of it.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use http::{HeaderMap, Response};
+use opentelemetry::{
+    Context, KeyValue,
+    propagation::{Extractor, TextMapPropagator},
+    trace::{SpanKind, Status as SpanStatus, TraceContextExt, Tracer},
+};
+use opentelemetry_sdk::propagation::TraceContextPropagator;
+use tokio::sync::OwnedSemaphorePermit;
+use tonic::{Code, Status};
+
+use super::{
+    Call, Request, answer, exempt,
+    methods::{Method, Methods},
+    notes::CallNotes,
+    reply::Reply,
+    request_id, status,
+};
+use crate::{Body, Process, names};
+
+/// Watches every call.
+#[derive(Debug)]
+pub(crate) struct Observe<S> {
+    inner: S,
+    process: Process,
+    methods: Arc<Methods>,
+    propagator: TraceContextPropagator,
+    max_reply_bytes: u64,
+}
+
+/// One call that has begun and not ended; dropped without an end it counts as cancelled by the caller.
+#[derive(Debug)]
+pub(crate) struct Observation {
+    process: Process,
+    context: Context,
+    begun: Instant,
+    path: Box<str>,
+    method: Option<Method>,
+    request_id: Box<str>,
+    notes: CallNotes,
+    done: bool,
+}
+
+struct Headers<'a>(&'a HeaderMap);
+
+impl<S> Observe<S> {
+    pub(crate) fn new(inner: S, process: &Process, methods: Arc<Methods>) -> Self {
+        let max_reply_bytes = process.settings().server.max_reply_bytes;
+        let process = process.clone();
+        Self { inner, process, methods, propagator: TraceContextPropagator::new(), max_reply_bytes }
+    }
+
+    fn begin(&self, request: &mut Request) -> Observation {
+        let path: Box<str> = request.uri().path().into();
+        let method = self.methods.get(&path).cloned();
+        let parent = self.propagator.extract_with_context(&Context::new(), &Headers(request.headers()));
+        let name = method.as_ref().map_or_else(|| names::OTHER.to_owned(), |method| method.name.to_string());
+        let tracer = self.process.tracer();
+        let builder = tracer.span_builder(name).with_kind(SpanKind::Server);
+        let context = parent.with_span(tracer.build_with_context(builder, &parent));
+        let notes = CallNotes::default();
+        let request_id = request_id::of(request.headers()).into();
+        request.extensions_mut().insert(context.clone());
+        request.extensions_mut().insert(notes.clone());
+        self.process.telemetry().instruments.in_flight.add(1, &[]);
+        Observation {
+            process: self.process.clone(),
+            context,
+            begun: Instant::now(),
+            path,
+            method,
+            request_id,
+            notes,
+            done: false,
+        }
+    }
+}
+
+impl<S: Call<Reply = Body>> Call for Observe<S> {
+    type Reply = Reply;
+
+    async fn call(&self, mut request: Request) -> Response<Reply> {
+        let endless = exempt(request.uri().path());
+        let observation = self.begin(&mut request);
+        let mut response = self.inner.call(request).await;
+        let place = response.extensions_mut().remove::<Arc<OwnedSemaphorePermit>>();
+        let observation = match status::code(response.headers()) {
+            Some(code) => {
+                observation.finish(code);
+                None
+            }
+            None => Some(observation),
+        };
+        let limit = if endless { u64::MAX } else { self.max_reply_bytes };
+        response.map(|body| Reply::new(body, limit, observation, place))
+    }
+}
+
+impl Observation {
+    /// Writes down how the call ended.
+    pub(crate) fn finish(mut self, code: Code) {
+        self.write_down(code);
+    }
+
+    /// The status of a call whose answer cannot be delivered.
+    pub(crate) fn unanswered(&self, code: Code, reason: &str, message: &str) -> Status {
+        let noted = || self.notes.writes().then(|| Method::new(&self.path, false));
+        let method = self.method.clone().or_else(noted);
+        answer::unanswered(method.as_ref(), code, reason, message)
+    }
+
+    fn write_down(&mut self, code: Code) {
+        self.done = true;
+        let took = self.begun.elapsed();
+        let labels = self.labels(code);
+        let instruments = &self.process.telemetry().instruments;
+        instruments.in_flight.add(-1, &[]);
+        instruments.duration.record(took.as_secs_f64(), &labels);
+        self.end_span(code, labels);
+        self.log(code, took);
+    }
+
+    fn labels(&self, code: Code) -> Vec<KeyValue> {
+        let code = names::code_name(code);
+        let mut labels = vec![KeyValue::new(names::RPC_SYSTEM, "grpc"), KeyValue::new(names::RPC_STATUS, code)];
+        let Some(method) = self.method_name() else {
+            labels.push(KeyValue::new(names::RPC_METHOD, names::OTHER));
+            return labels;
+        };
+        let service = method.rsplit_once('/').map_or("", |(service, _)| service).to_owned();
+        if let Some(provider) = provider(&service) {
+            labels.push(KeyValue::new(names::PROVIDER, provider));
+        }
+        labels.push(KeyValue::new(names::RPC_METHOD, method));
+        labels.push(KeyValue::new(names::RPC_SERVICE, service));
+        labels
+    }
+
+    fn method_name(&self) -> Option<Arc<str>> {
+        match &self.method {
+            Some(method) => Some(method.name.clone()),
+            None if self.notes.known_method() => Some(self.path.trim_start_matches('/').into()),
+            None => None,
+        }
+    }
+
+    fn end_span(&self, code: Code, labels: Vec<KeyValue>) {
+        let span = self.context.span();
+        if span.is_recording() {
+            match self.method_name() {
+                Some(name) => span.update_name(name.to_string()),
+                None => span.set_attribute(KeyValue::new(names::RPC_METHOD_ORIGINAL, shortened(&self.path).to_owned())),
+            }
+            span.set_attributes(labels);
+            span.set_attribute(KeyValue::new(names::REQUEST_ID, self.request_id.to_string()));
+            let facts = [(names::PRINCIPAL, self.notes.principal()), (names::ACCOUNT, self.notes.account())];
+            for (name, fact) in facts.into_iter().filter_map(|(name, fact)| Some((name, fact?))) {
+                span.set_attribute(KeyValue::new(name, fact.to_owned()));
+            }
+            if is_our_fault(code) {
+                span.set_attribute(KeyValue::new(names::ERROR_TYPE, names::code_name(code)));
+                span.set_status(SpanStatus::error(names::code_name(code)));
+            }
+        }
+        span.end();
+    }
+
+    fn log(&self, code: Code, took: Duration) {
+        let name = self.method_name();
+        let method = name.as_deref().unwrap_or_else(|| shortened(&self.path));
+        let trace_id = self.context.span().span_context().trace_id();
+        macro_rules! line {
+            ($level:ident) => {
+                tracing::$level!(
+                    target: "ispbridge::call",
+                    process = self.process.name(),
+                    method,
+                    code = names::code_name(code),
+                    duration_ms = took.as_secs_f64() * 1000.0,
+                    request_id = &*self.request_id,
+                    principal = self.notes.principal(),
+                    account = self.notes.account(),
+                    %trace_id,
+                    "call"
+                )
+            };
+        }
+        match exempt(&self.path) {
+            true => line!(debug),
+            false if is_our_fault(code) => line!(warn),
+            false => line!(info),
+        }
+    }
+}
+
+impl Drop for Observation {
+    fn drop(&mut self) {
+        if !self.done {
+            self.write_down(Code::Cancelled);
+        }
+    }
+}
+
+impl Extractor for Headers<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key)?.to_str().ok()
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.0.keys().map(http::HeaderName::as_str).collect()
+    }
+}
+
+/// The codes that make a server span an error (semantic conventions for gRPC).
+fn is_our_fault(code: Code) -> bool {
+    matches!(
+        code,
+        Code::Unknown
+            | Code::DeadlineExceeded
+            | Code::Unimplemented
+            | Code::Internal
+            | Code::Unavailable
+            | Code::DataLoss
+    )
+}
+
+/// `aex` of `ispbridge.aex.v1.CustomerService`.
+fn provider(service: &str) -> Option<String> {
+    let provider = service.strip_prefix("ispbridge.")?.split('.').next()?;
+    Some(provider.replace('_', "-"))
+}
+
+/// A path of strangers is written down only so far.
+fn shortened(path: &str) -> &str {
+    &path[..path.floor_char_boundary(128)]
+}

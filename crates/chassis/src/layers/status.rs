@@ -1,0 +1,194 @@
+//! One form for every error: the code that gRPC means, a text of at most 1 KiB, details of at most 3 KiB with an `ErrorInfo`.
+//!
+//! Larger statuses reach clients in other languages as something else (C-core stops at 8 KiB of metadata), and tonic 0.14
+//! has codes of its own for a missed deadline, an oversized message and a lost peer.
+
+use http::{HeaderMap, Response};
+use prost::Message;
+use tonic::{Code, Status};
+use tonic_types::pb;
+
+use super::{Call, Request, answer};
+use crate::{Body, names};
+
+const MESSAGE_BYTES: usize = 1 << 10;
+const DETAILS_BYTES: usize = 3 << 10;
+const ERROR_INFO: &str = "type.googleapis.com/google.rpc.ErrorInfo";
+const STATUS_HEADERS: [&str; 3] = ["grpc-status", "grpc-message", "grpc-status-details-bin"];
+
+/// Brings the status of replies without a body into the form; the others are done when their trailers come by.
+#[derive(Debug)]
+pub(crate) struct Statuses<S> {
+    inner: S,
+}
+
+impl<S> Statuses<S> {
+    pub(crate) fn new(inner: S) -> Self {
+        Self { inner }
+    }
+}
+
+impl<S: Call<Reply = Body>> Call for Statuses<S> {
+    type Reply = Body;
+
+    async fn call(&self, request: Request) -> Response<Body> {
+        let mut response = self.inner.call(request).await;
+        normalise(response.headers_mut());
+        response
+    }
+}
+
+/// The code in headers or trailers, if there is one.
+pub(crate) fn code(headers: &HeaderMap) -> Option<Code> {
+    headers.get("grpc-status").map(|value| Code::from_bytes(value.as_bytes()))
+}
+
+/// Brings the status in headers or trailers into the form; success and the lack of a status are left alone.
+pub(crate) fn normalise(headers: &mut HeaderMap) {
+    if matches!(code(headers), None | Some(Code::Ok)) {
+        return;
+    }
+    let Some(status) = Status::from_header_map(headers) else {
+        return;
+    };
+    for name in STATUS_HEADERS {
+        headers.remove(name);
+    }
+    let (code, message) = meaning(status.code(), status.message());
+    let message = plain(message);
+    let details = packed(code, &message, status.details());
+    let status = Status::with_details(code, message, details.into());
+    if status.add_header(headers).is_err() {
+        headers.insert("grpc-status", http::HeaderValue::from(code as i32));
+    }
+}
+
+/// tonic's own words, translated to what the standard calls them.
+fn meaning(code: Code, message: &str) -> (Code, &str) {
+    match code {
+        Code::Cancelled if message == "Timeout expired" => (Code::DeadlineExceeded, "the deadline passed"),
+        Code::OutOfRange if message.contains("message length too large") => (Code::ResourceExhausted, message),
+        Code::Unknown if message.starts_with("transport error") => (Code::Unavailable, message),
+        Code::Unimplemented if message.is_empty() => (code, "there is no such method here"),
+        _ => (code, message),
+    }
+}
+
+/// Without control characters, and short.
+fn plain(message: &str) -> String {
+    let text: String = message.chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
+    match text.len() {
+        0..=MESSAGE_BYTES => text,
+        _ => text[..text.floor_char_boundary(MESSAGE_BYTES)].to_owned(),
+    }
+}
+
+/// The details, with an `ErrorInfo` if they lack one; of too many only the `ErrorInfo` stays, of a too long one only its reason.
+fn packed(code: Code, message: &str, details: &[u8]) -> Vec<u8> {
+    let mut status = pb::Status::decode(details).unwrap_or_default();
+    status.code = code as i32;
+    message.clone_into(&mut status.message);
+    if !status.details.iter().any(|any| any.type_url == ERROR_INFO) {
+        status.details.push(error_info(names::code_name(code)));
+    }
+    if status.encoded_len() > DETAILS_BYTES {
+        status.details.retain(|any| any.type_url == ERROR_INFO);
+    }
+    if status.encoded_len() > DETAILS_BYTES {
+        status.details = status.details.iter().take(1).map(shortened).collect();
+    }
+    status.encode_to_vec()
+}
+
+/// The info without its metadata but for the outcome, which decides whether a caller may repeat.
+fn shortened(any: &prost_types::Any) -> prost_types::Any {
+    let mut info = pb::ErrorInfo::decode(&*any.value).unwrap_or_default();
+    info.metadata.retain(|key, _| key == "outcome");
+    prost_types::Any { type_url: ERROR_INFO.to_owned(), value: info.encode_to_vec() }
+}
+
+fn error_info(reason: &str) -> prost_types::Any {
+    let info =
+        pb::ErrorInfo { reason: reason.to_owned(), domain: answer::DOMAIN.to_owned(), metadata: Default::default() };
+    prost_types::Any { type_url: ERROR_INFO.to_owned(), value: info.encode_to_vec() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use tonic_types::{ErrorDetails, StatusExt};
+
+    use super::*;
+
+    fn through(status: &Status) -> Status {
+        let mut headers = HeaderMap::new();
+        status.add_header(&mut headers).unwrap();
+        normalise(&mut headers);
+        Status::from_header_map(&headers).unwrap()
+    }
+
+    #[test]
+    fn tonics_codes_become_the_standard_ones() {
+        let cases = [
+            (Status::cancelled("Timeout expired"), Code::DeadlineExceeded),
+            (Status::cancelled("by the caller"), Code::Cancelled),
+            (
+                Status::out_of_range("Error, decoded message length too large: found 5, the limit is: 4 bytes"),
+                Code::ResourceExhausted,
+            ),
+            (Status::out_of_range("page 7 of 5"), Code::OutOfRange),
+            (Status::unknown("transport error"), Code::Unavailable),
+            (Status::unknown("who knows"), Code::Unknown),
+        ];
+        for (status, code) in cases {
+            assert_eq!(through(&status).code(), code, "{status}");
+        }
+    }
+
+    #[test]
+    fn an_error_without_details_gets_an_error_info_and_a_text() {
+        let status = through(&Status::unimplemented(""));
+        assert_eq!(status.message(), "there is no such method here");
+        let info = status.get_details_error_info().unwrap();
+        assert_eq!((info.reason.as_str(), info.domain.as_str()), ("UNIMPLEMENTED", "service.ispbridge"));
+    }
+
+    #[test]
+    fn a_fitting_status_keeps_all_of_its_details() {
+        let mut details = ErrorDetails::with_error_info("NO_SUCH_CUSTOMER", "aex.ispbridge", HashMap::new());
+        details.add_bad_request_violation("customer_id", "unknown");
+        let status = through(&Status::with_error_details(Code::NotFound, "no such customer", details));
+        assert_eq!(status.get_details_error_info().unwrap().domain, "aex.ispbridge");
+        assert_eq!(status.get_details_bad_request().unwrap().field_violations.len(), 1);
+    }
+
+    #[test]
+    fn what_is_too_large_keeps_its_meaning() {
+        let metadata = HashMap::from([
+            ("outcome".to_owned(), "UNKNOWN".to_owned()),
+            ("upstream_message".to_owned(), "x".repeat(5000)),
+        ]);
+        let mut details = ErrorDetails::with_error_info("OUTCOME_UNKNOWN", "aex.ispbridge", metadata);
+        details.add_bad_request_violation("field", "y".repeat(5000));
+        let status = through(&Status::with_error_details(Code::Aborted, "é".repeat(2000), details));
+        assert!(status.message().len() <= MESSAGE_BYTES && status.details().len() <= DETAILS_BYTES);
+        let info = status.get_details_error_info().unwrap();
+        assert_eq!((info.reason.as_str(), info.metadata["outcome"].as_str()), ("OUTCOME_UNKNOWN", "UNKNOWN"));
+        assert_eq!(info.metadata.len(), 1);
+    }
+
+    #[test]
+    fn lines_and_escapes_do_not_leave_the_message() {
+        assert_eq!(through(&Status::internal("a\r\nb\u{1b}[31m")).message(), "a  b [31m");
+    }
+
+    #[test]
+    fn success_is_left_alone() {
+        let mut headers = HeaderMap::new();
+        headers.insert("grpc-status", http::HeaderValue::from_static("0"));
+        let before = headers.clone();
+        normalise(&mut headers);
+        assert_eq!(headers, before);
+    }
+}

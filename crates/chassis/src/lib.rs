@@ -1,0 +1,48 @@
+//! A process of the suite: configuration, telemetry, hardened gRPC serving, health, reflection,
+//! caller context and drain. A binary implements [`Program`] and calls [`main`]; everything that
+//! is the same in every process lives here, and nothing here knows a provider or a wire.
+//!
+//! There are no globals but the log, the panic hook and the TLS provider, which [`main`] installs
+//! ([`install_globals`]). Everything else is a value of a [`Process`], so that one operating
+//! system process can run several programs under several names ([`start`]).
+
+mod admin;
+pub mod caller;
+mod cli;
+mod config;
+mod connection;
+mod drain;
+mod error;
+mod globals;
+mod health;
+mod layers;
+mod listener;
+pub mod names;
+mod process;
+mod program;
+mod redact;
+mod running;
+mod secret;
+mod settings;
+mod surface;
+mod telemetry;
+
+pub use cli::main;
+pub use config::apply_overrides;
+pub use drain::Draining;
+pub use error::Error;
+pub use globals::install_globals;
+pub use layers::notes::CallNotes;
+pub use process::Process;
+pub use program::Program;
+pub use redact::{RedactError, Redactor};
+pub use running::{Running, StartOptions, start, start_with};
+pub use secret::Secret;
+pub use settings::{
+    AdminSettings, CallerKey, CallersMode, CallersSettings, LogFormat, LogSettings, Seconds, ServerSettings, Settings,
+    TelemetrySettings,
+};
+pub use surface::Surface;
+
+/// The body of every request and reply that passes the layers; the generated tonic servers take it as it is.
+pub type Body = axum::body::Body;

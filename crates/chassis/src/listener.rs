@@ -1,0 +1,137 @@
+//! The accept loop: who may connect, and how it ends.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::{Id, JoinError, JoinSet},
+    time::{sleep, timeout},
+};
+
+use crate::{
+    Draining, Error, ServerSettings,
+    connection::Connections,
+    drain::Places,
+    layers::{Call, reply::Reply},
+};
+
+/// How long the loop rests when the system has no descriptor left for a connection.
+const BACKOFF: Duration = Duration::from_millis(50);
+/// How long the last bytes of the last reply may take, once no call is being worked on.
+const LAST_BYTES: Duration = Duration::from_secs(1);
+
+/// A listener with its open connections.
+#[derive(Debug)]
+pub(crate) struct Listener<S> {
+    connections: Arc<Connections<S>>,
+    open: JoinSet<()>,
+    peers: HashMap<Id, IpAddr>,
+    per_ip: HashMap<IpAddr, usize>,
+    max: usize,
+    max_per_ip: usize,
+}
+
+/// Opens a listener.
+pub(crate) async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
+    let refused = |source| Error::Listen { address, source };
+    let socket = TcpListener::bind(address).await.map_err(refused)?;
+    let address = socket.local_addr().map_err(refused)?;
+    Ok((socket, address))
+}
+
+impl<S: Call<Reply = Reply>> Listener<S> {
+    pub(crate) fn new(stack: S, settings: &ServerSettings) -> Self {
+        Self {
+            connections: Arc::new(Connections::new(stack, settings)),
+            open: JoinSet::new(),
+            peers: HashMap::new(),
+            per_ip: HashMap::new(),
+            max: settings.max_connections,
+            max_per_ip: settings.max_connections_per_ip,
+        }
+    }
+
+    /// Accepts until the process drains, then waits for the open connections, and returns in any case.
+    pub(crate) async fn run(mut self, socket: TcpListener, mut draining: Draining, places: Places, limit: Duration) {
+        let handle = draining.clone();
+        loop {
+            tokio::select! {
+                () = draining.wait() => break,
+                Some(ended) = self.open.join_next_with_id() => self.forget(&ended),
+                accepted = socket.accept(), if self.open.len() < self.max => match accepted {
+                    Ok((stream, peer)) => self.take(stream, peer.ip(), handle.clone()),
+                    // Out of descriptors, or a peer that left while it waited: both pass.
+                    Err(error) => {
+                        tracing::warn!(%error, "a connection could not be accepted");
+                        sleep(BACKOFF).await;
+                    }
+                },
+            }
+        }
+        drop(socket);
+        self.drain(&places, limit).await;
+    }
+
+    fn take(&mut self, stream: TcpStream, ip: IpAddr, draining: Draining) {
+        let count = self.per_ip.entry(ip).or_default();
+        if *count >= self.max_per_ip {
+            return;
+        }
+        *count += 1;
+        let connections = self.connections.clone();
+        // Instances that started together would otherwise all lose their connections together.
+        let age_factor = 0.9 + 0.2 * fastrand::f64();
+        let task = self.open.spawn(async move { connections.serve(stream, age_factor, draining).await });
+        self.peers.insert(task.id(), ip);
+    }
+
+    fn forget(&mut self, ended: &Result<(Id, ()), JoinError>) {
+        let id = match ended {
+            Ok((id, ())) => *id,
+            Err(error) => error.id(),
+        };
+        let Some(ip) = self.peers.remove(&id) else {
+            return;
+        };
+        if let Some(count) = self.per_ip.get_mut(&ip) {
+            *count -= 1;
+            if *count == 0 {
+                self.per_ip.remove(&ip);
+            }
+        }
+    }
+
+    /// Waits for connections to end by themselves and for work that outlives them; connections that only hold streams that
+    /// no call needs are cut as soon as no call is left, and everything is cut at the limit.
+    async fn drain(mut self, places: &Places, limit: Duration) {
+        let gone = async {
+            while self.open.join_next().await.is_some() {}
+            places.all_free().await;
+        };
+        let quiet = async {
+            // A call may still arrive until its peer has read that it should not; it gets its time as well.
+            loop {
+                places.all_free().await;
+                sleep(LAST_BYTES).await;
+                if places.are_free() {
+                    break;
+                }
+            }
+        };
+        let end = async {
+            tokio::select! {
+                () = gone => {}
+                () = quiet => {}
+            }
+        };
+        if timeout(limit, end).await.is_err() {
+            tracing::warn!("the time to drain is over; what is left is cut");
+        }
+        self.open.shutdown().await;
+    }
+}

@@ -1,0 +1,49 @@
+//! What a binary adds to the chassis.
+
+use std::{future::Future, process::ExitCode};
+
+use serde::de::DeserializeOwned;
+
+use crate::{Error, Process, Surface};
+
+/// One program of the suite: what a binary adds to the chassis.
+pub trait Program: Send + Sync + 'static {
+    /// Name of the process and of the service in telemetry, e.g. `ispbridge-aex`.
+    const NAME: &'static str;
+
+    /// Whether the program authenticates its callers itself (the gateway does); then there is no `[callers]` section
+    /// and no caller context is asked for.
+    const AUTHENTICATES_CALLERS: bool = false;
+
+    /// The program's own part of the configuration file (accounts, policy ...), with `deny_unknown_fields`.
+    type Config: DeserializeOwned + Send;
+
+    /// Says what is wrong with a configuration that could be read, without touching the network; `--check-config` calls it too.
+    ///
+    /// # Errors
+    /// The key that is wrong ([`Error::config`]).
+    fn check(config: &Self::Config) -> Result<(), Error> {
+        let _ = config;
+        Ok(())
+    }
+
+    /// Builds what the process serves.
+    fn build(config: Self::Config, process: &Process) -> impl Future<Output = Result<Surface, Error>> + Send;
+
+    /// Makes one harmless read with an account: a text for people, or a text that says what is wrong.
+    fn check_account(
+        config: Self::Config,
+        process: &Process,
+        alias: &str,
+    ) -> impl Future<Output = Result<String, String>> + Send {
+        let _ = (config, process, alias);
+        async { Err(format!("{} has no accounts", Self::NAME)) }
+    }
+
+    /// Runs a subcommand of the program's own (`ispbridge-gateway keys new`), given its words; `None` if there is no such one.
+    #[must_use]
+    fn command(words: &[String]) -> Option<ExitCode> {
+        let _ = words;
+        None
+    }
+}

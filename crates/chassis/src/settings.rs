@@ -1,0 +1,198 @@
+//! The chassis' own sections of the configuration file; the defaults are those of the suite.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+
+use serde::{Deserialize, Deserializer, de};
+
+use crate::Secret;
+
+/// The sections that every process of the suite has.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// `[server]`: the gRPC listener and its limits.
+    pub server: ServerSettings,
+    /// `[admin]`: health for orchestrators and metrics for scrapers.
+    pub admin: AdminSettings,
+    /// `[telemetry]`: where traces and metrics are pushed to.
+    pub telemetry: TelemetrySettings,
+    /// `[log]`: how the process logs.
+    pub log: LogSettings,
+    /// `[callers]`: whom the process believes.
+    pub callers: CallersSettings,
+}
+
+/// A span of time, written as a number of seconds (`30` or `0.5`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Seconds(pub Duration);
+
+/// `[server]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServerSettings {
+    /// Address of the gRPC listener (HTTP/2 with prior knowledge); port 0 takes any free port.
+    pub listen: SocketAddr,
+    /// Largest request, all of its messages together.
+    pub max_request_bytes: u64,
+    /// Largest reply, all of its messages together.
+    pub max_reply_bytes: u64,
+    /// Largest header list of a request.
+    pub max_header_bytes: u32,
+    /// Open calls per connection; below 100 first bursts of clients are refused (hyper assumes 100).
+    pub max_streams_per_connection: u32,
+    /// HTTP/2 window of one stream.
+    pub stream_window_bytes: u32,
+    /// HTTP/2 window of one connection.
+    pub connection_window_bytes: u32,
+    /// Open connections.
+    pub max_connections: usize,
+    /// Open connections from one address.
+    pub max_connections_per_ip: usize,
+    /// How long a new connection may take to send the HTTP/2 preface.
+    pub preface_seconds: Seconds,
+    /// Silence after which a connection is pinged.
+    pub keep_alive_seconds: Seconds,
+    /// How long the answer to a ping may take.
+    pub keep_alive_timeout_seconds: Seconds,
+    /// Age (plus or minus a tenth) at which a connection is asked to go away, so that clients find new instances.
+    pub max_connection_age_seconds: Seconds,
+    /// Calls being worked on; what comes beyond is refused at once.
+    pub max_in_flight: u32,
+    /// Deadline of a call that has none.
+    pub default_deadline_seconds: Seconds,
+    /// Longest deadline that is believed.
+    pub max_deadline_seconds: Seconds,
+    /// How long the process still serves after it said that it will stop, so that balancers learn of it.
+    pub announce_seconds: Seconds,
+    /// How long a drain may take before what is left is cut.
+    pub drain_seconds: Seconds,
+    /// Whether the reflection service is offered.
+    pub reflection: bool,
+}
+
+/// `[admin]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AdminSettings {
+    /// Address of the admin listener (HTTP/1); there is none if the key is absent.
+    pub listen: Option<SocketAddr>,
+}
+
+/// `[telemetry]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TelemetrySettings {
+    /// OTLP over gRPC, e.g. `http://127.0.0.1:4317`; nothing is pushed if the key is absent.
+    pub otlp_endpoint: Option<String>,
+    /// Share of the traces that begin here and are kept; a caller's decision is followed.
+    pub sampling_ratio: f64,
+}
+
+/// `[log]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogSettings {
+    /// JSON for machines or text for people.
+    pub format: LogFormat,
+    /// A filter in the syntax of tracing-subscriber's `EnvFilter`; libraries that print bytes stay at INFO.
+    pub level: String,
+}
+
+/// Form of the log lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One JSON object per line.
+    #[default]
+    Json,
+    /// Coloured lines for a terminal.
+    Text,
+}
+
+/// `[callers]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CallersSettings {
+    /// Whom the process believes.
+    pub mode: CallersMode,
+    /// Keys of the caller context, the current one and, while keys are changed, the previous one.
+    pub keys: Vec<CallerKey>,
+}
+
+/// Whom a process believes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CallersMode {
+    /// Only calls with a caller context that the gateway signed.
+    #[default]
+    Gateway,
+    /// Everybody who can reach the listener, which must then be a loopback address.
+    Open,
+}
+
+/// One key of the caller context.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CallerKey {
+    /// Name of the key, as the gateway calls it.
+    pub id: String,
+    /// The key derived for this one service ([`crate::caller::ServiceKey::to_text`]), not the gateway's root.
+    pub secret: Secret,
+}
+
+impl Seconds {
+    /// A whole number of seconds.
+    #[must_use]
+    pub const fn whole(seconds: u64) -> Self {
+        Self(Duration::from_secs(seconds))
+    }
+}
+
+impl<'de> Deserialize<'de> for Seconds {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let seconds = f64::deserialize(deserializer)?;
+        Duration::try_from_secs_f64(seconds)
+            .map(Self)
+            .map_err(|_| de::Error::custom("a number of seconds is not negative and not endless"))
+    }
+}
+
+impl Default for ServerSettings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 50051)),
+            max_request_bytes: 1 << 20,
+            max_reply_bytes: 4 << 20,
+            max_header_bytes: 16 << 10,
+            max_streams_per_connection: 100,
+            stream_window_bytes: 64 << 10,
+            connection_window_bytes: 1 << 20,
+            max_connections: 1024,
+            max_connections_per_ip: 128,
+            preface_seconds: Seconds::whole(5),
+            keep_alive_seconds: Seconds::whole(30),
+            keep_alive_timeout_seconds: Seconds::whole(10),
+            max_connection_age_seconds: Seconds::whole(30 * 60),
+            max_in_flight: 512,
+            default_deadline_seconds: Seconds::whole(60),
+            max_deadline_seconds: Seconds::whole(300),
+            announce_seconds: Seconds::whole(5),
+            drain_seconds: Seconds::whole(25),
+            reflection: true,
+        }
+    }
+}
+
+impl Default for TelemetrySettings {
+    fn default() -> Self {
+        Self { otlp_endpoint: None, sampling_ratio: 1.0 }
+    }
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        Self { format: LogFormat::Json, level: "info".to_owned() }
+    }
+}

@@ -1,0 +1,66 @@
+//! What a program serves: generated tonic services, their descriptors and, for a proxy, a fallback.
+
+use std::convert::Infallible;
+
+use axum::{Router, response::IntoResponse};
+use http::{Request, Response};
+use tonic::{server::NamedService, service::Routes};
+use tower::Service;
+
+use crate::Body;
+
+/// What a program serves.
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct Surface {
+    pub(crate) routes: Routes,
+    pub(crate) names: Vec<&'static str>,
+    pub(crate) descriptors: Vec<&'static [u8]>,
+    pub(crate) has_fallback: bool,
+}
+
+impl Surface {
+    /// Starts with nothing but what the chassis adds: health, and reflection if there are descriptors.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds an encoded `FileDescriptorSet`: reflection offers it, and method names and idempotency levels are read from it.
+    pub fn descriptors(mut self, encoded: &'static [u8]) -> Self {
+        self.descriptors.push(encoded);
+        self
+    }
+
+    /// Adds a generated tonic server; it is reported healthy under its own name. A health or reflection service that is
+    /// added here takes the place of the chassis' own.
+    pub fn service<S>(mut self, service: S) -> Self
+    where
+        S: Service<Request<tonic::body::Body>, Error = Infallible> + NamedService + Clone + Send + Sync + 'static,
+        S::Response: IntoResponse,
+        S::Future: Send + 'static,
+    {
+        self.names.push(S::NAME);
+        self.routes = self.routes.add_service(service);
+        self
+    }
+
+    /// Answers every path that no added service has (a proxy does); `CallNotes` in the extensions of the request tell the
+    /// chassis what to write into span, metrics and log.
+    pub fn fallback<S>(mut self, service: S) -> Self
+    where
+        S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + Sync + 'static,
+        S::Future: Send + 'static,
+    {
+        self.routes = self.routes.into_axum_router().fallback_service(service).into();
+        self.has_fallback = true;
+        self
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.names.contains(&name)
+    }
+
+    pub(crate) fn into_router(self) -> Router {
+        self.routes.prepare().into_axum_router()
+    }
+}

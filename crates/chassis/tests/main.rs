@@ -1,0 +1,18 @@
+//! The chassis from outside: a small program over real sockets.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+#[path = "main/callers.rs"]
+mod callers;
+#[path = "main/calls.rs"]
+mod calls;
+#[path = "main/logs.rs"]
+mod logs;
+#[path = "main/probe.rs"]
+mod probe;
+#[path = "main/redact.rs"]
+mod redact;
+#[path = "main/stopping.rs"]
+mod stopping;
+#[path = "main/telemetry.rs"]
+mod telemetry;

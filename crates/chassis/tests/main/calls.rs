@@ -1,0 +1,149 @@
+//! What every call gets from the layers.
+
+use std::time::Duration;
+
+use tonic::{Code, Request};
+use tonic_reflection::pb::v1::{
+    ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
+    server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
+};
+use tonic_types::StatusExt;
+
+use crate::probe::{READ, WRITE, ask, connected, send, started};
+
+fn reason(status: &tonic::Status) -> String {
+    status.get_details_error_info().unwrap().reason
+}
+
+#[tokio::test]
+async fn a_call_is_answered_and_carries_an_id() {
+    let running = started("").await;
+    let answer = ask(running.grpc_addr(), READ, "hello").await.unwrap();
+    assert_eq!(answer.get_ref(), "hello");
+    assert_eq!(answer.metadata().get("x-request-id").unwrap().len(), 36);
+}
+
+#[tokio::test]
+async fn the_callers_id_is_seen_by_the_handler_and_returned_with_an_error_too() {
+    let running = started("").await;
+    let channel = connected(running.grpc_addr()).await;
+    let with_id = |text: &str| {
+        let mut request = Request::new(text.to_owned());
+        request.metadata_mut().insert("x-request-id", "order-17".parse().unwrap());
+        request
+    };
+    let answer = send(channel.clone(), READ, with_id("show x-request-id")).await.unwrap();
+    assert_eq!(
+        (answer.get_ref().as_str(), answer.metadata().get("x-request-id").unwrap().to_str().unwrap()),
+        ("order-17", "order-17")
+    );
+    let status = send(channel, READ, with_id("panic")).await.unwrap_err();
+    assert_eq!(status.metadata().get("x-request-id").unwrap(), "order-17");
+}
+
+#[tokio::test]
+async fn a_missed_deadline_says_whether_something_may_have_happened() {
+    let running = started("[server]\ndefault_deadline_seconds = 0.05").await;
+    let read = ask(running.grpc_addr(), READ, "sleep 5000").await.unwrap_err();
+    assert_eq!((read.code(), reason(&read).as_str()), (Code::DeadlineExceeded, "DEADLINE_EXCEEDED"));
+    let write = ask(running.grpc_addr(), WRITE, "sleep 5000").await.unwrap_err();
+    assert_eq!((write.code(), reason(&write).as_str()), (Code::Aborted, "OUTCOME_UNKNOWN"));
+    assert_eq!(write.get_details_error_info().unwrap().metadata["outcome"], "UNKNOWN");
+}
+
+#[tokio::test]
+async fn the_handler_knows_the_deadline() {
+    let running = started("[server]\ndefault_deadline_seconds = 20\nmax_deadline_seconds = 40").await;
+    let channel = connected(running.grpc_addr()).await;
+    for (timeout, around) in [(None, 20_000), (Some(5), 5_000), (Some(3_600), 40_000)] {
+        let mut request = Request::new("show deadline".to_owned());
+        if let Some(seconds) = timeout {
+            request.metadata_mut().insert("grpc-timeout", format!("{seconds}S").parse().unwrap());
+        }
+        let left: i64 = send(channel.clone(), READ, request).await.unwrap().into_inner().parse().unwrap();
+        assert!((around - 2_000..=around).contains(&left), "{timeout:?}: {left}");
+    }
+}
+
+#[tokio::test]
+async fn a_panic_costs_one_call_and_says_nothing() {
+    let running = started("[admin]\nlisten = \"127.0.0.1:0\"").await;
+    let channel = connected(running.grpc_addr()).await;
+    let status = send(channel.clone(), READ, Request::new("panic".to_owned())).await.unwrap_err();
+    assert_eq!((status.code(), reason(&status).as_str()), (Code::Internal, "PANIC"));
+    let id = status.metadata().get("x-request-id").unwrap().to_str().unwrap();
+    assert!(status.message().contains(id) && !status.message().contains("hunter2"), "{}", status.message());
+    assert!(send(channel, READ, Request::new("hello".to_owned())).await.is_ok());
+    let metrics = crate::probe::get(running.admin_addr().unwrap(), "/metrics").await;
+    assert!(
+        metrics.lines().any(|line| line.starts_with("ispbridge_panics_total") && line.ends_with(" 1")),
+        "{metrics}"
+    );
+}
+
+#[tokio::test]
+async fn an_unknown_method_is_told_so() {
+    let running = started("").await;
+    let status = ask(running.grpc_addr(), "/nobody.v1.NobodyService/Ask", "hello").await.unwrap_err();
+    assert_eq!((status.code(), reason(&status).as_str()), (Code::Unimplemented, "UNIMPLEMENTED"));
+    assert_eq!(status.message(), "there is no such method here");
+}
+
+#[tokio::test]
+async fn what_is_too_large_is_refused_in_both_directions() {
+    let running = started("[server]\nmax_request_bytes = 1000\nmax_reply_bytes = 1000").await;
+    let address = running.grpc_addr();
+    assert!(ask(address, READ, &"y".repeat(900)).await.is_ok());
+    let request = ask(address, READ, &"y".repeat(1100)).await.unwrap_err();
+    assert_eq!((request.code(), reason(&request).as_str()), (Code::ResourceExhausted, "REQUEST_TOO_LARGE"));
+    let reply = ask(address, READ, "large 1100").await.unwrap_err();
+    assert_eq!((reply.code(), reason(&reply).as_str()), (Code::ResourceExhausted, "REPLY_TOO_LARGE"));
+    let write = ask(address, WRITE, "large 1100").await.unwrap_err();
+    assert_eq!((write.code(), reason(&write).as_str()), (Code::Aborted, "OUTCOME_UNKNOWN"));
+}
+
+#[tokio::test]
+async fn a_call_too_many_is_refused_at_once() {
+    let running = started("[server]\nmax_in_flight = 1").await;
+    let channel = connected(running.grpc_addr()).await;
+    let busy = tokio::spawn(send(channel.clone(), READ, Request::new("sleep 60000".to_owned())));
+    // The busy call is on its way on the same connection; until it has arrived, others still get in.
+    let refused = async {
+        loop {
+            match send(channel.clone(), READ, Request::new("hello".to_owned())).await {
+                Ok(_) => tokio::task::yield_now().await,
+                Err(status) => break status,
+            }
+        }
+    };
+    let refused = tokio::time::timeout(Duration::from_secs(10), refused).await.unwrap();
+    assert_eq!((refused.code(), reason(&refused).as_str()), (Code::ResourceExhausted, "TOO_MANY_CALLS"));
+    assert_eq!(refused.get_details_retry_info().unwrap().retry_delay, Some(Duration::from_secs(1)));
+    busy.abort();
+}
+
+#[tokio::test]
+async fn reflection_names_the_services() {
+    let running = started("").await;
+    let mut client = ServerReflectionClient::new(connected(running.grpc_addr()).await);
+    let request = ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(MessageRequest::ListServices(String::new())),
+    };
+    let mut answers = client.server_reflection_info(tokio_stream::once(request)).await.unwrap().into_inner();
+    let Some(MessageResponse::ListServicesResponse(list)) = answers.message().await.unwrap().unwrap().message_response
+    else {
+        panic!("no list");
+    };
+    let names: Vec<_> = list.service.iter().map(|service| service.name.as_str()).collect();
+    assert!(names.contains(&"chassis.test.v1.ProbeService") && names.contains(&"grpc.health.v1.Health"), "{names:?}");
+    assert!(names.contains(&"grpc.reflection.v1.ServerReflection"), "{names:?}");
+}
+
+#[tokio::test]
+async fn reflection_can_be_off() {
+    let running = started("[server]\nreflection = false").await;
+    let mut client = ServerReflectionClient::new(connected(running.grpc_addr()).await);
+    let status = client.server_reflection_info(tokio_stream::empty()).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unimplemented);
+}

@@ -1,0 +1,192 @@
+//! The program under test: two methods that do what the request says, and a client for them.
+
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    sync::{Arc, LazyLock},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use chassis::{Error, Process, Program, Running, StartOptions, Surface};
+use opentelemetry::trace::TraceContextExt;
+use prost::Message;
+use prost_types::{
+    FileDescriptorProto, FileDescriptorSet, MethodDescriptorProto, MethodOptions, ServiceDescriptorProto,
+    method_options::IdempotencyLevel,
+};
+use serde::Deserialize;
+use tokio::{sync::OwnedSemaphorePermit, time::Instant};
+use tonic::{
+    Request, Response, Status,
+    body::Body,
+    codegen::BoxFuture,
+    server::NamedService,
+    transport::{Channel, Endpoint},
+};
+use tonic_prost::ProstCodec;
+use tower::Service;
+
+pub(crate) const READ: &str = "/chassis.test.v1.ProbeService/Read";
+pub(crate) const WRITE: &str = "/chassis.test.v1.ProbeService/Write";
+
+#[derive(Debug)]
+pub(crate) struct Probe;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ProbeConfig {}
+
+#[derive(Clone, Debug)]
+struct ProbeService;
+
+impl NamedService for ProbeService {
+    const NAME: &'static str = "chassis.test.v1.ProbeService";
+}
+
+impl Program for Probe {
+    const NAME: &'static str = "chassis-probe";
+    type Config = ProbeConfig;
+
+    async fn build(_: ProbeConfig, _: &Process) -> Result<Surface, Error> {
+        static SET: LazyLock<Vec<u8>> = LazyLock::new(descriptors);
+        Ok(Surface::new().descriptors(&SET).service(ProbeService))
+    }
+}
+
+fn descriptors() -> Vec<u8> {
+    let method = |name: &str, level: IdempotencyLevel| MethodDescriptorProto {
+        name: Some(name.to_owned()),
+        input_type: Some(".chassis.test.v1.Empty".to_owned()),
+        output_type: Some(".chassis.test.v1.Empty".to_owned()),
+        options: Some(MethodOptions { idempotency_level: Some(level as i32), ..Default::default() }),
+        ..Default::default()
+    };
+    let service = ServiceDescriptorProto {
+        name: Some("ProbeService".to_owned()),
+        method: vec![
+            method("Read", IdempotencyLevel::NoSideEffects),
+            method("Write", IdempotencyLevel::IdempotencyUnknown),
+        ],
+        ..Default::default()
+    };
+    let file = FileDescriptorProto {
+        name: Some("chassis/test/v1/probe.proto".to_owned()),
+        package: Some("chassis.test.v1".to_owned()),
+        service: vec![service],
+        ..Default::default()
+    };
+    FileDescriptorSet { file: vec![file] }.encode_to_vec()
+}
+
+impl Service<http::Request<Body>> for ProbeService {
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<Self::Response, Infallible>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        Box::pin(async move {
+            let handler = tower::service_fn(|request: Request<String>| obey(request));
+            let mut server = tonic::server::Grpc::new(ProstCodec::<String, String>::default());
+            Ok(server.unary(handler, request).await)
+        })
+    }
+}
+
+async fn obey(request: Request<String>) -> Result<Response<String>, Status> {
+    let text = request.get_ref().clone();
+    let (word, rest) = text.split_once(' ').unwrap_or((&text, ""));
+    match word {
+        "sleep" => tokio::time::sleep(Duration::from_millis(rest.parse().unwrap())).await,
+        "panic" => panic!("hunter2"),
+        "large" => return Ok(Response::new("x".repeat(rest.parse().unwrap()))),
+        "linger" => linger(&request, rest.parse().unwrap()),
+        "show" => return Ok(Response::new(shown(&request, rest))),
+        _ => {}
+    }
+    Ok(Response::new(text))
+}
+
+/// Work that outlives its call, as a write does.
+fn linger(request: &Request<String>, millis: u64) {
+    let place = request.extensions().get::<Arc<OwnedSemaphorePermit>>().unwrap().clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(millis)).await;
+        drop(place);
+    });
+}
+
+fn shown(request: &Request<String>, what: &str) -> String {
+    match what {
+        "deadline" => {
+            let deadline = request.extensions().get::<Instant>().unwrap();
+            deadline.duration_since(Instant::now()).as_millis().to_string()
+        }
+        "trace" => {
+            let context = request.extensions().get::<opentelemetry::Context>().unwrap();
+            context.span().span_context().trace_id().to_string()
+        }
+        header => {
+            let value = request.metadata().get(header);
+            value.map_or("(absent)", |value| value.to_str().unwrap()).to_owned()
+        }
+    }
+}
+
+/// Starts the probe on a free port; everybody is believed unless the text says otherwise.
+pub(crate) async fn started(config: &str) -> Running {
+    started_with(config, StartOptions::default()).await
+}
+
+pub(crate) async fn started_with(config: &str, options: StartOptions) -> Running {
+    let mut table: toml::Table = config.parse().unwrap();
+    let server = table.entry("server").or_insert_with(|| toml::Table::new().into());
+    server.as_table_mut().unwrap().insert("listen".to_owned(), "127.0.0.1:0".into());
+    table.entry("callers").or_insert_with(|| toml::toml! { mode = "open" }.into());
+    chassis::start_with::<Probe>(table, options).await.unwrap()
+}
+
+pub(crate) async fn connected(address: SocketAddr) -> Channel {
+    Endpoint::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap()
+}
+
+/// Makes one call on a connection of its own.
+pub(crate) async fn ask(address: SocketAddr, path: &'static str, text: &str) -> Result<Response<String>, Status> {
+    send(connected(address).await, path, Request::new(text.to_owned())).await
+}
+
+pub(crate) async fn send(
+    channel: Channel,
+    path: &'static str,
+    request: Request<String>,
+) -> Result<Response<String>, Status> {
+    let mut client = tonic::client::Grpc::new(channel);
+    client.ready().await.unwrap();
+    let codec = ProstCodec::<String, String>::default();
+    client.unary(request, http::uri::PathAndQuery::from_static(path), codec).await
+}
+
+/// Asks an HTTP/1 server, such as the admin port, for a path.
+pub(crate) async fn get(address: SocketAddr, path: &str) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+/// Asks the admin port until a line of the metrics begins and ends so.
+pub(crate) async fn until_metric(admin: SocketAddr, begins: &str, ends: &str) {
+    let seen = async {
+        while !get(admin, "/metrics").await.lines().any(|line| line.starts_with(begins) && line.ends_with(ends)) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), seen).await.unwrap();
+}

@@ -1,0 +1,142 @@
+//! Plays golden fixtures against a service, over real sockets, one call per fixture.
+//!
+//! A fixture is a folder `<Rpc>/` or `<Rpc>.<case>/` with
+//! - `request.json`: the request, in proto3 JSON;
+//! - `sent.http`: the exact bytes that the service sends upstream, its own address written as `upstream.example`;
+//! - `received.http`: the reply that is played back, its `content-length` counted anew; an empty file closes the
+//!   connection without a word;
+//! - `sent-2.http`, `received-2.http` and so on for a call of several exchanges, neither for a call that sends nothing;
+//! - `reply.json`: the reply in proto3 JSON, or `{"error": ...}`;
+//! - `unreadable`: the fields that the reply names as unreadable; it names none where the file is absent;
+//! - `config.toml`: what this fixture changes in the service's configuration;
+//! - `timeout` and `delay`: the call's deadline, and what the upstream waits before its first answer, in seconds.
+//!
+//! The folder `login/` is the exchange that opens the session of each fresh service; a fixture's own
+//! `sent-login.http` and `received-login.http` take its place. With `UPDATE=1` the files `sent*.http`, `reply.json` and
+//! `unreadable` are written anew, for a person to read before they are kept.
+
+mod fixture;
+mod remote;
+mod text;
+mod upstream;
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use chassis::Program;
+use prost_reflect::{DescriptorPool, MethodDescriptor};
+use tokio::{runtime, task::JoinSet};
+
+use fixture::Fixture;
+use upstream::Upstream;
+
+/// Where a service under test finds its upstream and its secrets.
+#[derive(Debug)]
+pub struct Setup {
+    url: String,
+    secrets: PathBuf,
+}
+
+impl Setup {
+    /// The upstream's address, without a path.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Keeps a secret and returns its reference as it stands in a configuration file.
+    ///
+    /// # Panics
+    /// If the file cannot be written.
+    #[must_use]
+    pub fn secret(&self, name: &str, value: &str) -> String {
+        let path = self.secrets.join(name);
+        fs::write(&path, value).expect("the folder of secrets can be written");
+        format!("{{ file = {path:?} }}")
+    }
+}
+
+/// Plays all fixtures of a folder; `config` writes the program's own sections of the configuration file.
+///
+/// # Panics
+/// If a fixture does not play as recorded, or an RPC has none; the text shows all of them.
+pub fn run<P: Program>(folder: &str, descriptors: &[u8], config: fn(&Setup) -> String) {
+    let methods = methods(descriptors);
+    let folder = Path::new(folder);
+    let names = names(folder);
+    let mut failures: Vec<String> = methods
+        .iter()
+        .filter(|method| !names.iter().any(|name| rpc(name) == method.name()))
+        .map(|method| format!("{}: has no fixture", method.name()))
+        .collect();
+    let runtime = runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime can be built");
+    runtime.block_on(async {
+        let mut plays = JoinSet::new();
+        for name in names {
+            match methods.iter().find(|method| method.name() == rpc(&name)) {
+                Some(method) => drop(plays.spawn(play::<P>(Fixture::new(folder, &name), method.clone(), config))),
+                None => failures.push(format!("{name}: there is no such RPC")),
+            }
+        }
+        while let Some(played) = plays.join_next().await {
+            failures.extend(played.expect("a play returns what went wrong").err());
+        }
+    });
+    failures.sort();
+    assert!(failures.is_empty(), "{} failures\n\n{}\n", failures.len(), failures.join("\n\n"));
+}
+
+/// The RPCs of our own packages; their names tell them apart within a provider.
+fn methods(descriptors: &[u8]) -> Vec<MethodDescriptor> {
+    let pool = DescriptorPool::decode(descriptors).expect("the program's descriptors can be read");
+    let methods: Vec<_> =
+        pool.services().flat_map(|service| service.methods().collect::<Vec<_>>().into_iter()).collect();
+    let distinct: BTreeSet<_> = methods.iter().map(|method| method.name().to_owned()).collect();
+    assert_eq!(distinct.len(), methods.len(), "two RPCs have the same name");
+    methods
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let folders = entries.filter_map(Result::ok).filter(|entry| entry.path().is_dir());
+    folders
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| name != fixture::LOGIN)
+        .collect()
+}
+
+fn rpc(name: &str) -> &str {
+    name.split('.').next().unwrap_or(name)
+}
+
+/// Plays one fixture against a service of its own.
+async fn play<P: Program>(
+    fixture: Fixture,
+    method: MethodDescriptor,
+    config: fn(&Setup) -> String,
+) -> Result<(), String> {
+    let failed = |text: String| format!("{}: {text}", fixture.name());
+    let upstream = Arc::new(Upstream::open(fixture.answers().map_err(failed)?, fixture.delay()).await.map_err(failed)?);
+    let secrets = tempfile::tempdir().map_err(|error| failed(error.to_string()))?;
+    let setup = Setup { url: upstream.url(), secrets: secrets.path().to_owned() };
+    let mut table = fixture.config(&config(&setup)).map_err(failed)?;
+    let chassis = toml::toml! {
+        [server]
+        listen = "127.0.0.1:0"
+        announce_seconds = 0
+        [callers]
+        mode = "open"
+    };
+    table.extend(chassis);
+    let running = chassis::start::<P>(table).await.map_err(|error| failed(error.to_string()))?;
+    let request = fixture.request(&method).map_err(failed)?;
+    let answer = remote::call(running.grpc_addr(), &method, request, fixture.timeout()).await.map_err(failed)?;
+    running.drain().await;
+    let sent = upstream.close();
+    let result = if fixture::is_update() { fixture.update(&sent, &answer) } else { fixture.compare(&sent, &answer) };
+    result.map_err(failed)
+}

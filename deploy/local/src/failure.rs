@@ -1,0 +1,115 @@
+//! What went wrong, with everything a status carries, for people.
+
+use std::{fmt::Write, time::Duration};
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+use crate::client::Error;
+
+const REQUEST_ID: &str = "x-request-id";
+
+/// Writes an error as lines of text.
+#[must_use]
+pub fn text(error: &Error) -> String {
+    match error {
+        Error::Status(status) => status_text(status),
+        Error::Unreachable { .. } => {
+            format!("{error}\nIs the suite running? `cargo run` starts it.")
+        }
+        error => error.to_string(),
+    }
+}
+
+fn status_text(status: &Status) -> String {
+    let mut text = format!("{}: {}", code_name(status.code()), status.message());
+    match status.check_error_details() {
+        Ok(details) => lines(&details).iter().for_each(|(name, value)| push(&mut text, name, value)),
+        Err(_) => push(&mut text, "details", "cannot be read"),
+    }
+    let id = status.metadata().get(REQUEST_ID);
+    if let Some(id) = id.and_then(|id| id.to_str().ok()) {
+        push(&mut text, "request id", id);
+    }
+    text
+}
+
+fn lines(details: &ErrorDetails) -> Vec<(String, String)> {
+    let mut lines = Vec::new();
+    if let Some(info) = details.error_info() {
+        lines.push(("reason".to_owned(), format!("{} ({})", info.reason, info.domain)));
+        let mut metadata: Vec<_> = info.metadata.clone().into_iter().collect();
+        metadata.sort_unstable();
+        lines.extend(metadata);
+    }
+    if let Some(bad) = details.bad_request() {
+        let violations = bad.field_violations.iter();
+        lines.extend(violations.map(|one| (format!("field {}", one.field), one.description.clone())));
+    }
+    if let Some(failed) = details.precondition_failure() {
+        let violations = failed.violations.iter();
+        lines.extend(violations.map(|one| (format!("{} {}", one.r#type, one.subject), one.description.clone())));
+    }
+    if let Some(quota) = details.quota_failure() {
+        let violations = quota.violations.iter();
+        lines.extend(violations.map(|one| (format!("quota {}", one.subject), one.description.clone())));
+    }
+    if let Some(delay) = details.retry_info().and_then(|info| info.retry_delay) {
+        lines.push(("retry after".to_owned(), seconds(delay)));
+    }
+    lines
+}
+
+fn push(text: &mut String, name: &str, value: &str) {
+    // Writing to a String does not fail.
+    let _ = write!(text, "\n  {name}: {}", value.replace('\n', "\n    "));
+}
+
+fn seconds(delay: Duration) -> String {
+    format!("{} s", delay.as_secs_f64())
+}
+
+/// The name of a code in the form of the gRPC documents, e.g. `NOT_FOUND`.
+#[must_use]
+pub fn code_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_detail_has_its_line() {
+        let mut details = ErrorDetails::new();
+        details
+            .set_error_info("FIELD_INVALID", "aex.ispbridge", [("outcome".to_owned(), "NOT_SENT".to_owned())])
+            .add_bad_request_violation("customer.email", "is required")
+            .add_quota_failure_violation("principal:demo", "64 calls in flight")
+            .set_retry_info(Some(Duration::from_millis(1500)));
+        let mut status = Status::with_error_details(Code::InvalidArgument, "one problem", details);
+        status.metadata_mut().insert(REQUEST_ID, "r-1".parse().unwrap());
+        let expected = "INVALID_ARGUMENT: one problem\n  reason: FIELD_INVALID (aex.ispbridge)\n  \
+             outcome: NOT_SENT\n  field customer.email: is required\n  \
+             quota principal:demo: 64 calls in flight\n  retry after: 1.5 s\n  request id: r-1";
+        assert_eq!(text(&status.into()), expected);
+    }
+}

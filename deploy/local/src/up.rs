@@ -1,0 +1,76 @@
+//! `ispbridge up`: the suite until somebody stops it.
+
+use std::{io, process::ExitCode};
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::{
+    commands::UpArguments,
+    suite::{Error, Options, Suite},
+    wiring::{DEMO_KEY, READER_KEY},
+};
+
+/// Starts the suite, says how to use it, and drains it on Ctrl-C or SIGTERM; a second Ctrl-C ends it at once.
+pub(crate) async fn run(arguments: &UpArguments) -> ExitCode {
+    let (mut interrupt, mut terminate) = match signals() {
+        Ok(signals) => signals,
+        Err(error) => return fail(&error.to_string()),
+    };
+    let options = Options { grpc: arguments.grpc, admin: arguments.admin };
+    let suite = match Suite::start(options).await {
+        Ok(suite) => suite,
+        Err(error) => return fail(&advice(&error)),
+    };
+    println!("{}", welcome(&suite));
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    tokio::select! {
+        () = suite.stop() => ExitCode::SUCCESS,
+        _ = interrupt.recv() => ExitCode::FAILURE,
+    }
+}
+
+fn signals() -> io::Result<(Signal, Signal)> {
+    Ok((signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?))
+}
+
+fn welcome(suite: &Suite) -> String {
+    let (address, sandbox) = (suite.address(), suite.sandbox());
+    let option = match address.to_string().as_str() {
+        "127.0.0.1:50051" => String::new(),
+        other => format!(" --address http://{other}"),
+    };
+    format!(
+        "ispbridge is ready: gRPC {address}, admin http://{admin}/metrics, \
+         upstreams: AEx {aex}, Freeside {freeside}, Azotel {azotel} (stand-ins)\n\n\
+         key       {DEMO_KEY}   may do everything\n\
+         key       {READER_KEY}   may only read\n\n\
+         Try, in another terminal:\n  \
+         cargo run -- list{option}\n  \
+         cargo run -- call{option} ispbridge.aex.v1.CustomerService/GetCustomer \
+         '{{\"customerId\":\"FC65F24E-AADD-440E-AF96-9CBBDFA50349\"}}'\n  \
+         grpcurl -plaintext -H 'x-api-key: {DEMO_KEY}' -d '{{\"query\":\"David Road\"}}' \
+         {address} ispbridge.aex.v1.PremiseService/ListPredefinedPremises\n\n\
+         Ctrl-C stops it.",
+        admin = suite.admin(),
+        aex = sandbox.aex(),
+        freeside = sandbox.freeside(),
+        azotel = sandbox.azotel(),
+    )
+}
+
+fn advice(error: &Error) -> String {
+    match error {
+        Error::Process(_, chassis::Error::Listen { .. }) => {
+            format!("{error}\nAnother suite may be running; --grpc and --admin take other addresses.")
+        }
+        error => error.to_string(),
+    }
+}
+
+fn fail(text: &str) -> ExitCode {
+    eprintln!("{text}");
+    ExitCode::FAILURE
+}

@@ -1,0 +1,14 @@
+//! The suite from outside: every call goes through the gateway, a service and a stand-in upstream.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+#[path = "main/aex.rs"]
+mod aex;
+#[path = "main/caller.rs"]
+mod caller;
+#[path = "main/command_line.rs"]
+mod command_line;
+#[path = "main/refusals.rs"]
+mod refusals;
+#[path = "main/running.rs"]
+mod running;

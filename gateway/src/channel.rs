@@ -1,0 +1,76 @@
+//! The gateway's own calls to a service (reflection, health), as a tonic client sees them.
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http::{Request, Response, Uri};
+use tokio::time::Instant;
+use tonic::body::Body;
+use tower::Service;
+
+use crate::{
+    answer,
+    catalog::Nature,
+    headers,
+    link::Failure,
+    relay::{Ending, Relay},
+    route::Route,
+};
+
+/// How long a call of the gateway's own may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A tonic client's way to the instances of a provider.
+#[derive(Debug, Clone)]
+pub(crate) struct Channel(pub(crate) Arc<Route>);
+
+impl Channel {
+    /// Any origin will do for the client: the instance is chosen per call.
+    pub(crate) fn origin() -> Uri {
+        Uri::from_static("http://instance")
+    }
+
+    async fn send(self, request: Request<Body>) -> Response<Body> {
+        let deadline = Instant::now() + PATIENCE;
+        let provider = &self.0.provider;
+        let Ok(seat) = self.0.seat(None, deadline).await else {
+            return answer::unreachable(provider).response();
+        };
+        let (mut parts, body) = request.into_parts();
+        parts.uri = headers::target(seat.link().origin(), parts.uri.path());
+        let sent = seat.send(Request::from_parts(parts, body)).await;
+        match sent {
+            Ok(response) => {
+                let ending = Ending::new(Arc::clone(provider), Nature::Read, seat);
+                match Relay::take(response, deadline, ending) {
+                    Ok(response) => response.map(Body::new),
+                    Err(answer) => answer.response(),
+                }
+            }
+            Err(Failure::NotProcessed(why) | Failure::Unanswered(why)) => {
+                answer::lost(provider, Nature::Read, why).response()
+            }
+        }
+    }
+}
+
+impl Service<Request<Body>> for Channel {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let sent = self.clone().send(request);
+        Box::pin(async { Ok(sent.await) })
+    }
+}

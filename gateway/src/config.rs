@@ -1,0 +1,239 @@
+//! The gateway's own part of the configuration file.
+
+use std::{
+    collections::HashSet,
+    num::{NonZeroU8, NonZeroUsize},
+};
+
+use chassis::{Error, Secret};
+use http::Uri;
+use serde::Deserialize;
+
+use crate::{
+    pattern::{AccountPattern, MethodPattern, is_label},
+    principal::KeyHash,
+};
+
+/// Everything of the file but the sections that each process has.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Whether reflection answers without an API key.
+    #[serde(default)]
+    pub public_reflection: bool,
+    /// The root of the caller context.
+    pub signing: SigningConfig,
+    /// Limits of the gateway's own.
+    #[serde(default)]
+    pub limits: LimitsConfig,
+    /// Who may call.
+    #[serde(default)]
+    pub principals: Vec<PrincipalConfig>,
+    /// What they may do; what no grant covers is refused.
+    #[serde(default)]
+    pub grants: Vec<GrantConfig>,
+    /// Where the services are.
+    #[serde(default)]
+    pub routes: Vec<RouteConfig>,
+}
+
+/// `[signing]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SigningConfig {
+    /// Name of the root; the services hold a key of the same id that is derived from it.
+    pub id: String,
+    /// The root itself, at least 32 bytes.
+    pub secret: Secret,
+}
+
+/// `[limits]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsConfig {
+    /// Calls that one principal may have in flight, unless its own entry says otherwise.
+    pub in_flight_per_principal: NonZeroUsize,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        let in_flight_per_principal = NonZeroUsize::MIN.saturating_add(63);
+        Self { in_flight_per_principal }
+    }
+}
+
+/// One of `[[principals]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PrincipalConfig {
+    /// Its name, as grants, logs and services know it.
+    pub name: String,
+    /// Hashes of its API keys: two while a key is changed.
+    pub api_keys: Vec<KeyHash>,
+    /// Calls that it may have in flight.
+    pub in_flight: Option<NonZeroUsize>,
+}
+
+/// One of `[[grants]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GrantConfig {
+    /// Who is granted it.
+    pub principals: Vec<String>,
+    /// Which methods.
+    pub methods: Vec<MethodPattern>,
+    /// With which accounts.
+    pub accounts: Vec<AccountPattern>,
+}
+
+/// One of `[[routes]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RouteConfig {
+    /// The provider, e.g. `internet-solutions`.
+    pub provider: String,
+    /// Addresses of its instances.
+    pub instances: Vec<InstanceAddress>,
+    /// Connections to each instance; each carries 100 calls at a time.
+    #[serde(default = "two")]
+    pub connections: NonZeroU8,
+}
+
+/// Address of an instance: `http://host:port` (HTTP/2 with prior knowledge).
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "String")]
+pub struct InstanceAddress(Uri);
+
+impl InstanceAddress {
+    /// The address.
+    pub fn uri(&self) -> &Uri {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for InstanceAddress {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        const FORM: &str = "the address of an instance is \"http://host:port\" and nothing more";
+        let uri: Uri = text.parse().map_err(|_| FORM)?;
+        let plain = uri.scheme_str() == Some("http") && matches!(uri.path(), "" | "/");
+        let authority = uri.authority().ok_or(FORM)?;
+        let bare = uri.query().is_none() && !authority.as_str().contains('@');
+        (plain && bare && authority.port_u16().is_some()).then_some(Self(uri)).ok_or(FORM)
+    }
+}
+
+impl Config {
+    /// Checks what one entry alone cannot know.
+    ///
+    /// # Errors
+    /// The key that is wrong.
+    pub fn check(&self) -> Result<(), Error> {
+        chassis::caller::Root::new(&self.signing.id, self.signing.secret.expose())
+            .map_err(|error| Error::config("signing", error))?;
+        self.check_routes()?;
+        self.check_principals()?;
+        self.check_grants()
+    }
+
+    fn check_routes(&self) -> Result<(), Error> {
+        let mut seen = HashSet::new();
+        for (index, route) in self.routes.iter().enumerate() {
+            let key = |field: &str| format!("routes[{index}].{field}");
+            check_name(&key("provider"), &route.provider)?;
+            if !seen.insert(&route.provider) {
+                return Err(Error::config(key("provider"), "has a route already"));
+            }
+            if route.instances.is_empty() {
+                return Err(Error::config(key("instances"), "names no instance"));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_principals(&self) -> Result<(), Error> {
+        let (mut names, mut keys) = (HashSet::new(), HashSet::new());
+        for (index, principal) in self.principals.iter().enumerate() {
+            let key = |field: &str| format!("principals[{index}].{field}");
+            check_name(&key("name"), &principal.name)?;
+            if !names.insert(&principal.name) {
+                return Err(Error::config(key("name"), "is the name of another principal"));
+            }
+            if !principal.api_keys.iter().all(|hash| keys.insert(hash)) {
+                return Err(Error::config(key("api_keys"), "holds a key that is there already"));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_grants(&self) -> Result<(), Error> {
+        let names: HashSet<_> = self.principals.iter().map(|p| p.name.as_str()).collect();
+        let providers: HashSet<_> = self.routes.iter().map(|r| r.provider.as_str()).collect();
+        for (index, grant) in self.grants.iter().enumerate() {
+            let stranger = grant.principals.iter().find(|name| !names.contains(name.as_str()));
+            if let Some(name) = stranger {
+                let key = format!("grants[{index}].principals");
+                return Err(Error::config(key, format!("there is no principal {name:?}")));
+            }
+            let mut named = grant.accounts.iter().filter_map(AccountPattern::provider);
+            if let Some(name) = named.find(|name| !providers.contains(name)) {
+                let key = format!("grants[{index}].accounts");
+                return Err(Error::config(key, format!("there is no route to a provider {name:?}")));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check_name(key: &str, name: &str) -> Result<(), Error> {
+    let problem = "is 1 to 63 lower-case letters, digits, -, _ or ., and begins with a letter or digit";
+    if is_label(name) { Ok(()) } else { Err(Error::config(key, problem)) }
+}
+
+fn two() -> NonZeroU8 {
+    NonZeroU8::MIN.saturating_add(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(body: &str) -> Result<(), String> {
+        let path = std::env::temp_dir().join(format!("ispbridge-gateway-root-{}", std::process::id()));
+        std::fs::write(&path, "0123456789abcdef0123456789abcdef").unwrap();
+        let text = format!("{body}\n[signing]\nid = \"k1\"\nsecret = {{ file = {path:?} }}");
+        let table: toml::Table = text.parse().unwrap();
+        let config: Config = table.try_into().map_err(|error: toml::de::Error| error.to_string())?;
+        config.check().map_err(|error| error.to_string())
+    }
+
+    const ROUTE: &str = "[[routes]]\nprovider = \"aex\"\ninstances = [\"http://127.0.0.1:5001\"]\n";
+
+    #[test]
+    fn a_wrong_entry_is_named() {
+        let grant = "[[grants]]\nprincipals = [\"billing\"]\nmethods = [\"*\"]\naccounts = [\"aex/main\"]\n";
+        let cases = [
+            (ROUTE.repeat(2), "routes[1].provider"),
+            (ROUTE.replace("aex", "Aex"), "routes[0].provider"),
+            (ROUTE.replace("\"http://127.0.0.1:5001\"", ""), "routes[0].instances"),
+            (format!("{ROUTE}{grant}"), "grants[0].principals"),
+            ("[[principals]]\nname = \"billing\"\napi_keys = []\n".repeat(2), "principals[1].name"),
+            (format!("{}{grant}", "[[principals]]\nname = \"billing\"\napi_keys = []\n"), "grants[0].accounts"),
+        ];
+        for (body, key) in cases {
+            let error = check(&body).unwrap_err();
+            assert!(error.contains(key), "{error}");
+        }
+        assert_eq!(check(ROUTE), Ok(()));
+    }
+
+    #[test]
+    fn only_plain_http_addresses_with_a_port_are_instances() {
+        let good = ["http://127.0.0.1:5001", "http://aex.internal:80/", "http://[::1]:5001"];
+        let bad = ["https://a:1", "http://a", "a:1", "http://a:1/x", "http://u@a:1", "http://a:1?x", ""];
+        let read = |text: &str| InstanceAddress::try_from(text.to_owned()).is_ok();
+        assert!(good.into_iter().all(read));
+        assert!(!bad.into_iter().any(read));
+    }
+}

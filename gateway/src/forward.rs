@@ -1,0 +1,147 @@
+//! Hands a call to an instance, and sends it again only where that cannot do harm.
+
+use std::sync::Arc;
+
+use chassis::Body;
+use http::{HeaderMap, Method, Request, Response, Version};
+use opentelemetry::Context;
+use tokio::time::{Instant, timeout_at};
+use tower::retry::budget::Budget;
+
+use crate::{
+    answer::{self, Answer},
+    catalog::Nature,
+    headers,
+    hop::{Hop, Hops},
+    limit::{self, Ticket},
+    link::{Failure, Link, Seat},
+    relay::{Ending, Relay},
+    replay::Replay,
+    route::{Route, Vacancy},
+};
+
+/// How often one call is handed to an instance at most.
+const ATTEMPTS: usize = 3;
+
+/// A call that may be made, on its way to a service.
+#[derive(Debug)]
+pub(crate) struct Call<'a> {
+    /// Where to.
+    pub(crate) route: &'a Arc<Route>,
+    /// The request path.
+    pub(crate) path: &'a str,
+    /// The method for telemetry: strangers to the catalog have one name, so that they cannot grow the metrics.
+    pub(crate) method: Arc<str>,
+    /// Whether it may be repeated.
+    pub(crate) nature: Nature,
+    /// The caller's deadline.
+    pub(crate) deadline: Instant,
+    /// Metadata for the service, but for deadline and trace.
+    pub(crate) headers: HeaderMap,
+    /// The server span.
+    pub(crate) parent: Context,
+}
+
+/// Why one attempt brought no reply.
+enum Missed {
+    /// That is the end of it.
+    Final(Box<Answer>),
+    /// Another attempt can do no harm; the answer counts if there is none.
+    Again(Arc<Link>, Box<Answer>),
+}
+
+impl Call<'_> {
+    /// Makes the call.
+    pub(crate) async fn forward(self, body: Body, ticket: Ticket, hops: &Hops) -> Result<Response<Relay>, Box<Answer>> {
+        let body = Replay::new(body);
+        let mut ticket = Some(ticket);
+        let mut repeats_left = usize::from(self.nature == Nature::Read);
+        let mut last: Option<(Arc<Link>, Box<Answer>)> = None;
+        self.route.budget.deposit();
+        for _ in 0..ATTEMPTS {
+            let avoid = last.as_ref().map(|(link, _)| link);
+            let seat = match self.route.seat(avoid, self.deadline).await {
+                Ok(seat) => seat,
+                Err(vacancy) => return Err(self.vacant(vacancy, last)),
+            };
+            let Some(attempt) = body.attempt() else { break };
+            let attempt = tonic::body::Body::new(attempt);
+            let tried = self.attempt(seat, attempt, &mut ticket, hops, &mut repeats_left);
+            match tried.await {
+                Ok(response) => return Ok(response),
+                Err(Missed::Final(answer)) => return Err(answer),
+                Err(Missed::Again(link, answer)) => last = Some((link, answer)),
+            }
+        }
+        Err(self.vacant(Vacancy::Unreachable, last))
+    }
+
+    async fn attempt(
+        &self,
+        seat: Seat,
+        body: tonic::body::Body,
+        ticket: &mut Option<Ticket>,
+        hops: &Hops,
+        repeats_left: &mut usize,
+    ) -> Result<Response<Relay>, Missed> {
+        let provider = &self.route.provider;
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        let Some(passed_on) = headers::passed_on(left) else {
+            return Err(Missed::Final(answer::too_late(provider)));
+        };
+        let patience = Instant::now() + headers::waited_for(left);
+        let (mut head, mut hop) = self.head(&seat, hops);
+        let timeout = headers::grpc_timeout(passed_on);
+        head.headers_mut().insert("grpc-timeout", timeout);
+        let sent = timeout_at(patience, seat.send(head.map(|()| body))).await;
+        let missed = match sent {
+            Ok(Ok(response)) => {
+                let ending = Ending::new(Arc::clone(provider), self.nature, seat);
+                let ending = ending.of_call(hop, ticket.take());
+                return Relay::take(response, patience, ending).map_err(Missed::Final);
+            }
+            Ok(Err(failure)) => self.missed(failure, seat.link(), repeats_left),
+            Err(_) => Missed::Final(answer::late(provider, self.nature)),
+        };
+        let (Missed::Final(answer) | Missed::Again(_, answer)) = &missed;
+        hop.end(answer.code());
+        Err(missed)
+    }
+
+    fn missed(&self, failure: Failure, link: &Arc<Link>, repeats_left: &mut usize) -> Missed {
+        let provider = &self.route.provider;
+        match failure {
+            Failure::NotProcessed(_) => Missed::Again(Arc::clone(link), answer::unreachable(provider)),
+            Failure::Unanswered(why) => {
+                let lost = answer::lost(provider, self.nature, why);
+                if *repeats_left == 0 || !self.route.budget.withdraw() {
+                    return Missed::Final(lost);
+                }
+                *repeats_left -= 1;
+                Missed::Again(Arc::clone(link), lost)
+            }
+        }
+    }
+
+    fn head(&self, seat: &Seat, hops: &Hops) -> (Request<()>, Hop) {
+        let mut request = Request::new(());
+        *request.method_mut() = Method::POST;
+        *request.version_mut() = Version::HTTP_2;
+        *request.uri_mut() = headers::target(seat.link().origin(), self.path);
+        *request.headers_mut() = self.headers.clone();
+        let called = (&self.route.provider, &self.method);
+        let instance = seat.link().origin().host().unwrap_or_default();
+        let hop = hops.begin(&self.parent, called, instance, request.headers_mut());
+        (request, hop)
+    }
+
+    /// Nobody takes the call (any more): what went before says more than that.
+    fn vacant(&self, vacancy: Vacancy, last: Option<(Arc<Link>, Box<Answer>)>) -> Box<Answer> {
+        match (last, vacancy) {
+            (Some((_, answer)), _) => answer,
+            (None, _) if self.deadline <= Instant::now() => answer::too_late(&self.route.provider),
+            (None, Vacancy::Full) => limit::busy(&self.route.provider),
+            (None, Vacancy::Unreachable) => answer::unreachable(&self.route.provider),
+        }
+    }
+}

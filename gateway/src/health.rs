@@ -1,0 +1,103 @@
+//! `grpc.health.v1` of the gateway: its own state under the empty name, a service's under the service's name.
+
+use std::{pin::Pin, sync::Arc, time::Duration};
+
+use chassis::{Draining, Process};
+use tokio::{
+    sync::mpsc,
+    time::{sleep, timeout},
+};
+use tokio_stream::{Stream, wrappers::ReceiverStream};
+use tonic::{Code, Request, Response, Status};
+use tonic_health::pb::{
+    HealthCheckRequest, HealthCheckResponse,
+    health_check_response::ServingStatus,
+    health_client::HealthClient,
+    health_server::{Health, HealthServer},
+};
+
+use crate::{catalog::Catalog, channel::Channel, route::Routes};
+
+/// How long a service may take to say how it is.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How often a watched service is asked.
+const INTERVAL: Duration = Duration::from_secs(2);
+
+/// Answers for the gateway and asks the services for theirs.
+#[derive(Debug, Clone)]
+pub(crate) struct Doctor {
+    routes: Arc<Routes>,
+    catalog: Arc<Catalog>,
+    process: Process,
+}
+
+impl Doctor {
+    /// The health service of the gateway.
+    pub(crate) fn server(routes: Arc<Routes>, catalog: Arc<Catalog>, process: Process) -> HealthServer<Self> {
+        HealthServer::new(Self { routes, catalog, process })
+    }
+
+    /// The state of a service; `None` if there is no such service.
+    async fn state(&self, service: &str) -> Option<ServingStatus> {
+        if service.is_empty() {
+            let stopping = self.process.is_stopping();
+            return Some(if stopping { ServingStatus::NotServing } else { ServingStatus::Serving });
+        }
+        let route = self.routes.find(service)?;
+        let known = self.catalog.services(&route.provider).iter().any(|name| name == service);
+        if !route.is_up() {
+            return known.then_some(ServingStatus::NotServing);
+        }
+        let mut client = HealthClient::with_origin(Channel(Arc::clone(route)), Channel::origin());
+        let request = HealthCheckRequest { service: service.to_owned() };
+        match timeout(PATIENCE, client.check(request)).await {
+            Ok(Ok(reply)) => Some(reply.into_inner().status()),
+            Ok(Err(status)) if status.code() == Code::NotFound => None,
+            // An instance that has no health service is as good as its answers.
+            Ok(Err(status)) if status.code() == Code::Unimplemented && known => Some(ServingStatus::Serving),
+            _ => known.then_some(ServingStatus::NotServing),
+        }
+    }
+
+    async fn watch_for(self, service: String, states: mpsc::Sender<Result<HealthCheckResponse, Status>>) {
+        let mut draining: Draining = self.process.draining();
+        let mut told = None;
+        while !draining.is_draining() {
+            let state = self.state(&service).await.unwrap_or(ServingStatus::ServiceUnknown);
+            if told != Some(state) && states.send(Ok(reply(state))).await.is_err() {
+                return;
+            }
+            told = Some(state);
+            tokio::select! {
+                () = sleep(INTERVAL) => {}
+                () = draining.wait() => {}
+                () = states.closed() => return,
+            }
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl Health for Doctor {
+    type WatchStream = Pin<Box<dyn Stream<Item = Result<HealthCheckResponse, Status>> + Send>>;
+
+    async fn check(&self, request: Request<HealthCheckRequest>) -> Result<Response<HealthCheckResponse>, Status> {
+        let service = request.into_inner().service;
+        match self.state(&service).await {
+            Some(state) => Ok(Response::new(reply(state))),
+            None => Err(Status::not_found("there is no such service behind this gateway")),
+        }
+    }
+
+    async fn watch(&self, request: Request<HealthCheckRequest>) -> Result<Response<Self::WatchStream>, Status> {
+        let (states, told) = mpsc::channel(1);
+        let service = request.into_inner().service;
+        tokio::spawn(self.clone().watch_for(service, states));
+        Ok(Response::new(Box::pin(ReceiverStream::new(told))))
+    }
+}
+
+fn reply(state: ServingStatus) -> HealthCheckResponse {
+    HealthCheckResponse { status: state.into() }
+}

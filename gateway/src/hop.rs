@@ -1,0 +1,127 @@
+//! The gateway's own span and measurement of a call to a service.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use opentelemetry::{
+    Context, KeyValue,
+    metrics::{Histogram, Meter},
+    propagation::{Injector, TextMapPropagator},
+    trace::{Span as _, SpanContext, SpanKind, Status, TraceContextExt, Tracer},
+};
+use opentelemetry_sdk::{
+    propagation::TraceContextPropagator,
+    trace::{SdkTracer, Span},
+};
+use tokio::time::Instant;
+use tonic::Code;
+
+/// Histogram: seconds a call took at the service.
+const CLIENT_DURATION: &str = "rpc.client.call.duration";
+
+/// Attribute: where the call went.
+const SERVER_ADDRESS: &str = "server.address";
+
+/// Makes the hops of a process.
+#[derive(Debug, Clone)]
+pub(crate) struct Hops {
+    tracer: SdkTracer,
+    duration: Histogram<f64>,
+}
+
+/// One attempt at a service; it is written down when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Hop {
+    span: Span,
+    duration: Histogram<f64>,
+    started: Instant,
+    provider: Arc<str>,
+    method: Arc<str>,
+    code: Option<Code>,
+}
+
+impl Hops {
+    /// Prepares the instruments.
+    pub(crate) fn new(tracer: &SdkTracer, meter: &Meter) -> Self {
+        let duration = meter
+            .f64_histogram(CLIENT_DURATION)
+            .with_unit("s")
+            .with_description("Seconds a call took at the service.")
+            .with_boundaries(chassis::names::DURATION_BUCKETS.to_vec())
+            .build();
+        Self { tracer: tracer.clone(), duration }
+    }
+
+    /// Begins an attempt and writes its trace context into the headers.
+    pub(crate) fn begin(
+        &self,
+        parent: &Context,
+        (provider, method): (&Arc<str>, &Arc<str>),
+        instance: &str,
+        headers: &mut HeaderMap,
+    ) -> Hop {
+        let span = self
+            .tracer
+            .span_builder(method.to_string())
+            .with_kind(SpanKind::Client)
+            .with_attributes([
+                KeyValue::new(chassis::names::RPC_SYSTEM, "grpc"),
+                KeyValue::new(chassis::names::RPC_METHOD, Arc::clone(method)),
+                KeyValue::new(chassis::names::PROVIDER, Arc::clone(provider)),
+                KeyValue::new(SERVER_ADDRESS, instance.to_owned()),
+            ])
+            .start_with_context(&self.tracer, parent);
+        inject(span.span_context(), headers);
+        Hop {
+            span,
+            duration: self.duration.clone(),
+            started: Instant::now(),
+            provider: Arc::clone(provider),
+            method: Arc::clone(method),
+            code: None,
+        }
+    }
+}
+
+impl Hop {
+    /// Notes how it ended; the first word counts.
+    pub(crate) fn end(&mut self, code: Code) {
+        self.code.get_or_insert(code);
+    }
+}
+
+impl Drop for Hop {
+    fn drop(&mut self) {
+        // A hop that nobody ended was given up by the caller.
+        let code = self.code.unwrap_or(Code::Cancelled);
+        let name = chassis::names::code_name(code);
+        self.span.set_attribute(KeyValue::new(chassis::names::RPC_STATUS, name));
+        if code != Code::Ok {
+            self.span.set_attribute(KeyValue::new(chassis::names::ERROR_TYPE, name));
+            self.span.set_status(Status::error(name));
+        }
+        let took = self.started.elapsed();
+        let labels = [
+            KeyValue::new(chassis::names::PROVIDER, Arc::clone(&self.provider)),
+            KeyValue::new(chassis::names::RPC_METHOD, Arc::clone(&self.method)),
+            KeyValue::new(chassis::names::RPC_STATUS, name),
+        ];
+        self.duration.record(took.as_secs_f64(), &labels);
+    }
+}
+
+fn inject(span: &SpanContext, headers: &mut HeaderMap) {
+    let context = Context::new().with_remote_span_context(span.clone());
+    TraceContextPropagator::new().inject_context(&context, &mut Headers(headers));
+}
+
+struct Headers<'a>(&'a mut HeaderMap);
+
+impl Injector for Headers<'_> {
+    fn set(&mut self, key: &str, value: String) {
+        let name = HeaderName::from_bytes(key.as_bytes());
+        if let (Ok(name), Ok(value)) = (name, HeaderValue::try_from(value)) {
+            self.0.insert(name, value);
+        }
+    }
+}

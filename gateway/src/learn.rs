@@ -1,0 +1,178 @@
+//! What one provider's service says about itself through reflection.
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use prost::Message;
+use prost_types::{FileDescriptorProto, ServiceDescriptorProto, method_options::IdempotencyLevel};
+use tokio::{sync::mpsc, time::timeout};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Streaming;
+use tonic_reflection::pb::v1::{
+    ServerReflectionRequest, ServerReflectionResponse, server_reflection_client::ServerReflectionClient,
+    server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
+};
+
+use crate::{catalog::Nature, channel::Channel, method::provider_segment, route::Route};
+
+/// Most files and bytes of descriptors that one provider may have.
+const FILES: usize = 1000;
+const BYTES: usize = 16 << 20;
+
+/// How long learning one provider may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Why a provider's description could not be learnt.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The reflection call failed.
+    #[error("reflection failed: {0}")]
+    Call(tonic::Code),
+    /// The answer was not what the protocol asks for.
+    #[error("reflection answered with something else: {0}")]
+    Answer(&'static str),
+    /// It took too long.
+    #[error("reflection took too long")]
+    Late,
+}
+
+/// The description of one provider.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Description {
+    /// Encoded `FileDescriptorProto` by file name: not decoded and encoded again, which would drop custom options.
+    pub(crate) files: BTreeMap<String, Bytes>,
+    /// The provider's own methods, `package.Service/Method`.
+    pub(crate) methods: HashMap<String, Nature>,
+    /// The provider's own services.
+    pub(crate) services: Vec<String>,
+}
+
+impl Description {
+    fn add(&mut self, segment: &str, encoded: Vec<u8>) -> Result<Vec<String>, Error> {
+        let file = FileDescriptorProto::decode(encoded.as_slice())
+            .map_err(|_| Error::Answer("an unreadable file descriptor"))?;
+        let name = file.name().to_owned();
+        if !may_describe(segment, file.package()) {
+            return Err(Error::Answer("a file of a foreign package"));
+        }
+        for service in &file.service {
+            self.add_service(segment, &file, service);
+        }
+        self.files.insert(name, encoded.into());
+        Ok(file.dependency)
+    }
+
+    fn add_service(&mut self, segment: &str, file: &FileDescriptorProto, service: &ServiceDescriptorProto) {
+        let name = format!("{}.{}", file.package(), service.name());
+        if provider_segment(&name) != Some(segment) {
+            return;
+        }
+        for method in &service.method {
+            let level = method.options.as_ref().map(|options| options.idempotency_level());
+            let nature = match level {
+                Some(IdempotencyLevel::NoSideEffects) => Nature::Read,
+                _ => Nature::Write,
+            };
+            self.methods.insert(format!("{name}/{}", method.name()), nature);
+        }
+        self.services.push(name);
+    }
+
+    fn is_too_big(&self) -> bool {
+        self.files.len() > FILES || self.files.values().map(Bytes::len).sum::<usize>() > BYTES
+    }
+}
+
+/// Asks an instance for all it has.
+pub(crate) async fn learn(route: &Arc<Route>, segment: &str) -> Result<Description, Error> {
+    timeout(PATIENCE, Conversation::open(route).await?.describe(segment)).await.unwrap_or(Err(Error::Late))
+}
+
+/// One reflection stream: a question, an answer, the next question.
+struct Conversation {
+    questions: mpsc::Sender<ServerReflectionRequest>,
+    answers: Streaming<ServerReflectionResponse>,
+}
+
+impl Conversation {
+    async fn open(route: &Arc<Route>) -> Result<Self, Error> {
+        let (questions, asked) = mpsc::channel(1);
+        let channel = Channel(Arc::clone(route));
+        let mut client = ServerReflectionClient::with_origin(channel, Channel::origin());
+        // Some servers send the head of the reply only after the first question.
+        let first = question(MessageRequest::ListServices(String::new()));
+        questions.try_send(first).map_err(|_| Error::Answer("nothing"))?;
+        let reply = client.server_reflection_info(ReceiverStream::new(asked)).await;
+        let answers = reply.map_err(|status| Error::Call(status.code()))?.into_inner();
+        Ok(Self { questions, answers })
+    }
+
+    async fn describe(mut self, segment: &str) -> Result<Description, Error> {
+        let MessageResponse::ListServicesResponse(list) = self.answer().await? else {
+            return Err(Error::Answer("no list of services"));
+        };
+        let names = list.service.into_iter().map(|service| service.name);
+        let own = names.filter(|name| provider_segment(name) == Some(segment));
+        let mut wanted: VecDeque<_> = own.map(MessageRequest::FileContainingSymbol).collect();
+        let mut description = Description::default();
+        while let Some(request) = wanted.pop_front() {
+            if matches!(&request, MessageRequest::FileByFilename(name) if description.files.contains_key(name)) {
+                continue;
+            }
+            for file in self.files(request).await? {
+                let dependencies = description.add(segment, file)?;
+                wanted.extend(dependencies.into_iter().map(MessageRequest::FileByFilename));
+            }
+            if description.is_too_big() {
+                return Err(Error::Answer("too many descriptors"));
+            }
+        }
+        description.services.sort_unstable();
+        description.services.dedup();
+        Ok(description)
+    }
+
+    async fn files(&mut self, request: MessageRequest) -> Result<Vec<Vec<u8>>, Error> {
+        let sent = self.questions.send(question(request)).await;
+        sent.map_err(|_| Error::Answer("the end of the stream"))?;
+        match self.answer().await? {
+            MessageResponse::FileDescriptorResponse(files) => Ok(files.file_descriptor_proto),
+            _ => Err(Error::Answer("no file")),
+        }
+    }
+
+    async fn answer(&mut self) -> Result<MessageResponse, Error> {
+        let message = self.answers.message().await;
+        let message = message.map_err(|status| Error::Call(status.code()))?;
+        message.and_then(|response| response.message_response).ok_or(Error::Answer("nothing"))
+    }
+}
+
+fn question(message: MessageRequest) -> ServerReflectionRequest {
+    ServerReflectionRequest { host: String::new(), message_request: Some(message) }
+}
+
+/// A service describes its own package and what is shared, never another provider's.
+fn may_describe(segment: &str, package: &str) -> bool {
+    let own = format!("ispbridge.{segment}.v1");
+    package == own || package == "ispbridge.type.v1" || package == "google" || package.starts_with("google.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_describes_only_itself_and_what_is_shared() {
+        for package in ["ispbridge.aex.v1", "ispbridge.type.v1", "google.protobuf", "google.api"] {
+            assert!(may_describe("aex", package), "{package}");
+        }
+        for package in ["ispbridge.azotel.v1", "ispbridge.aex.v2", "grpc.health.v1", "", "googlex"] {
+            assert!(!may_describe("aex", package), "{package}");
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! The name of the method that is called, as it stands in the path.
+
+/// `ispbridge.<provider>.v1.<Service>/<Method>` taken apart, borrowing from the path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct MethodName<'a> {
+    /// `package.Service/Method`, without the leading slash.
+    pub(crate) full: &'a str,
+    /// `package.Service`.
+    pub(crate) service: &'a str,
+}
+
+impl<'a> MethodName<'a> {
+    /// Reads a request path; `None` if it is not of the form `/package.Service/Method`.
+    pub(crate) fn parse(path: &'a str) -> Option<Self> {
+        let full = path.strip_prefix('/')?;
+        let (service, method) = full.split_once('/')?;
+        let well_formed = is_dotted(service) && is_identifier(method);
+        well_formed.then_some(Self { full, service })
+    }
+}
+
+/// The provider's segment of `ispbridge.<segment>.v1.<Service>`.
+pub(crate) fn provider_segment(service: &str) -> Option<&str> {
+    let rest = service.strip_prefix("ispbridge.")?;
+    let (segment, rest) = rest.split_once('.')?;
+    let name = rest.strip_prefix("v1.")?;
+    is_identifier(name).then_some(segment)
+}
+
+/// Whether the text is identifiers joined by dots.
+pub(crate) fn is_dotted(text: &str) -> bool {
+    text.split('.').all(is_identifier)
+}
+
+/// Whether the text is one protobuf identifier.
+pub(crate) fn is_identifier(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
+        && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_taken_apart() {
+        let name = MethodName::parse("/ispbridge.internet_solutions.v1.OrderService/GetOrder");
+        let name = name.unwrap();
+        assert_eq!(name.service, "ispbridge.internet_solutions.v1.OrderService");
+        assert_eq!(provider_segment(name.service), Some("internet_solutions"));
+    }
+
+    #[test]
+    fn what_is_not_a_method_is_refused() {
+        for path in ["", "/", "/a", "//b", "/a/", "/a/b/c", "/a..b/c", "/a/b%2f", "a/b"] {
+            assert_eq!(MethodName::parse(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn only_version_one_packages_have_a_provider() {
+        for service in ["ispbridge.aex.v2.S", "ispbridge.v1.S", "ispbridge.aex.v1", "other.aex.v1.S"] {
+            assert_eq!(provider_segment(service), None, "{service}");
+        }
+    }
+}

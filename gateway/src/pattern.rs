@@ -1,0 +1,147 @@
+//! How a grant writes down methods and accounts.
+
+use serde::Deserialize;
+
+use crate::{
+    catalog::Nature,
+    method::{MethodName, is_dotted, is_identifier},
+};
+
+/// Which methods a grant covers.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum MethodPattern {
+    /// `*`: every method.
+    All,
+    /// `reads`: every method that the contract marks as free of side effects.
+    Reads,
+    /// `package.*`, kept with the final dot.
+    Package(String),
+    /// `package.Service/*`, kept with the final slash.
+    Service(String),
+    /// `package.Service/Method`.
+    Exact(String),
+}
+
+impl TryFrom<String> for MethodPattern {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let pattern = match text.as_str() {
+            "*" => Some(Self::All),
+            "reads" => Some(Self::Reads),
+            _ => Self::named(&text),
+        };
+        pattern.ok_or_else(|| {
+            format!(
+                "{text:?} is no method pattern: write \"*\", \"reads\", \"package.*\", \
+                 \"package.Service/*\" or \"package.Service/Method\""
+            )
+        })
+    }
+}
+
+impl MethodPattern {
+    fn named(text: &str) -> Option<Self> {
+        if let Some(package) = text.strip_suffix(".*") {
+            return is_dotted(package).then(|| Self::Package(format!("{package}.")));
+        }
+        let (service, method) = text.split_once('/')?;
+        if !is_dotted(service) {
+            return None;
+        }
+        match method {
+            "*" => Some(Self::Service(format!("{service}/"))),
+            name => is_identifier(name).then(|| Self::Exact(text.to_owned())),
+        }
+    }
+
+    /// Whether it covers what is asked for.
+    pub(crate) fn covers(&self, method: &MethodName<'_>, nature: Option<Nature>) -> bool {
+        match self {
+            Self::All => true,
+            Self::Reads => nature == Some(Nature::Read),
+            Self::Package(prefix) | Self::Service(prefix) => method.full.starts_with(prefix),
+            Self::Exact(name) => method.full == name,
+        }
+    }
+}
+
+/// Which accounts a grant covers.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum AccountPattern {
+    /// `*`: every account of every provider.
+    All,
+    /// `provider/*`: every account of one provider.
+    Provider(String),
+    /// `provider/alias`.
+    One {
+        /// The provider, e.g. `internet-solutions`.
+        provider: String,
+        /// The alias of the account in the service's own configuration.
+        alias: String,
+    },
+}
+
+impl TryFrom<String> for AccountPattern {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        if text == "*" {
+            return Ok(Self::All);
+        }
+        match text.split_once('/') {
+            Some((provider, "*")) if is_label(provider) => Ok(Self::Provider(provider.to_owned())),
+            Some((provider, alias)) if is_label(provider) && is_alias(alias) => {
+                Ok(Self::One { provider: provider.to_owned(), alias: alias.to_owned() })
+            }
+            _ => Err(format!("{text:?} is no account pattern: write \"*\", \"provider/*\" or \"provider/alias\"")),
+        }
+    }
+}
+
+impl AccountPattern {
+    /// The provider it names, if it names one.
+    pub(crate) fn provider(&self) -> Option<&str> {
+        match self {
+            Self::All => None,
+            Self::Provider(provider) | Self::One { provider, .. } => Some(provider),
+        }
+    }
+
+    /// Whether it covers what is asked for.
+    pub(crate) fn covers(&self, provider: &str, alias: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Provider(mine) => mine == provider,
+            Self::One { provider: mine, alias: own } => mine == provider && own == alias,
+        }
+    }
+}
+
+/// Whether the text may be an account alias.
+pub(crate) fn is_alias(text: &str) -> bool {
+    let rest = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    text.len() <= 63 && text.bytes().all(rest) && text.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric)
+}
+
+/// Whether the text may be the name of a provider or principal.
+pub(crate) fn is_label(text: &str) -> bool {
+    is_alias(text) && text.bytes().all(|b| !b.is_ascii_uppercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_pattern_is_refused() {
+        for text in ["", "ispbridge", "a/b/c", "/*", ".*", "a..b.*", "Reads", "a b/*"] {
+            assert!(MethodPattern::try_from(text.to_owned()).is_err(), "{text}");
+        }
+        for text in ["", "aex", "aex/", "/main", "*/main", "Aex/main", "aex/a b"] {
+            assert!(AccountPattern::try_from(text.to_owned()).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! A reply on its way from a service to the caller: frames as they are, and a proper Status at its end in any case.
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, Response, StatusCode};
+use http_body::{Body, Frame};
+use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep, sleep_until};
+use tonic::Code;
+
+use crate::{
+    answer::{self, Answer, Outcome},
+    catalog::Nature,
+    headers,
+    hop::Hop,
+    limit::Ticket,
+    link::{Seat, reason},
+};
+
+/// What is known of a call when its reply ends, and what must be held until then.
+#[derive(Debug)]
+pub(crate) struct Ending {
+    provider: Arc<str>,
+    nature: Nature,
+    hop: Option<Hop>,
+    _seat: Seat,
+    _ticket: Option<Ticket>,
+}
+
+impl Ending {
+    /// Holds a place on a connection until the reply ends.
+    pub(crate) fn new(provider: Arc<str>, nature: Nature, seat: Seat) -> Self {
+        Self { provider, nature, hop: None, _seat: seat, _ticket: None }
+    }
+
+    /// Also holds the caller's place, and writes the hop down at the end.
+    pub(crate) fn of_call(self, hop: Hop, ticket: Option<Ticket>) -> Self {
+        Self { hop: Some(hop), _ticket: ticket, ..self }
+    }
+
+    fn end(&mut self, code: Code) {
+        if let Some(hop) = &mut self.hop {
+            hop.end(code);
+        }
+    }
+
+    fn failed(&mut self, answer: Box<Answer>) -> Box<Answer> {
+        self.end(answer.code());
+        answer
+    }
+
+    fn lost(&mut self, why: &str) -> Box<Answer> {
+        let answer = answer::lost(&self.provider, self.nature, why);
+        self.failed(answer)
+    }
+
+    fn late(&mut self) -> Box<Answer> {
+        let answer = answer::late(&self.provider, self.nature);
+        self.failed(answer)
+    }
+}
+
+/// The body of a reply.
+#[derive(Debug)]
+pub(crate) struct Relay {
+    /// `None` once the end was passed on.
+    inner: Option<Incoming>,
+    deadline: Pin<Box<Sleep>>,
+    ending: Ending,
+}
+
+impl Relay {
+    /// Takes a response over; one that is not gRPC becomes a Status.
+    pub(crate) fn take(
+        response: Response<Incoming>,
+        deadline: Instant,
+        mut ending: Ending,
+    ) -> Result<Response<Self>, Box<Answer>> {
+        let (mut parts, body) = response.into_parts();
+        if parts.status != StatusCode::OK {
+            let answer = of_http(parts.status, &ending);
+            return Err(ending.failed(answer));
+        }
+        if !headers::is_grpc(&parts.headers) {
+            return Err(ending.lost("the reply is not gRPC"));
+        }
+        parts.headers = headers::to_caller(parts.headers);
+        let code = code_of(&parts.headers);
+        let inner = code.is_none().then_some(body);
+        code.into_iter().for_each(|code| ending.end(code));
+        let deadline = Box::pin(sleep_until(deadline));
+        Ok(Response::from_parts(parts, Self { inner, deadline, ending }))
+    }
+
+    fn finish(&mut self, trailers: HeaderMap) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.inner = None;
+        Poll::Ready(Some(Ok(Frame::trailers(trailers))))
+    }
+
+    fn finish_with(&mut self, trailers: HeaderMap) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let trailers = headers::to_caller(trailers);
+        match code_of(&trailers) {
+            Some(code) => {
+                self.ending.end(code);
+                self.finish(trailers)
+            }
+            None => {
+                let answer = self.ending.lost("the reply has no status");
+                self.finish(answer.trailers())
+            }
+        }
+    }
+}
+
+impl Body for Relay {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let this = self.get_mut();
+        let Some(inner) = &mut this.inner else {
+            return Poll::Ready(None);
+        };
+        match Pin::new(inner).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => match frame.into_trailers() {
+                Ok(trailers) => this.finish_with(trailers),
+                Err(data) => Poll::Ready(Some(Ok(data))),
+            },
+            Poll::Ready(None) => this.finish_with(HeaderMap::new()),
+            Poll::Ready(Some(Err(error))) => {
+                let answer = this.ending.lost(reason(&error));
+                this.finish(answer.trailers())
+            }
+            Poll::Pending => {
+                ready!(this.deadline.as_mut().poll(cx));
+                let answer = this.ending.late();
+                this.finish(answer.trailers())
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_none()
+    }
+}
+
+/// The code in headers or trailers; a status that is no number between 0 and 16 counts as UNKNOWN, as in other clients.
+fn code_of(headers: &HeaderMap) -> Option<Code> {
+    let status = headers.get("grpc-status")?;
+    Some(Code::from_bytes(status.as_bytes()))
+}
+
+/// An HTTP error in place of a gRPC reply, by gRPC's own table (http-grpc-status-mapping): the first four say that nobody
+/// took the request, of the others a write may have taken effect.
+fn of_http(status: StatusCode, ending: &Ending) -> Box<Answer> {
+    let code = match status.as_u16() {
+        400 => Code::Internal,
+        401 => Code::Unauthenticated,
+        403 => Code::PermissionDenied,
+        404 => Code::Unimplemented,
+        _ => return of_ambiguous_http(status, ending),
+    };
+    let text = format!("the service of provider {} refused the request with HTTP {}", ending.provider, status.as_u16());
+    Answer::new(code, "SERVICE_HTTP_ERROR", text)
+        .with("provider", &*ending.provider)
+        .with("http_status", status.as_str())
+        .outcome(Outcome::NotSent)
+}
+
+fn of_ambiguous_http(status: StatusCode, ending: &Ending) -> Box<Answer> {
+    let why = format!("HTTP {}", status.as_u16());
+    let passing = matches!(status.as_u16(), 429 | 502 | 503 | 504);
+    if ending.nature == Nature::Write || passing {
+        return answer::lost(&ending.provider, ending.nature, &why).with("http_status", status.as_str());
+    }
+    let text = format!("the service of provider {} answered with {why}", ending.provider);
+    Answer::new(Code::Unknown, "SERVICE_HTTP_ERROR", text)
+        .with("provider", &*ending.provider)
+        .with("http_status", status.as_str())
+        .outcome(Outcome::Unknown)
+}

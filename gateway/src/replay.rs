@@ -1,0 +1,182 @@
+//! A request body that streams through and, while it is small, can be sent once more.
+
+use std::{
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use tonic::Status;
+
+/// Most bytes that are kept to be sent again; practically every unary request is smaller.
+const KEPT: usize = 64 << 10;
+
+/// The body of a call, of which each attempt gets its own copy.
+#[derive(Debug)]
+pub(crate) struct Replay<B>(Arc<Mutex<Source<B>>>);
+
+#[derive(Debug)]
+struct Source<B> {
+    inner: B,
+    kept: Vec<Bytes>,
+    size: usize,
+    /// Something went by that was not kept.
+    is_torn: bool,
+    has_ended: bool,
+    attempts: usize,
+}
+
+/// The body of one attempt.
+#[derive(Debug)]
+pub(crate) struct Attempt<B> {
+    source: Arc<Mutex<Source<B>>>,
+    number: usize,
+    position: usize,
+}
+
+impl<B> Replay<B> {
+    /// Wraps the caller's body.
+    pub(crate) fn new(inner: B) -> Self {
+        let source = Source { inner, kept: Vec::new(), size: 0, is_torn: false, has_ended: false, attempts: 0 };
+        Self(Arc::new(Mutex::new(source)))
+    }
+
+    /// The body for the next attempt, if it is still whole; it takes the source away from the attempt before.
+    pub(crate) fn attempt(&self) -> Option<Attempt<B>> {
+        let mut source = lock(&self.0);
+        if source.is_torn {
+            return None;
+        }
+        source.attempts += 1;
+        let number = source.attempts;
+        Some(Attempt { source: Arc::clone(&self.0), number, position: 0 })
+    }
+}
+
+impl<B: Body<Data = Bytes> + Unpin> Source<B> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let frame = std::task::ready!(Pin::new(&mut self.inner).poll_frame(cx));
+        match &frame {
+            None => self.has_ended = true,
+            Some(Ok(frame)) => self.keep(frame.data_ref()),
+            Some(Err(_)) => self.is_torn = true,
+        }
+        Poll::Ready(frame)
+    }
+
+    fn keep(&mut self, data: Option<&Bytes>) {
+        let size = self.size + data.map_or(KEPT + 1, Bytes::len);
+        if let Some(data) = data
+            && size <= KEPT
+            && !self.is_torn
+        {
+            self.kept.push(data.clone());
+            self.size = size;
+        } else {
+            self.is_torn = true;
+            self.kept.clear();
+        }
+    }
+}
+
+impl<B> Body for Attempt<B>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Into<tonic::codegen::StdError>,
+{
+    type Data = Bytes;
+    type Error = tonic::codegen::StdError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let this = self.get_mut();
+        let mut source = lock(&this.source);
+        if source.attempts != this.number {
+            let superseded = Status::cancelled("the call is being sent again");
+            return Poll::Ready(Some(Err(superseded.into())));
+        }
+        if !source.is_torn
+            && let Some(data) = source.kept.get(this.position)
+        {
+            this.position += 1;
+            return Poll::Ready(Some(Ok(Frame::data(data.clone()))));
+        }
+        if source.has_ended {
+            return Poll::Ready(None);
+        }
+        let polled = source.poll(cx).map_err(Into::into);
+        this.position = source.kept.len();
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        let source = lock(&self.source);
+        let has_sent_kept = source.is_torn || self.position >= source.kept.len();
+        has_sent_kept && (source.has_ended || source.inner.is_end_stream())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::default()
+    }
+}
+
+fn lock<B>(source: &Mutex<Source<B>>) -> MutexGuard<'_, Source<B>> {
+    source.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::VecDeque, convert::Infallible};
+
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct Chunks(VecDeque<Bytes>);
+
+    impl Body for Chunks {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            Poll::Ready(self.0.pop_front().map(|data| Ok(Frame::data(data))))
+        }
+    }
+
+    fn body(chunks: &[&[u8]]) -> Replay<Chunks> {
+        Replay::new(Chunks(chunks.iter().map(|chunk| Bytes::copy_from_slice(chunk)).collect()))
+    }
+
+    async fn read(attempt: Attempt<Chunks>) -> Bytes {
+        attempt.collect().await.unwrap().to_bytes()
+    }
+
+    #[tokio::test]
+    async fn a_small_body_is_the_same_each_time() {
+        let replay = body(&[b"one", b"two"]);
+        for _ in 0..3 {
+            assert_eq!(read(replay.attempt().unwrap()).await, "onetwo");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_second_attempt_goes_on_where_the_first_was_cut() {
+        let replay = body(&[b"one", b"two", b"three"]);
+        let mut first = replay.attempt().unwrap();
+        let frame = first.frame().await.unwrap().unwrap();
+        assert_eq!(frame.into_data().unwrap(), "one");
+        let second = replay.attempt().unwrap();
+        assert!(first.frame().await.unwrap().is_err());
+        assert_eq!(read(second).await, "onetwothree");
+    }
+
+    #[tokio::test]
+    async fn a_large_body_passes_whole_but_once() {
+        let large = vec![7; KEPT];
+        let replay = body(&[&large, b"more", b"end"]);
+        assert_eq!(read(replay.attempt().unwrap()).await.len(), KEPT + 7);
+        assert!(replay.attempt().is_none());
+    }
+}

@@ -1,0 +1,268 @@
+//! A service behind the gateway that does what a test tells it, over a real socket.
+
+use std::{
+    collections::VecDeque,
+    convert::Infallible,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, Response};
+use http_body::{Body as _, Frame};
+use http_body_util::{BodyExt, StreamBody};
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use prost::Message;
+use prost_types::{
+    DescriptorProto, FileDescriptorProto, FileDescriptorSet, MethodDescriptorProto, MethodOptions,
+    ServiceDescriptorProto, method_options::IdempotencyLevel,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Notify,
+    task::JoinSet,
+};
+use tonic::body::Body;
+use tower::{ServiceExt, util::BoxCloneSyncService};
+
+/// What the service does with the next call; the last one stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Behaviour {
+    /// Sends the body back as it came, with status 0 and two trailers.
+    Echo,
+    /// Sends each frame back when it comes.
+    Mirror,
+    /// Cuts the connection when the request has come in whole.
+    Die,
+    /// Answers the head and one frame, then cuts the connection.
+    DieInReply,
+    /// Never answers.
+    Hang,
+    /// Answers the head and one frame, then nothing.
+    HangInReply,
+    /// Refuses the stream before looking at it.
+    Refuse,
+    /// Ends a reply without a status.
+    NoStatus,
+    /// Answers with HTTP 502 and a page.
+    BadGateway,
+}
+
+/// A call that reached the service.
+#[derive(Debug, Clone)]
+pub(crate) struct Arrival {
+    pub(crate) path: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+#[derive(Debug)]
+struct State {
+    behaviours: VecDeque<Behaviour>,
+    arrivals: Vec<Arrival>,
+}
+
+/// The service.
+#[derive(Debug, Clone)]
+pub(crate) struct Backend {
+    pub(crate) address: SocketAddr,
+    state: Arc<Mutex<State>>,
+    /// Cuts every connection.
+    cut: Arc<Notify>,
+    /// Ends a hanging call.
+    pub(crate) release: Arc<Notify>,
+}
+
+type Reply = Result<Response<Body>, h2::Error>;
+
+impl Backend {
+    pub(crate) async fn start() -> Self {
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0))).await
+    }
+
+    pub(crate) async fn start_at(address: SocketAddr) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
+        let state = State { behaviours: [Behaviour::Echo].into(), arrivals: Vec::new() };
+        let backend = Self {
+            address: listener.local_addr().unwrap(),
+            state: Arc::new(Mutex::new(state)),
+            cut: Arc::default(),
+            release: Arc::default(),
+        };
+        tokio::spawn(backend.clone().accept(listener));
+        backend
+    }
+
+    /// Sets what happens to the next calls.
+    pub(crate) fn behave(&self, behaviours: &[Behaviour]) {
+        self.state.lock().unwrap().behaviours = behaviours.iter().copied().collect();
+    }
+
+    /// The calls that arrived since the last look.
+    pub(crate) fn arrivals(&self) -> Vec<Arrival> {
+        std::mem::take(&mut self.state.lock().unwrap().arrivals)
+    }
+
+    async fn accept(self, listener: TcpListener) {
+        let mut connections = JoinSet::new();
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            connections.spawn(self.clone().serve(stream));
+        }
+    }
+
+    async fn serve(self, stream: TcpStream) {
+        let cut = self.cut.clone();
+        let service = service_fn(move |request| self.clone().answer(request));
+        let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .serve_connection(TokioIo::new(stream), service);
+        tokio::select! {
+            _ = connection => {}
+            () = cut.notified() => {}
+        }
+    }
+
+    async fn answer(self, request: Request<Incoming>) -> Reply {
+        let request = request.map(Body::new);
+        if request.uri().path().starts_with("/grpc.reflection.") {
+            return Ok(reflection().oneshot(request).await.unwrap());
+        }
+        if request.uri().path().starts_with("/grpc.health.") {
+            return Ok(self.health(request).await);
+        }
+        self.act(request).await
+    }
+
+    async fn health(&self, request: Request<Body>) -> Response<Body> {
+        let (reporter, service) = tonic_health::server::health_reporter();
+        let serving = tonic_health::ServingStatus::Serving;
+        reporter.set_service_status(SERVICE, serving).await;
+        service.oneshot(request).await.unwrap().map(Body::new)
+    }
+
+    async fn act(&self, request: Request<Body>) -> Reply {
+        let behaviour = self.next();
+        let (parts, body) = request.into_parts();
+        let arrived = |body: Bytes| {
+            let arrival = Arrival { path: parts.uri.path().to_owned(), headers: parts.headers, body };
+            self.state.lock().unwrap().arrivals.push(arrival);
+        };
+        if behaviour == Behaviour::Refuse {
+            arrived(Bytes::new());
+            return Err(h2::Reason::REFUSED_STREAM.into());
+        }
+        if behaviour == Behaviour::Mirror {
+            arrived(Bytes::new());
+            return Ok(grpc(Body::new(body.with_trailers(async { Some(Ok(status_ok())) }))));
+        }
+        let body = body.collect().await.unwrap().to_bytes();
+        arrived(body.clone());
+        match behaviour {
+            Behaviour::Die => {
+                self.cut.notify_waiters();
+                std::future::pending().await
+            }
+            Behaviour::Hang => {
+                self.release.notified().await;
+                Ok(echo(body))
+            }
+            Behaviour::DieInReply => {
+                let cut = self.cut.clone();
+                Ok(grpc(endless(body, async move { cut.notify_waiters() })))
+            }
+            Behaviour::HangInReply => Ok(grpc(endless(body, async {}))),
+            Behaviour::NoStatus => Ok(grpc(Body::new(http_body_util::Full::new(body)))),
+            Behaviour::BadGateway => Ok(bad_gateway()),
+            Behaviour::Echo | Behaviour::Mirror | Behaviour::Refuse => Ok(echo(body)),
+        }
+    }
+
+    fn next(&self) -> Behaviour {
+        let behaviours = &mut self.state.lock().unwrap().behaviours;
+        match behaviours.len() {
+            1 => behaviours[0],
+            _ => behaviours.pop_front().unwrap(),
+        }
+    }
+}
+
+/// The one service that the backend has.
+pub(crate) const SERVICE: &str = "ispbridge.fake_isp.v1.CustomerService";
+/// Its method that reads.
+pub(crate) const GET: &str = "/ispbridge.fake_isp.v1.CustomerService/GetCustomer";
+/// Its method that writes.
+pub(crate) const ADD: &str = "/ispbridge.fake_isp.v1.CustomerService/AddCustomer";
+
+fn echo(body: Bytes) -> Response<Body> {
+    let mut trailers = status_ok();
+    trailers.insert("x-ispbridge-note", HeaderValue::from_static("kept"));
+    trailers.insert("set-cookie", HeaderValue::from_static("a=b"));
+    let body = http_body_util::Full::new(body).with_trailers(async { Some(Ok(trailers)) });
+    let mut response = grpc(Body::new(body));
+    response.headers_mut().insert("server", HeaderValue::from_static("secret/1"));
+    response.headers_mut().insert("grpc-encoding", HeaderValue::from_static("identity"));
+    response
+}
+
+fn status_ok() -> HeaderMap {
+    HeaderMap::from_iter([(http::HeaderName::from_static("grpc-status"), HeaderValue::from_static("0"))])
+}
+
+fn grpc(body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    let kind = HeaderValue::from_static("application/grpc");
+    response.headers_mut().insert("content-type", kind);
+    response
+}
+
+fn bad_gateway() -> Response<Body> {
+    let mut response = Response::new(Body::new(http_body_util::Full::new(Bytes::from_static(b"<html>"))));
+    *response.status_mut() = http::StatusCode::BAD_GATEWAY;
+    response
+}
+
+/// One frame, then `after`, then silence.
+fn endless(first: Bytes, after: impl Future<Output = ()> + Send + 'static) -> Body {
+    let first = tokio_stream::once(Ok::<_, Infallible>(Frame::data(first)));
+    let (sender, rest) = tokio::sync::mpsc::channel(1);
+    tokio::spawn(async move {
+        // The frame must have left before the connection is cut.
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        after.await;
+        sender.closed().await;
+    });
+    let rest = tokio_stream::wrappers::ReceiverStream::new(rest);
+    let body = StreamBody::new(tokio_stream::StreamExt::chain(first, rest));
+    assert!(!body.is_end_stream());
+    Body::new(body)
+}
+
+fn reflection() -> BoxCloneSyncService<Request<Body>, Response<Body>, Infallible> {
+    let set = FileDescriptorSet { file: vec![file()] }.encode_to_vec();
+    let builder = tonic_reflection::server::Builder::configure();
+    let builder = builder.register_encoded_file_descriptor_set(&set);
+    BoxCloneSyncService::new(builder.build_v1().unwrap())
+}
+
+fn file() -> FileDescriptorProto {
+    let method = |name: &str, level: Option<IdempotencyLevel>| MethodDescriptorProto {
+        name: Some(name.to_owned()),
+        input_type: Some(".ispbridge.fake_isp.v1.Thing".to_owned()),
+        output_type: Some(".ispbridge.fake_isp.v1.Thing".to_owned()),
+        options: level.map(|level| MethodOptions { idempotency_level: Some(level.into()), ..MethodOptions::default() }),
+        ..MethodDescriptorProto::default()
+    };
+    FileDescriptorProto {
+        name: Some("ispbridge/fake_isp/v1/customer.proto".to_owned()),
+        package: Some("ispbridge.fake_isp.v1".to_owned()),
+        message_type: vec![DescriptorProto { name: Some("Thing".to_owned()), ..DescriptorProto::default() }],
+        service: vec![ServiceDescriptorProto {
+            name: Some("CustomerService".to_owned()),
+            method: vec![method("GetCustomer", Some(IdempotencyLevel::NoSideEffects)), method("AddCustomer", None)],
+            ..ServiceDescriptorProto::default()
+        }],
+        ..FileDescriptorProto::default()
+    }
+}

@@ -1,0 +1,30 @@
+//! What an operator sets for AEx.
+
+use std::collections::BTreeMap;
+
+use bridge::{
+    Secret,
+    http::{BaseUrl, Transport},
+};
+use serde::Deserialize;
+
+/// The service's own part of its configuration file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The upstream accounts by alias; callers choose one by `x-ispbridge-account`.
+    pub accounts: BTreeMap<String, Account>,
+}
+
+/// One account: a token is valid for one FNO or operator environment (dossier 2.1).
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Account {
+    /// The FNO's address, for example `https://preprod.fno.dev.aex.systems`.
+    pub base_url: BaseUrl,
+    /// The bearer token that AEx's service delivery manager hands out.
+    pub token: Secret,
+    /// How the address is reached.
+    #[serde(default)]
+    pub transport: Transport,
+}

@@ -1,0 +1,57 @@
+//! `ispbridge.aex.v1` over AEx's REST API.
+//!
+//! Four gRPC services, one file each, over the JSON wire with a bearer token:
+//! [`customer`], [`premise`], [`product`] and [`order`].
+
+pub mod config;
+pub mod customer;
+pub mod order;
+pub mod premise;
+pub mod product;
+mod upstream;
+
+use chassis::{Error, Process, Program, Surface};
+
+use contract::{
+    customer_service_server::CustomerServiceServer, order_service_server::OrderServiceServer,
+    premise_service_server::PremiseServiceServer, product_service_server::ProductServiceServer,
+};
+
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::all,
+    clippy::unwrap_used,
+    reason = "generated from proto/, documented there"
+)]
+mod generated {
+    include!(concat!(env!("OUT_DIR"), "/contract.rs"));
+}
+
+/// The messages and services of `proto/ispbridge/aex/v1`.
+pub use generated::ispbridge::aex::v1 as contract;
+
+/// The contract's descriptors, custom options included.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+
+/// The service `ispbridge-aex`.
+pub struct Aex;
+
+impl Program for Aex {
+    const NAME: &'static str = "ispbridge-aex";
+    type Config = config::Config;
+
+    async fn build(config: config::Config, process: &Process) -> Result<Surface, Error> {
+        let upstream = upstream::connect(config, process)?;
+        Ok(Surface::new()
+            .descriptors(DESCRIPTORS)
+            .service(CustomerServiceServer::new(customer::Customers(upstream.clone())))
+            .service(OrderServiceServer::new(order::Orders(upstream.clone())))
+            .service(PremiseServiceServer::new(premise::Premises(upstream.clone())))
+            .service(ProductServiceServer::new(product::Products(upstream))))
+    }
+
+    async fn check_account(config: config::Config, process: &Process, alias: &str) -> Result<String, String> {
+        upstream::connect(config, process).map_err(|error| error.to_string())?.check(alias).await
+    }
+}

@@ -1,0 +1,149 @@
+//! How AEx is spoken to: bearer token, JSON, and the fault table.
+
+use bridge::{
+    AccountSetup, Fault, Node, Outgoing, Provider, Telemetry, Upstream,
+    fault::Kind,
+    http::{HttpReply, HttpRequest},
+    problem::Problem,
+    table::{Tables, TextRule, Vocabulary},
+    wire::{
+        json,
+        rest::{self, Arguments},
+    },
+};
+use bumpalo::Bump;
+use chassis::{Error, Process};
+use http::{HeaderValue, StatusCode, header};
+use url::Url;
+
+use crate::config::{Account, Config};
+
+/// The upstream call whose 401 does not say that the token is bad (seed, step 5: "currently only returns
+/// Unauthorized on failure").
+pub(crate) const CREATE_SERVICE: &str = "POST /services/full";
+
+pub(crate) fn connect(config: Config, process: &Process) -> Result<Upstream, Error> {
+    let vocabulary = Vocabulary::parse(include_str!("../vocabulary.toml")).map_err(Error::program)?;
+    let tables = Tables::build(crate::DESCRIPTORS, "ispbridge.aex.v1", &vocabulary, None, TextRule::Any);
+    let telemetry = Telemetry::new("aex", process.tracer(), process.meter());
+    let mut accounts = Vec::new();
+    for (alias, account) in config.accounts {
+        let setup = account.setup().map_err(|problem| Error::config(format!("accounts.{alias}.token"), problem))?;
+        accounts.push((alias, setup));
+    }
+    let upstream = Upstream::new("aex.ispbridge", tables.map_err(Error::program)?, accounts, telemetry);
+    upstream.map_err(|error| Error::config("accounts", error))
+}
+
+impl Account {
+    fn setup(self) -> Result<AccountSetup, &'static str> {
+        let bearer = format!("Bearer {}", self.token.expose());
+        let mut authorization =
+            HeaderValue::try_from(bearer).map_err(|_| "holds characters that a header cannot carry")?;
+        authorization.set_sensitive(true);
+        let provider = Box::new(Aex { base: self.base_url.url().clone(), authorization });
+        Ok(AccountSetup { base_url: self.base_url, transport: self.transport, provider })
+    }
+}
+
+/// One account at AEx.
+struct Aex {
+    base: Url,
+    authorization: HeaderValue,
+}
+
+impl Provider for Aex {
+    fn request(&self, call: &Outgoing<'_>) -> Result<HttpRequest, Fault> {
+        let built =
+            rest::build(&self.base, call.operation, call.arguments, Arguments::ByMethod).map_err(Fault::invalid)?;
+        // Without this AEx answers HTML, and a redirect instead of 401 (dossier 2.1).
+        Ok(built
+            .into_request()
+            .with_header(header::ACCEPT, HeaderValue::from_static("application/json"))
+            .with_header(header::AUTHORIZATION, self.authorization.clone()))
+    }
+
+    fn reply<'t>(&self, operation: &str, reply: &'t HttpReply, arena: &'t Bump) -> Result<Node<'t>, Fault> {
+        if !reply.status.is_success() {
+            return Err(fault(operation, reply, arena));
+        }
+        if let Some(fault) = reply.status_fault() {
+            return Err(fault);
+        }
+        if reply.body.is_empty() && reply.status == StatusCode::CREATED {
+            return Ok(created(reply, arena));
+        }
+        let node = json::parse(&reply.body, arena).map_err(Fault::unreadable)?;
+        match node {
+            Node::Map(_) => Ok(in_envelope(operation, node, arena)),
+            _ => Err(Fault::unreadable("the reply is not a JSON object")),
+        }
+    }
+
+    fn check(&self) -> (&'static str, &'static [(&'static str, Node<'static>)]) {
+        ("GET /customers", &[("q", Node::Text("ispbridge-account-check")), ("count", Node::Number("1"))])
+    }
+}
+
+/// A creation is answered without a body; the new record's id is the end of `Location` (dossier 2.1).
+fn created<'t>(reply: &'t HttpReply, arena: &'t Bump) -> Node<'t> {
+    let id = reply.header(header::LOCATION).trim_end_matches('/').rsplit('/').next().unwrap_or("");
+    Node::Map(arena.alloc_slice_copy(&[("customer_id", Node::Text(id))]))
+}
+
+/// The seed prints one bare customer where the framework gives a list; both are read as a list.
+fn in_envelope<'t>(operation: &str, node: Node<'t>, arena: &'t Bump) -> Node<'t> {
+    if operation != "GET /customers" || node.get("items").is_some() || node.get("id").is_none() {
+        return node;
+    }
+    let items = Node::List(arena.alloc_slice_copy(&[node]));
+    Node::Map(arena.alloc_slice_copy(&[("items", items)]))
+}
+
+/// The fault table: AEx's status and words -> ours.
+fn fault(operation: &str, reply: &HttpReply, arena: &Bump) -> Fault {
+    let status = reply.status.as_u16();
+    let to_login = status == 302 && reply.header(header::LOCATION).ends_with("/auth/login");
+    let by_status = || reply.status_fault().unwrap_or_else(|| Fault::unreadable("an unexpected status"));
+    let Ok(body) = json::parse(&reply.body, arena) else {
+        return if to_login { Fault::upstream_auth("redirected to the login page") } else { by_status() };
+    };
+    let errors = body.get("errors").unwrap_or(Node::Null);
+    let text = words(body);
+    let fault = match status {
+        400 | 422 if text.contains("is already taken") => Fault::rejected(Kind::AlreadyExists, "ALREADY_TAKEN", &text),
+        400 | 422 if matches!(errors, Node::Map(_)) => {
+            Fault::rejected(Kind::InvalidArgument, "UPSTREAM_VALIDATION", &text)
+        }
+        400 | 422 => Fault::rejected(Kind::FailedPrecondition, "UPSTREAM_REFUSED", &text),
+        401 if operation == CREATE_SERVICE => Fault::rejected(Kind::FailedPrecondition, "UPSTREAM_REFUSED", &text),
+        403 => Fault::rejected(Kind::FailedPrecondition, "UPSTREAM_FORBIDDEN", &text),
+        _ => by_status().with_upstream_message(&text),
+    };
+    fault.with_violations(violations(errors)).with_upstream_code(&status.to_string()).with_http_status(status)
+}
+
+/// `full_errors` if there are any, else `errors` in whichever of its three shapes: texts, field -> texts,
+/// field -> text.
+fn words(body: Node<'_>) -> String {
+    let list = |node: Node<'_>| match node {
+        Node::List(items) => items.iter().filter_map(Node::scalar).collect::<Vec<_>>().join("; "),
+        Node::Map(_) => violations(node)
+            .iter()
+            .map(|problem| format!("{} {}", problem.field, problem.text))
+            .collect::<Vec<_>>()
+            .join("; "),
+        other => other.scalar().unwrap_or("").to_owned(),
+    };
+    let full = body.get("full_errors").map(list).filter(|text| !text.is_empty());
+    full.unwrap_or_else(|| body.get("errors").map(list).unwrap_or_default())
+}
+
+fn violations(errors: Node<'_>) -> Vec<Problem> {
+    let Node::Map(fields) = errors else { return Vec::new() };
+    let text = |value: &Node<'_>| match value {
+        Node::List(items) => items.iter().filter_map(Node::scalar).collect::<Vec<_>>().join(", "),
+        other => other.scalar().unwrap_or("").to_owned(),
+    };
+    fields.iter().map(|(field, value)| Problem::new(*field, text(value))).collect()
+}

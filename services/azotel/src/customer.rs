@@ -1,0 +1,53 @@
+//! `ispbridge.azotel.v1.CustomerService`: customers, their data and statuses.
+
+use bridge::{Reply, Upstream};
+use tonic::Request;
+
+use crate::contract::{
+    AddCustomerRequest, AddCustomerResponse, CheckExistingEmailRequest, CheckExistingEmailResponse,
+    DeleteCustomerRequest, DeleteCustomerResponse, GetCustomerDataRequest, GetCustomerDataResponse,
+    GetCustomerStatusesRequest, GetCustomerStatusesResponse, ModifyCustomerRequest, ModifyCustomerResponse,
+    SearchCustomerRequest, SearchCustomerResponse, customer_service_server::CustomerService,
+};
+
+/// The service over its upstream.
+pub struct Customers(pub Upstream);
+
+#[tonic::async_trait]
+impl CustomerService for Customers {
+    /// Nickname and invoicing id get a number appended when they are taken (seed, addCustomer): what is
+    /// stored can differ from what was sent, and only GetCustomerData tells.
+    async fn add_customer(&self, request: Request<AddCustomerRequest>) -> Reply<AddCustomerResponse> {
+        self.0.write("addCustomer", "CustomerService/SearchCustomer", request).await
+    }
+
+    async fn modify_customer(&self, request: Request<ModifyCustomerRequest>) -> Reply<ModifyCustomerResponse> {
+        self.0.write("modifyCustomer", "CustomerService/GetCustomerData", request).await
+    }
+
+    async fn delete_customer(&self, request: Request<DeleteCustomerRequest>) -> Reply<DeleteCustomerResponse> {
+        self.0.write("deleteCustomer", "CustomerService/GetCustomerData", request).await
+    }
+
+    async fn search_customer(&self, request: Request<SearchCustomerRequest>) -> Reply<SearchCustomerResponse> {
+        self.0.read("searchCustomer", request).await
+    }
+
+    async fn get_customer_data(&self, request: Request<GetCustomerDataRequest>) -> Reply<GetCustomerDataResponse> {
+        self.0.read("getCustomerData", request).await
+    }
+
+    async fn check_existing_email(
+        &self,
+        request: Request<CheckExistingEmailRequest>,
+    ) -> Reply<CheckExistingEmailResponse> {
+        self.0.read("checkExistingEmail", request).await
+    }
+
+    async fn get_customer_statuses(
+        &self,
+        request: Request<GetCustomerStatusesRequest>,
+    ) -> Reply<GetCustomerStatusesResponse> {
+        self.0.read("getCustomerStatuses", request).await
+    }
+}

@@ -1,0 +1,60 @@
+//! `ispbridge.azotel.v1` over the SOAP door of Azotel's SIMPLer API.
+//!
+//! Five gRPC services, one file each; credentials travel in every call, there are no sessions:
+//! [`customer`], [`equipment`], [`maintenance`], [`network`] and [`system`].
+
+pub mod config;
+pub mod customer;
+pub mod equipment;
+pub mod maintenance;
+pub mod network;
+pub mod system;
+mod upstream;
+
+use chassis::{Error, Process, Program, Surface};
+
+use contract::{
+    customer_service_server::CustomerServiceServer, equipment_service_server::EquipmentServiceServer,
+    maintenance_service_server::MaintenanceServiceServer, network_service_server::NetworkServiceServer,
+    system_service_server::SystemServiceServer,
+};
+
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::all,
+    clippy::unwrap_used,
+    reason = "generated from proto/, documented there"
+)]
+mod generated {
+    include!(concat!(env!("OUT_DIR"), "/contract.rs"));
+}
+
+/// The messages and services of `proto/ispbridge/azotel/v1`.
+pub use generated::ispbridge::azotel::v1 as contract;
+
+/// The contract's descriptors, custom options included.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+
+/// The service `ispbridge-azotel`.
+pub struct Azotel;
+
+impl Program for Azotel {
+    const NAME: &'static str = "ispbridge-azotel";
+    type Config = config::Config;
+
+    async fn build(config: config::Config, process: &Process) -> Result<Surface, Error> {
+        let upstream = upstream::connect(config, process)?;
+        Ok(Surface::new()
+            .descriptors(DESCRIPTORS)
+            .service(CustomerServiceServer::new(customer::Customers(upstream.clone())))
+            .service(EquipmentServiceServer::new(equipment::Equipment(upstream.clone())))
+            .service(MaintenanceServiceServer::new(maintenance::Maintenance(upstream.clone())))
+            .service(NetworkServiceServer::new(network::Network(upstream.clone())))
+            .service(SystemServiceServer::new(system::System(upstream))))
+    }
+
+    async fn check_account(config: config::Config, process: &Process, alias: &str) -> Result<String, String> {
+        upstream::connect(config, process).map_err(|error| error.to_string())?.check(alias).await
+    }
+}

@@ -1,0 +1,29 @@
+//! `ispbridge.freeside.v1.AccountService`: names of accounts, and their suspension.
+
+use bridge::{Reply, Upstream};
+use tonic::Request;
+
+use crate::contract::{
+    CheckUsernameRequest, CheckUsernameResponse, SuspendUsernameRequest, SuspendUsernameResponse,
+    UnsuspendUsernameRequest, UnsuspendUsernameResponse, account_service_server::AccountService,
+};
+
+/// The service over its upstream.
+pub struct Accounts(pub Upstream);
+
+#[tonic::async_trait]
+impl AccountService for Accounts {
+    /// An unknown domain is not reported: the upstream then calls every name available (dossier 1.3).
+    async fn check_username(&self, request: Request<CheckUsernameRequest>) -> Reply<CheckUsernameResponse> {
+        self.0.read("check_username", request).await
+    }
+
+    /// A supplemental package answers like a success although nothing is suspended (dossier 1.3).
+    async fn suspend_username(&self, request: Request<SuspendUsernameRequest>) -> Reply<SuspendUsernameResponse> {
+        self.0.write("suspend_username", "CustomerService/CustomerInfo", request).await
+    }
+
+    async fn unsuspend_username(&self, request: Request<UnsuspendUsernameRequest>) -> Reply<UnsuspendUsernameResponse> {
+        self.0.write("unsuspend_username", "CustomerService/CustomerInfo", request).await
+    }
+}

@@ -1,0 +1,25 @@
+//! `ispbridge.freeside.v1.CustomerService`: new customers and their records.
+
+use bridge::{Reply, Upstream};
+use tonic::Request;
+
+use crate::contract::{
+    CustomerInfoRequest, CustomerInfoResponse, NewCustomerRequest, NewCustomerResponse,
+    customer_service_server::CustomerService,
+};
+
+/// The service over its upstream.
+pub struct Customers(pub Upstream);
+
+#[tonic::async_trait]
+impl CustomerService for Customers {
+    /// The upstream's own door repeats a call that fails in the middle up to 25 times (dossier 1.1), so a
+    /// fault says nothing about how often it ran: it is never sent again from here.
+    async fn new_customer(&self, request: Request<NewCustomerRequest>) -> Reply<NewCustomerResponse> {
+        self.0.write("new_customer", "AgentService/AgentListCustomers", request).await
+    }
+
+    async fn customer_info(&self, request: Request<CustomerInfoRequest>) -> Reply<CustomerInfoResponse> {
+        self.0.read("customer_info", request).await
+    }
+}

@@ -1,0 +1,57 @@
+//! `ispbridge.freeside.v1` over Freeside's self-service XML-RPC API.
+//!
+//! Four gRPC services, one file each, over the XML-RPC wire with a reseller session:
+//! [`agent`], [`account`], [`customer`] and [`package`].
+
+pub mod account;
+pub mod agent;
+pub mod config;
+pub mod customer;
+pub mod package;
+mod upstream;
+
+use chassis::{Error, Process, Program, Surface};
+
+use contract::{
+    account_service_server::AccountServiceServer, agent_service_server::AgentServiceServer,
+    customer_service_server::CustomerServiceServer, package_service_server::PackageServiceServer,
+};
+
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::all,
+    clippy::unwrap_used,
+    reason = "generated from proto/, documented there"
+)]
+mod generated {
+    include!(concat!(env!("OUT_DIR"), "/contract.rs"));
+}
+
+/// The messages and services of `proto/ispbridge/freeside/v1`.
+pub use generated::ispbridge::freeside::v1 as contract;
+
+/// The contract's descriptors, custom options included.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+
+/// The service `ispbridge-freeside`.
+pub struct Freeside;
+
+impl Program for Freeside {
+    const NAME: &'static str = "ispbridge-freeside";
+    type Config = config::Config;
+
+    async fn build(config: config::Config, process: &Process) -> Result<Surface, Error> {
+        let upstream = upstream::connect(config, process)?;
+        Ok(Surface::new()
+            .descriptors(DESCRIPTORS)
+            .service(AccountServiceServer::new(account::Accounts(upstream.clone())))
+            .service(AgentServiceServer::new(agent::Agents(upstream.clone())))
+            .service(CustomerServiceServer::new(customer::Customers(upstream.clone())))
+            .service(PackageServiceServer::new(package::Packages(upstream))))
+    }
+
+    async fn check_account(config: config::Config, process: &Process, alias: &str) -> Result<String, String> {
+        upstream::connect(config, process).map_err(|error| error.to_string())?.check(alias).await
+    }
+}

@@ -1,0 +1,209 @@
+//! SOAP 1.1 rpc/encoded as SOAP::Lite 1.27 reads and writes it, types guessed from the text included.
+
+mod autotype;
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::xml::{self, Element};
+use autotype::guess;
+
+const HEAD: &str = concat!(
+    r#"<?xml version="1.0" encoding="UTF-8"?>"#,
+    r#"<soap:Envelope soap:encodingStyle="http://schemas.xmlsoap.org/soap/encoding/" "#,
+    r#"xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/" "#,
+    r#"xmlns:soapenc="http://schemas.xmlsoap.org/soap/encoding/" "#,
+    r#"xmlns:xsd="http://www.w3.org/2001/XMLSchema" "#,
+    r#"xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><soap:Body>"#,
+);
+const FOOT: &str = "</soap:Body></soap:Envelope>";
+
+/// What a Perl program returns.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Perl {
+    Text(String),
+    Undef,
+    Hash(Vec<(&'static str, Perl)>),
+    Array(Vec<Perl>),
+}
+
+/// A call: the method, the namespace that names its class, and the hash it was given.
+#[derive(Debug)]
+pub(crate) struct Invocation {
+    pub(crate) method: String,
+    pub(crate) namespace: String,
+    pub(crate) arguments: Arguments,
+}
+
+/// The hash of a call; an array is several values, what is absent reads as empty.
+#[derive(Debug, Default)]
+pub(crate) struct Arguments(BTreeMap<String, Vec<String>>);
+
+impl Perl {
+    pub(crate) fn text(text: impl Into<String>) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+impl Arguments {
+    pub(crate) fn get(&self, name: &str) -> &str {
+        self.0.get(name).and_then(|values| values.first()).map(String::as_str).unwrap_or_default()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.keys().map(|name| (name.as_str(), self.get(name)))
+    }
+
+    pub(crate) fn all(&self, name: &str) -> &[String] {
+        self.0.get(name).map(Vec::as_slice).unwrap_or_default()
+    }
+}
+
+/// Reads an envelope; the complaint is for people.
+pub(crate) fn read(body: &[u8]) -> Result<Invocation, String> {
+    let envelope = xml::parse(body)?;
+    let method = envelope.child("Body").and_then(|body| body.children.first()).ok_or("no method in the Body")?;
+    Ok(Invocation {
+        method: method.name.clone(),
+        namespace: method.namespace.clone(),
+        arguments: arguments(&method.children),
+    })
+}
+
+/// One hash, or a flat list of names and values; parameters with names of their own lose them, as in SOAP::Lite.
+fn arguments(parameters: &[Element]) -> Arguments {
+    let mut hash = BTreeMap::new();
+    match parameters {
+        [one] if one.xsi_type() == "Map" => {
+            for item in &one.children {
+                if let (Some(key), Some(value)) = (item.child("key"), item.child("value")) {
+                    hash.insert(scalar(key), values(value));
+                }
+            }
+        }
+        [one] if !one.children.is_empty() => {
+            hash.extend(one.children.iter().map(|child| (child.name.clone(), values(child))));
+        }
+        list => {
+            for pair in list.chunks(2) {
+                hash.insert(scalar(&pair[0]), pair.get(1).map(values).unwrap_or_default());
+            }
+        }
+    }
+    Arguments(hash)
+}
+
+fn values(element: &Element) -> Vec<String> {
+    if element.xsi_type() == "Array" {
+        return element.children.iter().map(scalar).collect();
+    }
+    vec![scalar(element)]
+}
+
+fn scalar(element: &Element) -> String {
+    if !matches!(element.xsi_type(), "base64Binary" | "base64") {
+        return element.text.clone();
+    }
+    let compact: String = element.text.split_whitespace().collect();
+    String::from_utf8_lossy(&STANDARD.decode(compact).unwrap_or_default()).into_owned()
+}
+
+/// Writes the answer of a method; `symbol` numbers the generated element name.
+pub(crate) fn write_reply(call: &Invocation, symbol: u32, value: &Perl) -> String {
+    let name = match value {
+        Perl::Array(_) => "soapenc:Array".to_owned(),
+        _ => format!("s-gensym{symbol}"),
+    };
+    let mut out = HEAD.to_owned();
+    out.push_str(&format!(r#"<{}Response xmlns="{}">"#, call.method, escape(&call.namespace)));
+    write(&mut out, &name, value);
+    out.push_str(&format!("</{}Response>{FOOT}", call.method));
+    out
+}
+
+/// Writes a fault; its children have no namespace.
+pub(crate) fn write_fault(code: &str, text: &str, actor: &str) -> String {
+    format!(
+        "{HEAD}<soap:Fault><faultcode>soap:{code}</faultcode><faultstring>{}\n</faultstring>\
+         <faultactor>{}</faultactor></soap:Fault>{FOOT}",
+        escape(text),
+        escape(actor)
+    )
+}
+
+fn write(out: &mut String, name: &str, value: &Perl) {
+    match value {
+        Perl::Undef => out.push_str(&format!(r#"<{name} xsi:nil="true" />"#)),
+        Perl::Text(text) => write_scalar(out, name, text),
+        Perl::Hash(members) if members.is_empty() => out.push_str(&format!("<{name} />")),
+        Perl::Hash(members) => {
+            out.push_str(&format!("<{name}>"));
+            members.iter().for_each(|(key, value)| write(out, key, value));
+            out.push_str(&format!("</{name}>"));
+        }
+        Perl::Array(items) => write_array(out, name, items),
+    }
+}
+
+fn write_scalar(out: &mut String, name: &str, text: &str) {
+    let kind = guess(text);
+    let content = if kind == "base64Binary" { STANDARD.encode(text) } else { escape(text) };
+    match content.as_str() {
+        "" => out.push_str(&format!(r#"<{name} xsi:type="xsd:{kind}" />"#)),
+        content => out.push_str(&format!(r#"<{name} xsi:type="xsd:{kind}">{content}</{name}>"#)),
+    }
+}
+
+fn write_array(out: &mut String, name: &str, items: &[Perl]) {
+    let kind = common_type(items);
+    let open = format!(r#"<{name} soapenc:arrayType="xsd:{kind}[{}]" xsi:type="soapenc:Array""#, items.len());
+    out.push_str(&open);
+    if items.is_empty() {
+        out.push_str(" />");
+        return;
+    }
+    out.push('>');
+    items.iter().for_each(|item| write(out, "item", item));
+    out.push_str(&format!("</{name}>"));
+}
+
+fn common_type(items: &[Perl]) -> &'static str {
+    let mut kinds = items.iter().map(|item| match item {
+        Perl::Text(text) => guess(text),
+        _ => "anyType",
+    });
+    let first = kinds.next().unwrap_or("anyType");
+    if kinds.all(|kind| kind == first) { first } else { "anyType" }
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('\r', "&#xd;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_a_hash_as_the_recording_of_one() {
+        let items = vec![Perl::text("x"), Perl::text("y")];
+        let hash = Perl::Hash(vec![
+            ("id", Perl::text("27904")),
+            ("list", Perl::Array(items)),
+            ("empty", Perl::text("")),
+            ("nested", Perl::Hash(vec![("a", Perl::text("1")), ("b", Perl::text("two"))])),
+            ("undef", Perl::Undef),
+        ]);
+        let mut out = String::new();
+        write(&mut out, "s-gensym156", &hash);
+        assert_eq!(
+            out,
+            "<s-gensym156><id xsi:type=\"xsd:int\">27904</id><list soapenc:arrayType=\"xsd:string[2]\" \
+             xsi:type=\"soapenc:Array\"><item xsi:type=\"xsd:string\">x</item><item xsi:type=\"xsd:string\">y</item>\
+             </list><empty xsi:type=\"xsd:string\" /><nested><a xsi:type=\"xsd:int\">1</a>\
+             <b xsi:type=\"xsd:string\">two</b></nested><undef xsi:nil=\"true\" /></s-gensym156>"
+        );
+    }
+}

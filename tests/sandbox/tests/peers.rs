@@ -1,0 +1,69 @@
+//! The libraries the upstreams are written with, as clients; where they are not installed the check says so.
+
+use std::net::SocketAddr;
+use std::process::Command;
+
+use crate::wire::sandbox;
+
+const SOAP: &str = r#"
+use strict; use warnings; use SOAP::Lite;
+my ($address) = @ARGV;
+my $api = SOAP::Lite->uri("http://$address/OperatorAPI")->proxy("http://$address/API/operatorapi.pl");
+my %auth = (api_username => 'apiuser', api_password => 'apipass');
+my $ask = sub { my ($method, %more) = @_; my $som = $api->call($method, { %auth, %more });
+    die $som->faultstring if $som->fault; return $som->result };
+print $ask->('pingAPI'), "\n";
+print $ask->('addCustomer', name => "\x{141}ucja", nickname => 'L1', invoicingid => 'L1', 39 => 'odd key'), "\n";
+print $ask->('checkExistingEmail', email => 'john@example.com'), "\n";
+my $rows = $ask->('customerRadius', table => 'radcheck', action => 'list', customerid => 27939)->{results};
+print scalar(@$rows), " $rows->[0]{username} $rows->[1]{op}\n";
+print eval { $ask->('noSuchMethod') } // $@;
+"#;
+
+const XMLRPC: &str = r#"
+use strict; use warnings; use XMLRPC::Lite;
+my ($address) = @ARGV;
+my $api = XMLRPC::Lite->proxy("http://$address/selfservice/xmlrpc.cgi");
+my $ask = sub { my ($method, @more) = @_; my $som = $api->call($method, @more);
+    die $som->faultstring if $som->fault; return $som->result };
+my $login = $ask->('FS.SelfService.XMLRPC.agent_login', { username => 'reseller', password => 's33kret' });
+my $id = $login->{session_id};
+my $flat = $ask->('FS.ClientAPI_XMLRPC.agent_info', session_id => $id);
+print "$flat->{agent} $flat->{num_active}\n";
+my $list = $ask->('FS.SelfService.XMLRPC.agent_list_customers', { session_id => $id, active => 1, susp => 1 });
+print join(' ', map { $_->{custnum} } @{ $list->{customers} }), "\n";
+print $ask->('FS.SelfService.XMLRPC.agent_info', { session_id => 'nope' })->{error}, "\n";
+print eval { $ask->('FS.SelfService.XMLRPC.nothing', {}) } // $@;
+"#;
+
+/// What the program prints; `None` when Perl lacks the module.
+async fn perl(module: &'static str, program: &'static str, address: SocketAddr) -> Option<String> {
+    let run = move |arguments: &[&str]| Command::new("perl").args(arguments).output();
+    let output = tokio::task::spawn_blocking(move || {
+        if !run(&[&format!("-M{module}"), "-e", "1"]).is_ok_and(|check| check.status.success()) {
+            println!("skipped: Perl has no {module}");
+            return None;
+        }
+        Some(run(&["-e", program, &address.to_string()]).unwrap())
+    });
+    output.await.unwrap().map(|output| {
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    })
+}
+
+#[tokio::test]
+async fn soap_lite_understands_azotel() {
+    let sandbox = sandbox().await;
+    let Some(printed) = perl("SOAP::Lite", SOAP, sandbox.azotel()).await else { return };
+    let expected = "OK\nOK:101\n2\n2 ts_telrad_autopro ==\nFailed to locate method (noSuchMethod)";
+    assert!(printed.starts_with(expected), "{printed}");
+}
+
+#[tokio::test]
+async fn xmlrpc_lite_understands_freeside() {
+    let sandbox = sandbox().await;
+    let Some(printed) = perl("XMLRPC::Lite", XMLRPC, sandbox.freeside()).await else { return };
+    let expected = "Test Reseller 1\n23 24\nCan't resume session\nNo such procedure: nothing at ";
+    assert!(printed.starts_with(expected), "{printed}");
+}
