@@ -29,10 +29,13 @@ use std::{
 
 use chassis::Program;
 use prost_reflect::{DescriptorPool, MethodDescriptor};
-use tokio::{runtime, task::JoinSet};
+use tokio::{runtime, sync::Semaphore, task::JoinSet};
 
 use fixture::Fixture;
 use upstream::Upstream;
+
+/// Services that run side by side: enough to hide those that wait, few enough that none is starved.
+const AT_A_TIME: usize = 8;
 
 /// Where a service under test finds its upstream and its secrets.
 #[derive(Debug)]
@@ -76,9 +79,16 @@ pub fn run<P: Program>(folder: &str, descriptors: &[u8], config: fn(&Setup) -> S
     let runtime = runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime can be built");
     runtime.block_on(async {
         let mut plays = JoinSet::new();
+        let places = Arc::new(Semaphore::new(AT_A_TIME));
         for name in names {
             match methods.iter().find(|method| method.name() == rpc(&name)) {
-                Some(method) => drop(plays.spawn(play::<P>(Fixture::new(folder, &name), method.clone(), config))),
+                Some(method) => {
+                    let (fixture, method, places) = (Fixture::new(folder, &name), method.clone(), places.clone());
+                    plays.spawn(async move {
+                        let _place = places.acquire().await;
+                        play::<P>(fixture, method, config).await
+                    });
+                }
                 None => failures.push(format!("{name}: there is no such RPC")),
             }
         }

@@ -68,8 +68,9 @@ fn error(status: &Status) -> Value {
             violations.map(|found| json!({ "field": found.field, "description": found.description })).collect();
     }
     if let Some(delay) = details.retry_info().and_then(|retry| retry.retry_delay) {
-        // What is left of a pause is never the same twice; its whole seconds are.
-        error["retrySeconds"] = json!(delay.as_secs_f64().ceil());
+        // What is left of a pause is never the same twice; an upstream's own wish is.
+        let is_whole = delay.subsec_nanos() == 0;
+        error["retryAfter"] = if is_whole { delay.as_secs().into() } else { "the rest of a pause".into() };
     }
     error
 }
@@ -139,7 +140,7 @@ mod tests {
         let status = Status::with_error_details(Code::ResourceExhausted, "full", details);
         let expected = json!({
             "code": "RESOURCE_EXHAUSTED", "message": "full", "reason": "NO_ROOM", "domain": "x.ispbridge",
-            "metadata": { "outcome": "NOT_SENT" }, "retrySeconds": 10.0,
+            "metadata": { "outcome": "NOT_SENT" }, "retryAfter": "the rest of a pause",
             "violations": [{ "field": "a.b", "description": "is required" }],
         });
         assert_eq!(error(&status), expected);
