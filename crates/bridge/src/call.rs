@@ -87,6 +87,7 @@ impl Call {
         Q: Message + Name,
         R: Message + Name + Default,
     {
+        self.account().provider.admit(operation)?;
         let tables = &self.shared.tables;
         let decoded = self
             .exchange(operation, write, &|arena| encode(tables, request, arena), &|node| decode(tables, node), gone)

@@ -47,6 +47,14 @@ pub trait Provider: Send + Sync + 'static {
     /// The provider's fault table, or [`Fault::unreadable`].
     fn reply<'t>(&self, operation: &str, reply: &'t HttpReply, arena: &'t Bump) -> Result<Node<'t>, Fault>;
 
+    /// Whether this account may make a call at all; asked before anything else is done for it.
+    ///
+    /// # Errors
+    /// A NOT_SENT [`Fault`] when the operator has not opened the operation.
+    fn admit(&self, _operation: &str) -> Result<(), Fault> {
+        Ok(())
+    }
+
     /// How sessions are made, for upstreams that have them.
     fn login(&self) -> Option<&dyn Login> {
         None

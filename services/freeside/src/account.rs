@@ -4,8 +4,9 @@ use bridge::{Reply, Upstream};
 use tonic::Request;
 
 use crate::contract::{
-    CheckUsernameRequest, CheckUsernameResponse, SuspendUsernameRequest, SuspendUsernameResponse,
-    UnsuspendUsernameRequest, UnsuspendUsernameResponse, account_service_server::AccountService,
+    CheckUsernameRequest, CheckUsernameResponse, MyaccountPasswdRequest, MyaccountPasswdResponse,
+    SuspendUsernameRequest, SuspendUsernameResponse, UnsuspendUsernameRequest, UnsuspendUsernameResponse,
+    ValidatePasswdRequest, ValidatePasswdResponse, account_service_server::AccountService,
 };
 
 /// The service over its upstream.
@@ -25,5 +26,14 @@ impl AccountService for Accounts {
 
     async fn unsuspend_username(&self, request: Request<UnsuspendUsernameRequest>) -> Reply<UnsuspendUsernameResponse> {
         self.0.write("unsuspend_username", "CustomerService/CustomerInfo", request).await
+    }
+
+    /// The packages show the password where the operator lets resellers see it; a repeat does no harm.
+    async fn myaccount_passwd(&self, request: Request<MyaccountPasswdRequest>) -> Reply<MyaccountPasswdResponse> {
+        self.0.write("myaccount_passwd", "PackageService/ListPkgs", request).await
+    }
+
+    async fn validate_passwd(&self, request: Request<ValidatePasswdRequest>) -> Reply<ValidatePasswdResponse> {
+        self.0.read("validate_passwd", request).await
     }
 }

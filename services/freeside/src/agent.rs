@@ -4,8 +4,8 @@ use bridge::{Reply, Upstream};
 use tonic::Request;
 
 use crate::contract::{
-    AgentInfoRequest, AgentInfoResponse, AgentListCustomersRequest, AgentListCustomersResponse,
-    agent_service_server::AgentService,
+    AccessInfoRequest, AccessInfoResponse, AgentInfoRequest, AgentInfoResponse, AgentListCustomersRequest,
+    AgentListCustomersResponse, SkinInfoRequest, SkinInfoResponse, agent_service_server::AgentService,
 };
 
 /// The service over its upstream.
@@ -22,5 +22,13 @@ impl AgentService for Agents {
         request: Request<AgentListCustomersRequest>,
     ) -> Reply<AgentListCustomersResponse> {
         self.0.read("agent_list_customers", request).await
+    }
+
+    async fn skin_info(&self, request: Request<SkinInfoRequest>) -> Reply<SkinInfoResponse> {
+        self.0.read("skin_info", request).await
+    }
+
+    async fn access_info(&self, request: Request<AccessInfoRequest>) -> Reply<AccessInfoResponse> {
+        self.0.read("access_info", request).await
     }
 }

@@ -34,6 +34,10 @@ pub struct Account {
     pub method_prefix: Option<String>,
     /// How arguments are passed, if it is not the door's own way.
     pub parameters: Option<Parameters>,
+    /// Whether methods may be called that do not check whose customer, package or service they act on: through
+    /// them this account reaches every reseller's customers.
+    #[serde(default)]
+    pub unscoped_methods: bool,
     /// How the address is reached.
     #[serde(default)]
     pub transport: Transport,

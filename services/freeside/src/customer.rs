@@ -4,8 +4,9 @@ use bridge::{Reply, Upstream};
 use tonic::Request;
 
 use crate::contract::{
-    CustomerInfoRequest, CustomerInfoResponse, NewCustomerRequest, NewCustomerResponse,
-    customer_service_server::CustomerService,
+    BillingHistoryRequest, BillingHistoryResponse, CustomerInfoRequest, CustomerInfoResponse, CustomerInfoShortRequest,
+    CustomerInfoShortResponse, CustomerRecurringRequest, CustomerRecurringResponse, NewCustomerRequest,
+    NewCustomerResponse, customer_service_server::CustomerService,
 };
 
 /// The service over its upstream.
@@ -21,5 +22,20 @@ impl CustomerService for Customers {
 
     async fn customer_info(&self, request: Request<CustomerInfoRequest>) -> Reply<CustomerInfoResponse> {
         self.0.read("customer_info", request).await
+    }
+
+    async fn customer_info_short(
+        &self,
+        request: Request<CustomerInfoShortRequest>,
+    ) -> Reply<CustomerInfoShortResponse> {
+        self.0.read("customer_info_short", request).await
+    }
+
+    async fn customer_recurring(&self, request: Request<CustomerRecurringRequest>) -> Reply<CustomerRecurringResponse> {
+        self.0.read("customer_recurring", request).await
+    }
+
+    async fn billing_history(&self, request: Request<BillingHistoryRequest>) -> Reply<BillingHistoryResponse> {
+        self.0.read("billing_history", request).await
     }
 }

@@ -6,6 +6,7 @@ use bridge::{
     AccountSetup, Fault, Node, Outgoing, Provider, Telemetry, Upstream,
     fault::{Kind, Outcome},
     http::{HttpReply, HttpRequest},
+    node::Entry,
     session::{Lifetime, Login},
     table::{Tables, TextRule, Vocabulary},
     wire::{
@@ -40,6 +41,7 @@ impl Account {
             prefix: self.method_prefix.unwrap_or_else(|| prefix.to_owned()),
             parameters: self.parameters.unwrap_or(parameters),
             texts,
+            unscoped: self.unscoped_methods,
             reseller: Reseller { username: self.username, password: self.password },
         };
         AccountSetup { base_url: self.base_url, transport: self.transport, provider: Box::new(provider) }
@@ -52,23 +54,80 @@ struct Freeside {
     prefix: String,
     parameters: Parameters,
     texts: Texts,
+    unscoped: bool,
     reseller: Reseller,
 }
 
-/// Methods of Freeside's `MyAccount` class, which know the reseller's session by another key (dossier 1.2).
-const MY_ACCOUNT: [&str; 3] = ["customer_info", "list_pkgs", "order_pkg"];
+/// Methods of Freeside's `Agent` and `Signup` classes; those of `MyAccount`, which are all others, know the
+/// reseller's session by another key (dossier 1.2).
+const AGENT_AND_SIGNUP: [&str; 9] = [
+    "agent_info",
+    "agent_list_customers",
+    "check_username",
+    "suspend_username",
+    "unsuspend_username",
+    "signup_info",
+    "new_customer",
+    "new_customer_minimal",
+    "new_prospect",
+];
+
+/// Methods that act on customers, packages or services of other resellers too: Freeside does not look whose they
+/// are (dossier 1.3; `order_recharge` and `provision_forward` by its source).
+pub const UNSCOPED: [&str; 32] = [
+    "access_info",
+    "acct_forward_info",
+    "add_dsl_device",
+    "adjust_ticket_priority",
+    "change_pkg",
+    "create_ticket",
+    "delete_contact",
+    "delete_dsl_device",
+    "delete_payby",
+    "edit_contact",
+    "get_ticket",
+    "insert_payby",
+    "list_contacts",
+    "list_dsl_devices",
+    "list_payby",
+    "list_tickets",
+    "new_contact",
+    "order_recharge",
+    "order_renew",
+    "pkg_info",
+    "process_acct_forward",
+    "provision_forward",
+    "renew_info",
+    "set_svc_status_hash",
+    "set_svc_status_listadd",
+    "set_svc_status_listdel",
+    "set_svc_status_vacationadd",
+    "set_svc_status_vacationdel",
+    "skin_info",
+    "svc_status_hash",
+    "svc_status_html",
+    "update_payby",
+];
+
+/// Arguments that repeat another one, as people do at a form: the upstream compares them (dossier 1.3).
+const REPEATED: [(&str, &str, &str); 2] =
+    [("myaccount_passwd", "new_password", "new_password2"), ("provision_acct", "_password", "_password2")];
+
+/// Arguments that never vary. The other format of `did_report` is a binary file in a text.
+const CONSTANT: [(&str, &str, &str); 1] = [("did_report", "format", "csv")];
 
 /// The exact words with which a method ends before it begins: it looks for its session first (dossier 1.2).
 const SESSION_DEAD: &str = "Can't resume session";
 
 impl Provider for Freeside {
     fn request(&self, call: &Outgoing<'_>) -> Result<HttpRequest, Fault> {
-        let key = if MY_ACCOUNT.contains(&call.operation) { "agent_session_id" } else { "session_id" };
+        let key = session_key(call.operation);
         let mut arguments = BumpVec::new_in(call.arena);
         arguments.extend(call.session.map(|session| (key, Node::Text(session))));
         if let Node::Map(entries) = call.arguments {
             arguments.extend_from_slice(entries);
         }
+        arguments.extend(additions(call.operation, call.arguments));
         let method = format!("{}{}", self.prefix, call.operation);
         let body = xml_rpc::write_call(&method, self.parameters, self.texts, Node::Map(&arguments));
         Ok(HttpRequest::post(self.url.clone(), "text/xml; charset=utf-8", body))
@@ -88,6 +147,15 @@ impl Provider for Freeside {
         }
     }
 
+    fn admit(&self, operation: &str) -> Result<(), Fault> {
+        if self.unscoped || !UNSCOPED.contains(&operation) {
+            return Ok(());
+        }
+        let message =
+            format!("{operation} does not check whose customers it acts on; this account's unscoped_methods is off");
+        Err(Fault::new(Kind::FailedPrecondition, Outcome::NotSent, "METHOD_OFF", message))
+    }
+
     fn login(&self) -> Option<&dyn Login> {
         Some(&self.reseller)
     }
@@ -95,6 +163,20 @@ impl Provider for Freeside {
     fn check(&self) -> (&'static str, &'static [(&'static str, Node<'static>)]) {
         ("agent_info", &[])
     }
+}
+
+/// The name under which a method knows the reseller's session.
+fn session_key(operation: &str) -> &'static str {
+    if AGENT_AND_SIGNUP.contains(&operation) { "session_id" } else { "agent_session_id" }
+}
+
+/// The arguments that the upstream wants besides what the caller says.
+fn additions<'t>(operation: &str, given: Node<'t>) -> impl Iterator<Item = Entry<'t>> {
+    let repeated = REPEATED.iter().filter(move |(wanted, ..)| *wanted == operation);
+    let constant = CONSTANT.iter().filter(move |(wanted, ..)| *wanted == operation);
+    repeated
+        .filter_map(move |(_, key, again)| Some((*again, given.get(key)?)))
+        .chain(constant.map(|(_, key, value)| (*key, Node::Text(value))))
 }
 
 /// The reseller's own credentials.
@@ -137,6 +219,9 @@ fn verdict<'t>(entries: &'t [(&'t str, Node<'t>)], arena: &'t Bump) -> Result<No
             let rest = entries.iter().copied().filter(|(key, _)| *key != "error");
             Ok(Node::Map(BumpVec::from_iter_in(rest, arena).into_bump_slice()))
         }
+        // `adjust_ticket_priority` has done its work when this key is there; what follows it is the customer's record,
+        // whose own refusal is not the call's (Freeside's source).
+        _ if result.get("ticket_error").is_some() => Ok(result),
         text => Err(refusal(text)),
     }
 }
@@ -156,18 +241,41 @@ fn refusal(text: &str) -> Fault {
     if begins(&["Username in use"]) {
         return Fault::rejected(Kind::AlreadyExists, "ALREADY_TAKEN", text);
     }
-    let unknown = ["unknown custnum", "unknown pkgnum", "unknown package", "unknown service", "unknown agentnum"];
-    if begins(&["Account not found"]) || unknown.iter().any(|words| text.contains(words)) {
+    if begins(&ABSENT) || UNKNOWN.iter().any(|words| text.contains(words)) {
         return Fault::rejected(Kind::NotFound, "NOT_FOUND", text);
     }
-    if begins(&INVALID) {
+    if begins(&INVALID) || text.contains(" phone: invalid phone number") {
         return Fault::rejected(Kind::InvalidArgument, "UPSTREAM_VALIDATION", text);
     }
     Fault::rejected(Kind::FailedPrecondition, "UPSTREAM_REFUSED", text)
 }
 
-/// Beginnings of the texts that find fault with what was sent (dossier 1.4).
-const INVALID: [&str; 15] = [
+/// Beginnings of the texts that miss what was named (dossier 1.3, and Freeside's source for the unscoped methods).
+const ABSENT: [&str; 7] = [
+    "Account not found",
+    "Email not found",
+    "Service not found",
+    "ticket not found",
+    "Unknown contactnum",
+    "Unknown MAC address",
+    "No service",
+];
+
+/// The same within a text, behind the name of the method.
+const UNKNOWN: [&str; 9] = [
+    "unknown custnum",
+    "unknown pkgnum",
+    "unknown pkg num",
+    "unknown package",
+    "unknown svcpart",
+    "unknown svcnum",
+    "unknown service",
+    "unknown custpaybynum",
+    "unknown agentnum",
+];
+
+/// Beginnings of the texts that find fault with what was sent (dossier 1.3, 1.4).
+const INVALID: [&str; 22] = [
     "Illegal ",
     "Invalid ",
     "invalid ",
@@ -183,6 +291,13 @@ const INVALID: [&str; 15] = [
     "Expired card",
     "CVV2 ",
     "No access number selected",
+    "Unknown promotional code",
+    "Unknown country",
+    "Unknown svcpart",
+    "illegal ",
+    "Enter new password",
+    "No MAC address supplied",
+    "requested format not implemented",
 ];
 
 /// `Client` means that the call was not dispatched, `Server` that a method died, before or after it had an
@@ -217,7 +332,12 @@ mod tests {
             ("Account not found", Kind::NotFound),
             ("customer_info: unknown custnum 99", Kind::NotFound),
             ("Illegal (zip) zip for country US: X", Kind::InvalidArgument),
+            ("unknown svcpart 4 for pkgnum 7", Kind::NotFound),
+            ("unknown pkg num $pkgnum", Kind::NotFound),
+            ("Daytime phone: invalid phone number", Kind::InvalidArgument),
+            ("illegal ABA/routing number x", Kind::InvalidArgument),
             ("Not your account", Kind::FailedPrecondition),
+            ("Service 9 does not belong to customer 23", Kind::FailedPrecondition),
         ] {
             assert_eq!(refusal(text).kind(), kind, "{text}");
         }
