@@ -2,14 +2,25 @@
 //! (`FS.ClientAPI_XMLRPC.`, flat list only).
 //!
 //! The prefix of the method picks the door, the path of the URL does not: so it is in XMLRPC::Lite. Error texts are
-//! those of Freeside's source; where its checks depend on configuration the sandbox has the defaults.
+//! those of Freeside's source; where its checks depend on configuration the sandbox has the defaults. Like Freeside it
+//! does not look whose customers some methods act on.
 
 mod account;
 mod agent;
 mod arguments;
+mod billing;
+mod catalogue;
+mod contact;
+mod drawers;
+mod mailbox;
 mod office;
+mod package;
 mod payment;
+mod payment_means;
+mod prospect;
+mod provisioning;
 mod signup;
+mod ticket;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -88,7 +99,16 @@ impl Upstream for Freeside {
 }
 
 fn perform(office: &mut Office, method: &str, arguments: &Arguments) -> Result<Record, Fault> {
-    Ok(match method {
+    let families = [agents, customers, packages, unscoped];
+    let done = families.iter().find_map(|family| family(office, method, arguments));
+    done.ok_or_else(|| {
+        Fault::server(format!("No such procedure: {method} at /usr/share/perl5/FS/ClientAPI.pm line 62.\n"))
+    })
+}
+
+/// `FS::ClientAPI::Agent` and `FS::ClientAPI::Signup`.
+fn agents(office: &mut Office, method: &str, arguments: &Arguments) -> Option<Record> {
+    Some(match method {
         "agent_login" => agent::login(office, arguments),
         "agent_logout" => agent::logout(office, arguments),
         "agent_info" => agent::info(office, arguments),
@@ -97,13 +117,87 @@ fn perform(office: &mut Office, method: &str, arguments: &Arguments) -> Result<R
         "suspend_username" => agent::suspend_username(office, arguments),
         "unsuspend_username" => agent::unsuspend_username(office, arguments),
         "new_customer" => signup::new_customer(office, arguments),
+        "new_customer_minimal" => prospect::new_customer_minimal(office, arguments),
+        "new_prospect" => prospect::new_prospect(office, arguments),
+        "signup_info" => catalogue::signup_info(office, arguments),
+        _ => return None,
+    })
+}
+
+/// What `FS::ClientAPI::MyAccount` does with customers of the reseller only.
+fn customers(office: &mut Office, method: &str, arguments: &Arguments) -> Option<Record> {
+    Some(match method {
         "customer_info" => account::customer_info(office, arguments),
+        "customer_info_short" => billing::customer_info_short(office, arguments),
+        "customer_recurring" => billing::customer_recurring(office, arguments),
+        "billing_history" => billing::billing_history(office, arguments),
         "list_pkgs" => account::list_packages(office, arguments),
         "order_pkg" => account::order_package(office, arguments),
-        _ => {
-            let text = format!("No such procedure: {method} at /usr/share/perl5/FS/ClientAPI.pm line 62.\n");
-            return Err(Fault::server(text));
-        }
+        "list_svcs" => provisioning::list_services(office, arguments),
+        "part_svc_info" => provisioning::definition(office, arguments),
+        "provision_acct" => provisioning::account(office, arguments),
+        "provision_phone" => provisioning::phone(office, arguments),
+        "provision_pbx" => provisioning::pbx(office, arguments),
+        "provision_external" => provisioning::external(office, arguments),
+        "provision_forward" => provisioning::forward(office, arguments),
+        "unprovision_svc" => provisioning::cancel(office, arguments),
+        "did_report" => provisioning::did_report(office, arguments),
+        "myaccount_passwd" => mailbox::change_password(office, arguments),
+        "validate_passwd" => mailbox::validate_password(office, arguments),
+        _ => return None,
+    })
+}
+
+/// Packages; only ordering one looks whose the customer is, changing and recharging do so in part.
+fn packages(office: &mut Office, method: &str, arguments: &Arguments) -> Option<Record> {
+    Some(match method {
+        "pkg_info" => package::info(office, arguments),
+        "change_pkg" => package::change(office, arguments),
+        "order_recharge" => package::recharge(office, arguments),
+        "renew_info" => package::renewals(office, arguments),
+        "order_renew" => package::renew(office, arguments),
+        _ => return None,
+    })
+}
+
+/// What looks at the session alone.
+fn unscoped(office: &mut Office, method: &str, arguments: &Arguments) -> Option<Record> {
+    // The look of the pages is for everybody.
+    if method == "skin_info" {
+        return Some(catalogue::skin(arguments));
+    }
+    let answer: fn(&mut Office, &Arguments) -> Record = match method {
+        "access_info" => catalogue::access_info,
+        "list_contacts" => contact::list,
+        "new_contact" => contact::add,
+        "edit_contact" => contact::edit,
+        "delete_contact" => contact::delete,
+        "list_payby" => payment_means::list,
+        "insert_payby" => payment_means::insert,
+        "update_payby" => payment_means::update,
+        "delete_payby" => payment_means::delete,
+        "acct_forward_info" => mailbox::forward,
+        "process_acct_forward" => mailbox::set_forward,
+        "svc_status_hash" => mailbox::status,
+        "set_svc_status_hash" => mailbox::set_levels,
+        "set_svc_status_listadd" => mailbox::add_sender,
+        "set_svc_status_listdel" => mailbox::delete_sender,
+        "set_svc_status_vacationadd" => mailbox::add_vacation,
+        "set_svc_status_vacationdel" => mailbox::delete_vacation,
+        "svc_status_html" => provisioning::dsl_status,
+        "list_dsl_devices" => provisioning::dsl_devices,
+        "add_dsl_device" => provisioning::add_dsl_device,
+        "delete_dsl_device" => provisioning::delete_dsl_device,
+        "list_tickets" => ticket::list,
+        "create_ticket" => ticket::create,
+        "get_ticket" => ticket::get,
+        "adjust_ticket_priority" => ticket::adjust_priority,
+        _ => return None,
+    };
+    Some(if account::is_open(office, arguments) {
+        answer(office, arguments)
+    } else {
+        office::error(office::NO_SESSION)
     })
 }
 

@@ -11,7 +11,7 @@ use crate::wire::{Reply, between, replay, sandbox, send};
 const LOGIN: &str = "freeside/03-agent_login";
 const HEAD: &str = r#"<?xml version="1.0" encoding="UTF-8"?><methodResponse>"#;
 
-fn error(text: &str) -> String {
+pub(crate) fn error(text: &str) -> String {
     let value = if text.is_empty() { "<string />".to_owned() } else { format!("<string>{text}</string>") };
     format!(
         "{HEAD}<params><param><value><struct><member><name>error</name><value>{value}</value></member></struct>\
@@ -23,16 +23,16 @@ fn members(body: &str) -> BTreeSet<&str> {
     between(body, "<struct>", "</struct>").split("</member>").collect()
 }
 
-fn member<'a>(body: &'a str, name: &str) -> &'a str {
+pub(crate) fn member<'a>(body: &'a str, name: &str) -> &'a str {
     between(body, &format!("<name>{name}</name><value><string>"), "</string>")
 }
 
-async fn login(address: SocketAddr) -> String {
+pub(crate) async fn login(address: SocketAddr) -> String {
     let reply = replay(address, LOGIN, None).await;
     member(&reply.body, "session_id").to_owned()
 }
 
-async fn call(address: SocketAddr, method: &str, arguments: &[(&str, &str)]) -> Reply {
+pub(crate) async fn call(address: SocketAddr, method: &str, arguments: &[(&str, &str)]) -> Reply {
     let members: String = arguments
         .iter()
         .map(|(name, value)| format!("<member><name>{name}</name><value><string>{value}</string></value></member>"))

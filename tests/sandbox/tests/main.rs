@@ -5,6 +5,7 @@
 mod aex;
 mod azotel;
 mod freeside;
+mod freeside_methods;
 mod misbehaviour;
 mod peers;
 mod wire;

@@ -8,7 +8,7 @@ use crate::xmlrpc::Value;
 
 /// A package whose first charge is declined.
 pub const DECLINED_PACKAGE: &str = "3";
-const CUSTOM_VIEW: &str = "<TABLE><TR><TD>&nbsp;</TD></TR></TABLE>";
+pub(crate) const CUSTOM_VIEW: &str = "<TABLE><TR><TD>&nbsp;</TD></TR></TABLE>";
 
 pub(crate) fn customer_info(office: &mut Office, arguments: &Arguments) -> Record {
     let (number, customer) = match customer(office, arguments) {
@@ -74,13 +74,13 @@ pub(crate) fn order_package(office: &mut Office, arguments: &Arguments) -> Recor
 }
 
 /// Why a method of one customer is refused.
-enum Refusal {
+pub(crate) enum Refusal {
     Session(&'static str),
     Customer(String),
 }
 
 impl Refusal {
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         match self {
             Self::Session(text) => (*text).to_owned(),
             Self::Customer(given) => format!("unknown custnum {given}"),
@@ -89,8 +89,13 @@ impl Refusal {
 }
 
 /// A `session_id` is taken for a customer's session and wins over the reseller's.
-fn customer<'a>(office: &'a Office, arguments: &Arguments) -> Result<(u32, &'a Customer), Refusal> {
-    if arguments.has("session_id") || !office.is_open(arguments.get("agent_session_id")) {
+pub(crate) fn is_open(office: &Office, arguments: &Arguments) -> bool {
+    !arguments.has("session_id") && office.is_open(arguments.get("agent_session_id"))
+}
+
+/// The customer of a method that looks whose it is.
+pub(crate) fn customer<'a>(office: &'a Office, arguments: &Arguments) -> Result<(u32, &'a Customer), Refusal> {
+    if !is_open(office, arguments) {
         return Err(Refusal::Session(NO_SESSION));
     }
     let given = arguments.get("custnum");
@@ -114,15 +119,17 @@ fn open_invoice() -> Value {
 }
 
 fn package_row(office: &Office, number: u32, package: &Package) -> Record {
+    let others = office.drawers.services.iter().filter(|(_, service)| service.package == number);
+    let others = others.map(|(id, service)| service_row(*id, [service.definition.name, "", service.definition.table]));
     let services: Vec<Value> = office
         .accounts
         .iter()
         .filter(|account| account.package == Some(number))
         .map(|account| {
-            let label = ["Internet access", &format!("{}@{}", account.username, super::office::DOMAIN), "svc_acct"];
-            let label = Value::Array(label.into_iter().map(Value::from).collect());
-            Value::Struct(record([("svcnum", account.number.into()), ("label", label)]))
+            let address = format!("{}@{}", account.username, super::office::DOMAIN);
+            service_row(account.number, ["Account", &address, "svc_acct"])
         })
+        .chain(others)
         .collect();
     record([
         ("pkgnum", number.into()),
@@ -136,4 +143,9 @@ fn package_row(office: &Office, number: u32, package: &Package) -> Record {
         ("primary_cust_svc", services.first().cloned().unwrap_or(Value::Struct(Vec::new()))),
         ("cust_svc", Value::Array(services)),
     ])
+}
+
+fn service_row(number: u32, label: [&str; 3]) -> Value {
+    let label = Value::Array(label.into_iter().map(Value::from).collect());
+    Value::Struct(record([("svcnum", number.into()), ("label", label)]))
 }

@@ -14,7 +14,12 @@ pub(crate) enum Door {
 }
 
 /// The hash a method works on; what is absent reads as empty.
-pub(crate) struct Arguments(BTreeMap<String, String>);
+#[derive(Default)]
+pub(crate) struct Arguments {
+    scalars: BTreeMap<String, String>,
+    /// Arrays and hashes, which neither door decodes again.
+    nested: BTreeMap<String, Value>,
+}
 
 impl Door {
     pub(crate) fn of(class: &str, method: &str) -> Result<Self, Fault> {
@@ -32,11 +37,11 @@ impl Door {
 impl Arguments {
     /// Reads the parameters as `ref($_[0]) ? shift : {@_}` (door A) or `my %hash = @_` (door C) does.
     pub(crate) fn read(door: Door, parameters: Vec<Value>) -> Result<Self, Fault> {
-        let mut hash = BTreeMap::new();
+        let mut hash = Self::default();
         match (door, parameters.first()) {
             (Door::SelfService, Some(Value::Struct(members))) => {
                 for (name, value) in members {
-                    hash.insert(name.clone(), scalar(door, value)?);
+                    hash.insert(door, name.clone(), value)?;
                 }
             }
             // Door C: a struct becomes the one key `HASH(0x..)` and every parameter is lost.
@@ -44,23 +49,59 @@ impl Arguments {
             (_, Some(_)) => {
                 for pair in parameters.chunks(2) {
                     let value = pair.get(1).unwrap_or(&Value::Undef);
-                    hash.insert(scalar(door, &pair[0])?, scalar(door, value)?);
+                    hash.insert(door, scalar(door, &pair[0])?, value)?;
                 }
             }
         }
-        Ok(Self(hash))
+        Ok(hash)
+    }
+
+    fn insert(&mut self, door: Door, name: String, value: &Value) -> Result<(), Fault> {
+        if let Value::Struct(_) | Value::Array(_) = value {
+            self.nested.insert(name, value.clone());
+        } else {
+            self.scalars.insert(name, scalar(door, value)?);
+        }
+        Ok(())
     }
 
     pub(crate) fn get(&self, name: &str) -> &str {
-        self.0.get(name).map(String::as_str).unwrap_or_default()
+        self.scalars.get(name).map(String::as_str).unwrap_or_default()
+    }
+
+    /// A number; what is none reads as 0, which numbers nothing.
+    pub(crate) fn number(&self, name: &str) -> u32 {
+        self.get(name).parse().unwrap_or_default()
+    }
+
+    /// The texts of an array, or a lone text.
+    pub(crate) fn list(&self, name: &str) -> Vec<String> {
+        match self.nested.get(name) {
+            Some(Value::Array(items)) => items.iter().filter_map(text).collect(),
+            _ => Some(self.get(name).to_owned()).filter(|text| !text.is_empty()).into_iter().collect(),
+        }
+    }
+
+    /// The entries of a hash.
+    pub(crate) fn entries(&self, name: &str) -> Vec<(String, String)> {
+        let Some(Value::Struct(members)) = self.nested.get(name) else { return Vec::new() };
+        members.iter().filter_map(|(name, value)| Some((name.clone(), text(value)?))).collect()
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.0.contains_key(name)
+        self.scalars.contains_key(name) || self.nested.contains_key(name)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&String, &String)> {
-        self.0.iter()
+        self.scalars.iter()
+    }
+}
+
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::Text(text) => Some(text.clone()),
+        Value::Encoded(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+        Value::Undef | Value::Struct(_) | Value::Array(_) => None,
     }
 }
 
@@ -103,6 +144,21 @@ mod tests {
         assert_eq!(read(Door::SelfService, vec![Value::Struct(members.clone())]).get("a"), "1");
         assert_eq!(read(Door::ClientApi, vec![Value::Struct(members)]).get("a"), "");
         assert_eq!(read(Door::ClientApi, vec![Value::from("a"), Value::from("1")]).get("a"), "1");
+    }
+
+    #[test]
+    fn arrays_and_hashes_stay_whole() {
+        let kinds = Value::Array(vec![Value::from("a"), Value::from("b")]);
+        let values = Value::Struct(vec![("7".to_owned(), Value::from("1"))]);
+        let flat =
+            vec![Value::from("kinds"), kinds, Value::from("lone"), Value::from("c"), Value::from("values"), values];
+        let hash = read(Door::ClientApi, flat);
+        assert_eq!(
+            (hash.list("kinds"), hash.list("lone")),
+            (vec!["a".to_owned(), "b".to_owned()], vec!["c".to_owned()])
+        );
+        assert_eq!(hash.entries("values"), [("7".to_owned(), "1".to_owned())]);
+        assert!(hash.has("values") && hash.list("none").is_empty());
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 
+use super::drawers::Drawers;
 use crate::Config;
 use crate::xmlrpc::Value;
 
@@ -53,6 +54,7 @@ pub(crate) struct Office {
     pub(crate) customers: BTreeMap<u32, Customer>,
     pub(crate) packages: BTreeMap<u32, Package>,
     pub(crate) accounts: Vec<Account>,
+    pub(crate) drawers: Drawers,
     lifetime: Duration,
     sessions: HashMap<String, Instant>,
     last_number: u32,
@@ -120,6 +122,7 @@ impl Office {
             customers: BTreeMap::new(),
             packages: BTreeMap::new(),
             accounts: Vec::new(),
+            drawers: Drawers::seeded(),
             lifetime: config.freeside_session,
             sessions: HashMap::new(),
             last_number: 1000,
@@ -200,6 +203,11 @@ impl Office {
         let key = format!("{:032x}", self.keys.u128(..));
         self.sessions.insert(key.clone(), Instant::now());
         key
+    }
+
+    /// A key of a customer's session, 128 hexadecimal digits; no method here takes one.
+    pub(crate) fn customer_key(&mut self) -> String {
+        (0..4).map(|_| format!("{:032x}", self.keys.u128(..))).collect()
     }
 
     pub(crate) fn close_session(&mut self, key: &str) {

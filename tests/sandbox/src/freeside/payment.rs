@@ -11,8 +11,12 @@ const THIS_YEAR: u32 = 2010;
 
 /// The checks of a payment, each with its text.
 pub(crate) fn check(arguments: &Arguments) -> Result<(), String> {
-    let payinfo = arguments.get("payinfo");
-    match arguments.get("payby") {
+    check_means(arguments.get("payby"), arguments.get("payinfo"), arguments)
+}
+
+/// The same for a number that was put together.
+pub(crate) fn check_means(payby: &str, payinfo: &str, arguments: &Arguments) -> Result<(), String> {
+    match payby {
         "CARD" | "DCRD" => check_card(arguments),
         "CHEK" | "DCHK" if !is_echeck(payinfo) => Err("invalid echeck account@aba".to_owned()),
         "PREPAY" if payinfo != PREPAID_CARD => Err(format!("Invalid prepaid card: {payinfo}")),

@@ -103,7 +103,7 @@ fn phone(office: &mut Office, arguments: &Arguments) -> Record {
     result
 }
 
-fn add_customer(office: &mut Office, arguments: &Arguments) -> u32 {
+pub(crate) fn add_customer(office: &mut Office, arguments: &Arguments) -> u32 {
     let number = office.next_number();
     let given = arguments.iter().filter(|(name, _)| COLUMNS.contains(&name.as_str()));
     let mut columns: BTreeMap<String, String> = given.map(|(name, value)| (name.clone(), value.clone())).collect();
@@ -175,7 +175,7 @@ fn check_person(office: &Office, arguments: &Arguments) -> Result<(), String> {
     if referring.is_empty() || known { Ok(()) } else { Err(format!("Unknown referring custnum: {referring}")) }
 }
 
-fn check_username(office: &Office, username: &str) -> Result<(), String> {
+pub(crate) fn check_username(office: &Office, username: &str) -> Result<(), String> {
     let legal = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || "._-".contains(letter);
     if !(2..=32).contains(&username.len()) || !username.chars().all(legal) {
         return Err(format!("Illegal username (2-32): {username}"));
