@@ -90,7 +90,14 @@ impl Fixture {
         if sent.len() != expected.len() && !(sent.is_empty() && expected.len() == usize::from(self.login.is_some())) {
             problems.push(format!("sent {} requests, {} are recorded", sent.len(), expected.len()));
         }
-        problems.extend(self.differs(&self.folder.join("reply.json"), pretty(&answer.json).as_bytes()));
+        problems.extend(self.compare_reply(answer).err());
+        if problems.is_empty() { Ok(()) } else { Err(problems.join("\n")) }
+    }
+
+    /// Says what is different from the recorded reply.
+    pub(crate) fn compare_reply(&self, answer: &remote::Answer) -> Result<(), String> {
+        let reply = self.differs(&self.folder.join("reply.json"), pretty(&answer.json).as_bytes());
+        let mut problems: Vec<String> = reply.into_iter().collect();
         let unreadable = fs::read_to_string(self.folder.join("unreadable")).unwrap_or_default();
         if unreadable.trim_end() != answer.unreadable {
             problems.push(format!("unreadable fields\n  recorded {unreadable:?}\n  got      {:?}", answer.unreadable));

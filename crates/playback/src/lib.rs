@@ -100,6 +100,23 @@ pub fn run<P: Program>(folder: &str, descriptors: &[u8], config: fn(&Setup) -> S
     assert!(failures.is_empty(), "{} failures\n\n{}\n", failures.len(), failures.join("\n\n"));
 }
 
+/// Plays the plain fixtures, those that are no further case of their RPC, one after the other against an upstream that
+/// stands elsewhere, such as the library that the real one is made of. Only the replies are compared.
+///
+/// # Panics
+/// If a reply is not the recorded one; the text shows all of them.
+pub fn run_beside<P: Program>(folder: &str, descriptors: &[u8], url: &str, config: fn(&Setup) -> String) {
+    let runtime = runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime can be built");
+    let mut failures = Vec::new();
+    for method in methods(descriptors) {
+        let fixture = Fixture::new(Path::new(folder), method.name());
+        let played = runtime.block_on(call::<P>(&fixture, &method, config, url.to_owned()));
+        let compared = played.and_then(|answer| fixture.compare_reply(&answer));
+        failures.extend(compared.err().map(|text| format!("{}: {text}", fixture.name())));
+    }
+    assert!(failures.is_empty(), "{} failures\n\n{}\n", failures.len(), failures.join("\n\n"));
+}
+
 /// The RPCs of our own packages; their names tell them apart within a provider.
 fn methods(descriptors: &[u8]) -> Vec<MethodDescriptor> {
     let pool = DescriptorPool::decode(descriptors).expect("the program's descriptors can be read");
@@ -131,9 +148,22 @@ async fn play<P: Program>(
 ) -> Result<(), String> {
     let failed = |text: String| format!("{}: {text}", fixture.name());
     let upstream = Arc::new(Upstream::open(fixture.answers().map_err(failed)?, fixture.delay()).await.map_err(failed)?);
-    let secrets = tempfile::tempdir().map_err(|error| failed(error.to_string()))?;
-    let setup = Setup { url: upstream.url(), secrets: secrets.path().to_owned() };
-    let mut table = fixture.config(&config(&setup)).map_err(failed)?;
+    let answer = call::<P>(&fixture, &method, config, upstream.url()).await.map_err(failed)?;
+    let sent = upstream.close();
+    let result = if fixture::is_update() { fixture.update(&sent, &answer) } else { fixture.compare(&sent, &answer) };
+    result.map_err(failed)
+}
+
+/// Makes a fixture's call through a service of its own that finds its upstream at an address.
+async fn call<P: Program>(
+    fixture: &Fixture,
+    method: &MethodDescriptor,
+    config: fn(&Setup) -> String,
+    url: String,
+) -> Result<remote::Answer, String> {
+    let secrets = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let setup = Setup { url, secrets: secrets.path().to_owned() };
+    let mut table = fixture.config(&config(&setup))?;
     let chassis = toml::toml! {
         [server]
         listen = "127.0.0.1:0"
@@ -142,11 +172,9 @@ async fn play<P: Program>(
         mode = "open"
     };
     table.extend(chassis);
-    let running = chassis::start::<P>(table).await.map_err(|error| failed(error.to_string()))?;
-    let request = fixture.request(&method).map_err(failed)?;
-    let answer = remote::call(running.grpc_addr(), &method, request, fixture.timeout()).await.map_err(failed)?;
+    let running = chassis::start::<P>(table).await.map_err(|error| error.to_string())?;
+    let request = fixture.request(method)?;
+    let answer = remote::call(running.grpc_addr(), method, request, fixture.timeout()).await?;
     running.drain().await;
-    let sent = upstream.close();
-    let result = if fixture::is_update() { fixture.update(&sent, &answer) } else { fixture.compare(&sent, &answer) };
-    result.map_err(failed)
+    Ok(answer)
 }

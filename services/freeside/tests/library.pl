@@ -1,0 +1,66 @@
+#!/usr/bin/perl
+# Serves the fixtures through an unmodified XMLRPC::Lite: a call is read by the library and looked up among the recorded
+# calls as it reads those, the recorded reply is read by it and written anew, with the table of types Freeside gives it.
+# Needs Debian's libxmlrpc-lite-perl.
+
+use strict;
+use warnings;
+use JSON::PP;
+use XMLRPC::Lite;
+use XMLRPC::Transport::HTTP;
+
+my $folder = shift or die "usage: $0 FIXTURES\n";
+my $json = JSON::PP->new->canonical->allow_nonref;
+my %recorded;
+
+sub slurp {
+    my $path = shift;
+    open my $file, '<:raw', $path or return;
+    local $/;
+    my $text = <$file>;
+    $text =~ s/\A.*?\r?\n\r?\n//s;
+    $text;
+}
+
+sub key {
+    my ($method, $given) = @_;
+    my %rest = %$given;
+    delete @rest{qw(session_id agent_session_id)};
+    "$method " . $json->encode(\%rest);
+}
+
+opendir my $dir, $folder or die "$folder: $!";
+for my $case (sort grep { /^\w+$/ } readdir $dir) {
+    my ($sent, $received) = map { slurp("$folder/$case/$_.http") } qw(sent received);
+    next unless defined $sent && defined $received;
+    my $call = XMLRPC::Deserializer->deserialize($sent);
+    my $method = $call->method =~ s/.*\.//r;
+    my ($given) = $call->paramsin;
+    $recorded{ key($method, $given) } = XMLRPC::Deserializer->deserialize($received)->result;
+}
+
+package FS::SelfService::XMLRPC;
+our $AUTOLOAD;
+sub DESTROY { }
+sub AUTOLOAD {
+    my ($class, $given) = @_;
+    my $method = $AUTOLOAD =~ s/.*:://r;
+    my $key = main::key($method, $given);
+    die "no fixture for $key" unless exists $recorded{$key};
+    $recorded{$key};
+}
+
+package main;
+
+$| = 1;
+# The class is in this file; nothing needs to be looked for.
+$INC{'FS/SelfService/XMLRPC.pm'} = 1;
+my %types = (
+    dateTime => [ 35, sub { $_[0] =~ /^\d{8}T\d\d:\d\d:\d\d$/ }, 'as_dateTime' ],
+    string   => [ 40, sub { 1 }, 'as_string' ],
+);
+my $daemon = XMLRPC::Transport::HTTP::Daemon->new(LocalAddr => '127.0.0.1', LocalPort => 0, ReuseAddr => 1)
+    ->dispatch_to('FS::SelfService::XMLRPC')
+    ->serializer(XMLRPC::Serializer->new(typelookup => \%types));
+print 'listening on ', $daemon->sockport, "\n";
+$daemon->handle;
