@@ -64,7 +64,9 @@ fn scalar(element: &Element) -> String {
         return element.text.clone();
     }
     let compact: String = element.text.split_whitespace().collect();
-    String::from_utf8_lossy(&STANDARD.decode(compact).unwrap_or_default()).into_owned()
+    let bytes = STANDARD.decode(compact).unwrap_or_default();
+    // Perl sends the bytes it has: UTF-8, or Latin-1 where no wide letter made it change over.
+    String::from_utf8(bytes).unwrap_or_else(|error| error.as_bytes().iter().copied().map(char::from).collect())
 }
 
 /// Writes the answer of a method; `symbol` numbers the generated element name.

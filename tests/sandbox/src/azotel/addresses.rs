@@ -22,14 +22,17 @@ const INTERFACE: [&str; 11] = [
     "mask",
     "gwaddress",
 ];
+/// The role that samples show for public addresses; every other role counts as private (inferred).
 const PUBLIC: &str = "Public";
+const PRIVATE: &str = "private";
 
-/// An address that is not given is generated, as the customer's type of address asks (inferred).
+/// An address that is not given is generated, of the type the call names (inferred).
 pub(crate) fn add(ledger: &mut Ledger, function: &Function, arguments: &Arguments) -> Outcome {
     let given = arguments.iter().filter(|(name, _)| !ABOUT_THE_CALL.contains(name));
     let mut entry: Row = given.map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
     if cell(&entry, "ip").is_empty() {
-        let interface = interface(ledger, arguments, PUBLIC)?;
+        let role = if arguments.get("type") == "0" { PRIVATE } else { PUBLIC };
+        let interface = interface(ledger, arguments, role)?;
         let free = free_addresses(ledger, interface, 1).pop().ok_or("ERROR: no free IP address")?;
         entry.insert("ip".to_owned(), free);
     }
@@ -86,7 +89,11 @@ fn interface<'a>(ledger: &'a Ledger, arguments: &Arguments, role: &str) -> Resul
     }
     let mut interfaces: Vec<&Row> = ledger.rows("interface").iter().collect();
     interfaces.sort_by_key(|row| !row.contains_key("first_free"));
-    let fits = |row: &&Row| cell(row, "role").eq_ignore_ascii_case(role) && !free_addresses(ledger, row, 1).is_empty();
+    let has_role = |row: &Row| match cell(row, "role") {
+        PUBLIC => PUBLIC.eq_ignore_ascii_case(role),
+        other => other.eq_ignore_ascii_case(role) || PRIVATE.eq_ignore_ascii_case(role),
+    };
+    let fits = |row: &&Row| has_role(row) && !free_addresses(ledger, row, 1).is_empty();
     interfaces.into_iter().find(fits).ok_or_else(|| "ERROR: no free IP address".to_owned())
 }
 

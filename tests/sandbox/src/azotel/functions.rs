@@ -10,6 +10,9 @@ use crate::perl::Arguments;
 
 const SEED: &str = include_str!("../../seed/azotel-functions.json");
 
+/// What the document calls a custom table's column, whose real name is a number.
+pub(crate) const COLUMN: &str = "columnid1";
+
 /// A function as the seed declares it. `required` is the document's; where the document contradicts itself, `either`
 /// names attributes of which one is enough.
 #[derive(Deserialize)]
@@ -18,6 +21,9 @@ pub(crate) struct Function {
     required: Vec<String>,
     #[serde(default)]
     either: Vec<String>,
+    /// Whether an attribute with a number for its name is required: the document's `columnid1`.
+    #[serde(default)]
+    numbered: bool,
     /// Attributes that are so many digits.
     #[serde(default)]
     digits: BTreeMap<String, usize>,
@@ -96,11 +102,14 @@ impl Function {
         let is_missing = |name: &&String| arguments.get(name).is_empty();
         let choice = self.either.first().filter(|_| self.either.iter().all(|name| is_missing(&name)));
         if let Some(name) = self.required.iter().find(is_missing).or(choice) {
-            return Err(format!("ERROR: missing required attribute {name}"));
+            return Err(missing_attribute(name));
+        }
+        if self.numbered && !arguments.iter().any(|(name, _)| is_number(name)) {
+            return Err(missing_attribute(COLUMN));
         }
         for (name, count) in &self.digits {
             let text = arguments.get(name);
-            if text.len() != *count || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+            if text.len() != *count || !is_number(text) {
                 return Err(format!("ERROR: {name} must have {count} digits"));
             }
         }
@@ -110,6 +119,15 @@ impl Function {
         });
         dangling.map_or(Ok(()), |(name, table)| Err(no_such(table, arguments.get(name))))
     }
+}
+
+/// Whether a text is digits.
+pub(crate) fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+pub(crate) fn missing_attribute(name: &str) -> String {
+    format!("ERROR: missing required attribute {name}")
 }
 
 fn ok() -> String {

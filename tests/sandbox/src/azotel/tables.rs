@@ -3,7 +3,7 @@
 //! `tablename` and `rowid` are in the document's examples, not in its lists of attributes; the lists' `columnid1` and
 //! its like stand for the numbers.
 
-use super::functions::Function;
+use super::functions::{self, Function, is_number, missing_attribute};
 use super::ledger::{Ledger, Row, belongs, cell, select};
 use super::told::{Outcome, Told, UNFOLDED};
 use crate::perl::{Arguments, Perl};
@@ -44,7 +44,7 @@ pub(crate) fn modify(ledger: &mut Ledger, function: &Function, arguments: &Argum
     let values = values(ledger, arguments)?;
     let table = table_of(ledger, arguments)?;
     if arguments.get("rowid").is_empty() {
-        return Err("ERROR: missing required attribute rowid".to_owned());
+        return Err(missing_attribute("rowid"));
     }
     let mut rows = ledger.rows_mut("customrow").iter_mut();
     let row = rows.find(|row| cell(row, "tablename") == table && is_meant(row, arguments)).ok_or_else(no_row)?;
@@ -104,7 +104,7 @@ fn values(ledger: &Ledger, arguments: &Arguments) -> Result<Row, String> {
         .map(|(name, text)| (name.to_owned(), text.to_owned()))
         .collect();
     if given.is_empty() {
-        return Err("ERROR: missing required attribute columnid1".to_owned());
+        return Err(missing_attribute(functions::COLUMN));
     }
     match given.keys().find(|name| ledger.find("customcolumn", "id", name).is_none()) {
         Some(name) => Err(format!("ERROR: unknown column {name}")),
@@ -118,10 +118,6 @@ fn cells(row: &Row) -> impl Iterator<Item = (&str, &str)> {
 
 fn is_meant(row: &Row, arguments: &Arguments) -> bool {
     belongs(row, arguments.get("customerid")) && arguments.admits("rowid", cell(row, "rowid"))
-}
-
-fn is_number(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn no_row() -> String {
