@@ -1,6 +1,6 @@
 //! What SIMPLer remembers: tables of rows, every cell a text.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
@@ -17,6 +17,9 @@ pub(crate) type Row = BTreeMap<String, String>;
 #[serde(transparent)]
 pub(crate) struct Ledger {
     tables: BTreeMap<String, Vec<Row>>,
+    /// Ids the seed has, of whatever table.
+    #[serde(skip)]
+    reserved: BTreeSet<u32>,
     #[serde(skip)]
     last_number: u32,
 }
@@ -24,6 +27,8 @@ pub(crate) struct Ledger {
 impl Ledger {
     pub(crate) fn new() -> Self {
         let mut ledger: Self = serde_json::from_str(SEED).expect("the seed is part of the program");
+        let ids = ledger.tables.values().flatten().filter_map(|row| cell(row, "id").parse().ok());
+        ledger.reserved = ids.collect();
         ledger.last_number = FIRST_NUMBER;
         ledger
     }
@@ -52,7 +57,7 @@ impl Ledger {
     /// Writes a row under a fresh id and tells the id.
     pub(crate) fn insert(&mut self, table: &str, mut row: Row) -> String {
         self.last_number += 1;
-        while self.find(table, "id", &self.last_number.to_string()).is_some() {
+        while self.reserved.contains(&self.last_number) {
             self.last_number += 1;
         }
         let id = self.last_number.to_string();
