@@ -59,9 +59,13 @@ fn values(element: &Element) -> Vec<String> {
     vec![scalar(element)]
 }
 
+/// A value as SOAP::Lite hands it to the method: booleans are 1 and 0, base64 is decoded, the rest is text.
 fn scalar(element: &Element) -> String {
-    if !matches!(element.xsi_type(), "base64Binary" | "base64") {
-        return element.text.clone();
+    match (element.xsi_type(), element.text.trim()) {
+        ("boolean", "true") => return "1".to_owned(),
+        ("boolean", "false") => return "0".to_owned(),
+        ("base64Binary" | "base64", _) => {}
+        _ => return element.text.clone(),
     }
     let compact: String = element.text.split_whitespace().collect();
     let bytes = STANDARD.decode(compact).unwrap_or_default();

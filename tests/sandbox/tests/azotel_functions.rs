@@ -225,17 +225,20 @@ async fn what_must_be_unique_or_must_exist_is_refused_in_words() {
         ("deleteCommunityCode", "code=Cork", "ERROR: communitycode Cork does not exist"),
         ("addEquipment", "nickname=NS2", "nickname already exist"),
         ("modifyEquipment", "equipid=1&nickname=NS2", "nickname already exist"),
-        (
-            "addCreditCardToken",
-            "customerid=2&cc_last4=123&module_id=1&cc_token=t",
-            "ERROR: cc_last4 must have 4 digits",
-        ),
+        ("addCreditCardToken", "customerid=2&cc_last4=123&module_id=1&cc_token=t", "ERROR: invalid value for cc_last4"),
         ("addSubscription", "customerid=2&productid=99", "ERROR: product 99 does not exist"),
         ("payInvoice", "invoiceNo=1&amount=1&paymentType=cash", "ERROR: invoice 1 does not exist"),
         ("addIP", "customerid=2&ip=10.0.0.5", "ip already exist"),
         ("addRADIUSdetails", "customerid=2&radius_username=GuestMarquette", "radius_username already exist"),
         ("addCustomTableEntries", "customerid=2&7=x", "ERROR: unknown column 7"),
         ("deleteCustomer", "customerid=27831", "no invoices should be generated for a customer account"),
+        ("modifyCustomer", "customerid=2&init_date=2018-09-22", "ERROR: invalid value for init_date"),
+        ("addSite", "sitename=Mast&nextmaintenancedate=09/22/2018", "ERROR: invalid value for nextmaintenancedate"),
+        (
+            "addSubaccount",
+            "masterCustomerId=2&subCustomerId=3&master_allow_eup_relogin=1",
+            "ERROR: invalid value for master_allow_eup_relogin",
+        ),
         ("generateInvoices", "type=old", "ERROR: type must be new or recurring"),
     ];
     for (function, attributes, text) in refusals {

@@ -24,9 +24,9 @@ pub(crate) struct Function {
     /// Whether an attribute with a number for its name is required: the document's `columnid1`.
     #[serde(default)]
     numbered: bool,
-    /// Attributes that are so many digits.
+    /// Attributes by the form the document gives them.
     #[serde(default)]
-    digits: BTreeMap<String, usize>,
+    forms: BTreeMap<String, Vec<String>>,
     /// Attributes that are ids, and the tables that must have them.
     #[serde(default)]
     refers: BTreeMap<String, String>,
@@ -107,10 +107,10 @@ impl Function {
         if self.numbered && !arguments.iter().any(|(name, _)| is_number(name)) {
             return Err(missing_attribute(COLUMN));
         }
-        for (name, count) in &self.digits {
-            let text = arguments.get(name);
-            if text.len() != *count || !is_number(text) {
-                return Err(format!("ERROR: {name} must have {count} digits"));
+        for (form, names) in &self.forms {
+            let is_odd = |name: &&String| !arguments.get(name).is_empty() && !has_form(arguments.get(name), form);
+            if let Some(name) = names.iter().find(is_odd) {
+                return Err(format!("ERROR: invalid value for {name}"));
             }
         }
         let dangling = self.refers.iter().find(|(name, table)| {
@@ -119,6 +119,17 @@ impl Function {
         });
         dangling.map_or(Ok(()), |(name, table)| Err(no_such(table, arguments.get(name))))
     }
+}
+
+/// Whether a text has one of the forms between the bars: `d` is a digit, `*` anything.
+fn has_form(text: &str, forms: &str) -> bool {
+    forms.split('|').any(|form| match form.split_once('*') {
+        Some((start, end)) => text.len() >= start.len() + end.len() && text.starts_with(start) && text.ends_with(end),
+        None => {
+            let fits = |(letter, sign): (u8, u8)| if sign == b'd' { letter.is_ascii_digit() } else { letter == sign };
+            text.len() == form.len() && text.bytes().zip(form.bytes()).all(fits)
+        }
+    })
 }
 
 /// Whether a text is digits.
@@ -153,5 +164,15 @@ mod tests {
         let functions = Functions::new();
         assert_eq!(functions.find("getCustomerStatuses").unwrap().root(), "customerStatusesRoot");
         assert_eq!(functions.behind("PUT /customer").unwrap().name, "modifyCustomer");
+    }
+
+    #[test]
+    fn forms_are_the_documents() {
+        for (text, form) in [("09/22/2018", "dd/dd/dddd"), ("-1", "-1|1"), ("{\"maintenance\"}", "{*}"), ("f", "t|f")] {
+            assert!(has_form(text, form), "{text} {form}");
+        }
+        for (text, form) in [("2018-09-22", "dd/dd/dddd"), ("0", "t|f"), ("{", "{*}"), ("42", "dddd")] {
+            assert!(!has_form(text, form), "{text} {form}");
+        }
     }
 }
