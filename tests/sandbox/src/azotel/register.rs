@@ -54,8 +54,9 @@ fn change(
     changes.retain(|column, _| !by.contains_key(column) || function.columns.values().any(|target| target == column));
     check_unique(ledger, function, table, &changes, Some(position))?;
     let row = &mut ledger.rows_mut(table)[position];
+    // Not a column: it says that the resolution goes behind the one there is (document).
+    changes.remove("updateresolution");
     if !matches!(arguments.get("updateresolution"), "" | "0") {
-        changes.remove("updateresolution");
         let longer = format!("{}{}", cell(row, "resolution"), arguments.get("resolution"));
         changes.insert("resolution".to_owned(), longer);
     }
