@@ -9,6 +9,7 @@ mod calendar;
 mod decode;
 mod encode;
 mod protobuf;
+mod structure;
 mod vocabulary;
 
 use prost_reflect::DescriptorPool;
@@ -62,6 +63,8 @@ struct Field {
     shape: Shape,
     format: Format,
     required: bool,
+    /// For a map: the field of its values.
+    entry: Option<Box<Field>>,
 }
 
 /// How often a field's value comes.
@@ -69,7 +72,7 @@ struct Field {
 enum Shape {
     One,
     Many,
-    /// A protobuf map with text keys; the kind is that of its values.
+    /// A protobuf map with text keys; kind and format are those of its values.
     Map,
 }
 

@@ -78,7 +78,7 @@ impl Provider for Azotel {
 
     /// Faults come with status 500 and a SOAP body, so the body is read first.
     fn reply<'t>(&self, operation: &str, reply: &'t HttpReply, arena: &'t Bump) -> Result<Node<'t>, Fault> {
-        let by_status = reply.status_fault();
+        let by_status = reply.door_fault();
         if let Some(fault) = by_status.filter(|fault| fault.http_status() != Some(500)) {
             return Err(fault);
         }
@@ -167,8 +167,8 @@ fn refusal(function: &str, text: &str) -> Fault {
     match lower.as_str() {
         "" => Fault::unreadable("the result is empty"),
         // The access list holds user name, password and address together (dossier 2.6).
-        text if text.contains("access denied") => Fault::upstream_auth(text),
-        text if text.contains("already exist") => Fault::rejected(Kind::AlreadyExists, "ALREADY_TAKEN", text),
+        _ if lower.contains("access denied") => Fault::upstream_auth(text),
+        _ if lower.contains("already exist") => Fault::rejected(Kind::AlreadyExists, "ALREADY_TAKEN", text),
         "ok" => Fault::unreadable(format_args!("{function} answered OK where data were expected")),
         _ => Fault::rejected(Kind::FailedPrecondition, "UPSTREAM_REFUSED", text),
     }

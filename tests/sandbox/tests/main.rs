@@ -4,6 +4,7 @@
 
 mod aex;
 mod azotel;
+mod azotel_functions;
 mod freeside;
 mod freeside_methods;
 mod misbehaviour;
