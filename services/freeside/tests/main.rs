@@ -1,6 +1,8 @@
 //! Plays the fixtures of `ispbridge.freeside.v1`, also against the library that Freeside is made of, and holds the
 //! contract's comments against what is off by default.
 
+#![allow(clippy::unwrap_used, reason = "clippy takes only the marked functions of a test program for tests")]
+
 use std::{
     collections::BTreeSet,
     fs,
