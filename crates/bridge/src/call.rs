@@ -38,7 +38,7 @@ const LOGIN_LIMIT: Duration = Duration::from_secs(30);
 type Decode<'c, R> = dyn for<'t> Fn(Node<'t>) -> Result<R, Fault> + Send + Sync + 'c;
 
 impl Call {
-    /// As [`Upstream::read`], with the fault for the caller to look at.
+    /// As [`crate::Upstream::read`], with the fault for the caller to look at.
     ///
     /// # Errors
     /// The [`Fault`] of the last attempt.
@@ -51,7 +51,7 @@ impl Call {
         result.map_err(|fault| fault.with_operation(self.shared.operation(false, "")))
     }
 
-    /// As [`Upstream::write`], with the fault for the caller to look at. The write has a task of its own:
+    /// As [`crate::Upstream::write`], with the fault for the caller to look at. The write has a task of its own:
     /// a caller that goes away stops it only before anything was sent.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use tonic::Request;
 
 use crate::{
     contract::{
-        self, CreateServiceRequest, CreateServiceResponse, GetServiceRequest, GetServiceResponse, ListCustomersRequest,
+        CreateServiceRequest, CreateServiceResponse, GetServiceRequest, GetServiceResponse, ListCustomersRequest,
         ListCustomersResponse, ListWorkOrdersRequest, ListWorkOrdersResponse, order_service_server::OrderService,
     },
     upstream::CREATE_SERVICE,
