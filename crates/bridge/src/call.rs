@@ -1,6 +1,6 @@
 //! One call on its way: sessions, attempts, repeats, and the task of a write.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use bumpalo::Bump;
 use opentelemetry::Context;
@@ -32,10 +32,13 @@ pub struct Call {
     pub(crate) _place: Option<Arc<OwnedSemaphorePermit>>,
 }
 
+/// How long a login may take, whatever the deadline of the call that needs it.
+const LOGIN_LIMIT: Duration = Duration::from_secs(30);
+
 type Decode<'c, R> = dyn for<'t> Fn(Node<'t>) -> Result<R, Fault> + Send + Sync + 'c;
 
 impl Call {
-    /// As [`Upstream::read`], with the fault for the caller to look at.
+    /// As [`crate::Upstream::read`], with the fault for the caller to look at.
     ///
     /// # Errors
     /// The [`Fault`] of the last attempt.
@@ -48,7 +51,7 @@ impl Call {
         result.map_err(|fault| fault.with_operation(self.shared.operation(false, "")))
     }
 
-    /// As [`Upstream::write`], with the fault for the caller to look at. The write has a task of its own:
+    /// As [`crate::Upstream::write`], with the fault for the caller to look at. The write has a task of its own:
     /// a caller that goes away stops it only before anything was sent.
     ///
     /// # Errors
@@ -143,8 +146,19 @@ impl Call {
         let account = &*self.account;
         account.guard.check()?;
         let Some(login) = account.provider.login() else { return Ok(None) };
-        let got = timeout_at(self.deadline, account.session.get(login.lifetime(), || self.log_in(login))).await;
-        got.map_err(|_| not_in_time())?.map(Some)
+        if let Some(session) = account.session.current(login.lifetime()) {
+            return Ok(Some(session));
+        }
+        let call = Call { deadline: Instant::now() + LOGIN_LIMIT, ..self.clone() };
+        // The login is for everybody: it goes on when the caller that began it goes away.
+        let task = tokio::spawn(async move { call.fresh_session().await });
+        let ended = timeout_at(self.deadline, task).await.map_err(|_| not_in_time())?;
+        ended.map_err(|_| not_in_time())?
+    }
+
+    async fn fresh_session(&self) -> Result<Option<Session>, Fault> {
+        let Some(login) = self.account.provider.login() else { return Ok(None) };
+        self.account.session.get(login.lifetime(), || self.log_in(login)).await.map(Some)
     }
 
     /// Makes one login. Whatever becomes of it, the call it was for has not been sent.

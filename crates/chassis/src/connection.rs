@@ -102,12 +102,13 @@ impl<S: Call<Reply = Reply>> Connections<S> {
         let stack = self.stack.clone();
         let max = self.process.settings().server.max_request_bytes;
         let left = if layers::exempt(request.uri().path()) { u64::MAX } else { max };
-        async move {
+        // The layers together are kilobytes; hyper and tokio move a stream some ten times before it runs.
+        Box::pin(async move {
             let mut request = request.map(|inner| Body::new(Bounded { inner, left }));
             // This runs inside of the stream's task, which knows where the reply is counted.
             streams::flow().map(|flow| request.extensions_mut().insert(flow));
             Ok(stack.call(request).await)
-        }
+        })
     }
 }
 

@@ -129,7 +129,7 @@ impl Running {
     }
 
     /// Stops: health first, then no new connection, then the open calls get their time (`server.drain_seconds`), then what
-    /// is left of them is answered, then the last telemetry leaves. It always ends, at most [`AFTERWARDS`] after their time.
+    /// is left of them is answered, then the last telemetry leaves. It always ends, at most a second after their time.
     pub async fn drain(mut self) {
         let end = Instant::now() + self.process.settings().server.drain_seconds.0 + AFTERWARDS;
         self.process.set_stopping();

@@ -215,7 +215,7 @@ impl Default for ServerSettings {
             write_stall_seconds: Seconds::whole(30),
             max_control_frames: 1000,
             max_in_flight: 512,
-            reply_memory_bytes: 128 << 20,
+            reply_memory_bytes: 64 << 20,
             default_deadline_seconds: Seconds::whole(60),
             max_deadline_seconds: Seconds::whole(300),
             announce_seconds: Seconds::whole(5),

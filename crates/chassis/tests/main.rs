@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[path = "main/apart.rs"]
+mod apart;
 #[path = "main/attacks.rs"]
 mod attacks;
 #[path = "main/callers.rs"]
@@ -18,8 +20,6 @@ mod probe;
 mod redact;
 #[path = "main/reload.rs"]
 mod reload;
-#[path = "main/starved.rs"]
-mod starved;
 #[path = "main/stopping.rs"]
 mod stopping;
 #[path = "main/telemetry.rs"]

@@ -5,6 +5,7 @@ use std::{
     process::ExitCode,
 };
 
+use chassis::{LogFormat, LogSettings};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
@@ -19,6 +20,11 @@ pub(crate) async fn run(arguments: &UpArguments) -> ExitCode {
         Ok(signals) => signals,
         Err(error) => return fail(&error.to_string()),
     };
+    // What goes well is not worth a line here; the services log each call when they run alone.
+    let log = LogSettings { format: LogFormat::Text, level: "warn".to_owned() };
+    if let Err(error) = chassis::install_globals(&log) {
+        return fail(&error.to_string());
+    }
     let options = Options { grpc: arguments.grpc, admin: arguments.admin };
     let suite = match Suite::start(options).await {
         Ok(suite) => suite,

@@ -98,7 +98,8 @@ impl Client {
     /// [`ClientError`] when the address is private and that is not allowed, or TLS cannot be set up.
     pub fn new(base: &BaseUrl, transport: &Transport) -> Result<Self, ClientError> {
         transport.check(base)?;
-        let idle = if transport.keep_alive { 8 } else { 0 };
+        // As many as there can be calls: with fewer, a busy account opens connections all the time.
+        let idle = if transport.keep_alive { transport.in_flight } else { 0 };
         Ok(Client { pooled: build(transport, idle)?, fresh: build(transport, 0)?, transport: transport.clone() })
     }
 

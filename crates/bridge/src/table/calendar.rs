@@ -127,7 +127,7 @@ fn read_time(text: &str) -> Option<civil::Time> {
     if fraction.is_empty() || fraction.len() > 9 || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    let nanos: i64 = format!("{fraction:0<9}").parse().ok()?;
+    let nanos = fraction.parse::<i64>().ok()? * 10_i64.pow(9 - fraction.len() as u32);
     time(hour, minute, second, nanos)
 }
 

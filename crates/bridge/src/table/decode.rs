@@ -138,7 +138,11 @@ impl Decoder<'_> {
         let items = if let Node::List(items) = node { items } else { &lone };
         let mut readable = true;
         for (index, item) in items.iter().enumerate() {
-            let absent = *item == Node::Null || item.is_empty() && !matches!(field.kind, Kind::Text | Kind::Message(_));
+            let absent = match field.kind {
+                Kind::Text => *item == Node::Null,
+                Kind::Message(_) => matches!(item, Node::Null | Node::Text("")),
+                _ => item.is_empty(),
+            };
             readable &= absent || self.one(field, *item, &path.item(&field.name, index), out);
         }
         readable

@@ -25,8 +25,8 @@ pub(super) fn transport() -> Transport {
     Transport {
         allow_private: true,
         connect_seconds: 1.0,
-        first_byte_seconds: 0.4,
-        idle_seconds: 0.4,
+        first_byte_seconds: 1.0,
+        idle_seconds: 1.0,
         max_reply_bytes: 64 << 10,
         ..Transport::default()
     }

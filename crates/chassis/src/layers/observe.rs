@@ -5,10 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{HeaderMap, Response};
+use http::Response;
 use opentelemetry::{
     Context, KeyValue,
-    propagation::{Extractor, TextMapPropagator},
+    propagation::TextMapPropagator,
     trace::{SpanKind, Status as SpanStatus, TraceContextExt, Tracer},
 };
 use tokio::sync::OwnedSemaphorePermit;

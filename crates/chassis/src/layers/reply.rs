@@ -82,9 +82,6 @@ impl Reply {
     }
 
     fn poll_inner(&mut self, context: &mut Context<'_>) -> Polled {
-        if self.bounds.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-            return self.end(context, |reply| reply.ended(End::Late));
-        }
         let inner = &mut self.inner;
         let Ok(polled) = catch_unwind(AssertUnwindSafe(|| Pin::new(inner).poll_frame(context))) else {
             return self.end(context, Self::panicked);
@@ -122,6 +119,10 @@ impl Reply {
     }
 
     fn data(&mut self, context: &mut Context<'_>, data: Bytes) -> Polled {
+        // A body that never lets itself be waited for must end as well.
+        if self.bounds.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return self.end(context, |reply| reply.ended(End::Late));
+        }
         let Some(left) = self.bounds.left.checked_sub(data.len() as u64) else {
             return self.end(context, |reply| {
                 reply.unanswered("REPLY_TOO_LARGE", "the reply is larger than this service sends")

@@ -13,6 +13,7 @@ use tokio::{
 use tonic::{Code, Request, transport::Channel};
 
 use crate::{
+    apart::Apart,
     peer::{
         CONTINUATION, DATA, END_HEADERS, HEADERS, PING, PRIORITY, RST_STREAM, Raw, SETTINGS, WINDOW_UPDATE, block,
         call, call_with, deaf_call, frame, message, peer,
@@ -35,13 +36,6 @@ async fn ninety_ninth(channel: &Channel) -> Duration {
     times[98]
 }
 
-/// Resident memory of this process in MiB.
-fn resident() -> usize {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() / 1024
-}
-
 /// Sends until the other side has enough, and says how it ended.
 async fn flood(address: SocketAddr, frames: &[u8], times: usize) -> Option<u32> {
     let mut raw = Raw::connect(address, &[]).await;
@@ -55,10 +49,9 @@ async fn flood(address: SocketAddr, frames: &[u8], times: usize) -> Option<u32> 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn replies_that_nobody_takes_cost_little_and_are_given_up() {
-    let running = started(&format!("{ADMIN}[server]\nwrite_stall_seconds = 3")).await;
-    let (address, admin) = (running.grpc_addr(), running.admin_addr().unwrap());
+    let server = Apart::start("server = { write_stall_seconds = 3 }", 1024);
+    let (address, admin) = (server.grpc, server.admin);
     let good = connected(address).await;
-    let before = resident();
     let mut peers = Vec::new();
     let mut replies = Vec::new();
     for _ in 0..50 {
@@ -72,10 +65,10 @@ async fn replies_that_nobody_takes_cost_little_and_are_given_up() {
     for reply in replies {
         open.push(reply.await.unwrap().into_body());
     }
-    let cost = resident().saturating_sub(before);
-    assert!(cost < 200, "{cost} MiB");
     until_metric(admin, "ispbridge_reply_memory_bytes{", " 0").await;
     until_metric(admin, "ispbridge_calls_in_flight{", " 0").await;
+    let peak = server.peak();
+    assert!(peak < 200, "{peak} MiB");
     let metrics = get(admin, "/metrics").await;
     let counted = |name: &str, label: &str| {
         let line = metrics.lines().find(|line| line.starts_with(name) && line.contains(label)).unwrap();
@@ -83,7 +76,7 @@ async fn replies_that_nobody_takes_cost_little_and_are_given_up() {
     };
     let stalled = counted("ispbridge_peers_given_up_total", "\"reply_stalled\"");
     let refused = counted("rpc_server_call_duration_seconds_count", "\"RESOURCE_EXHAUSTED\"");
-    assert!(stalled <= 42 && stalled + refused == 1000, "{stalled} stalled, {refused} refused");
+    assert!(stalled > 0 && stalled + refused == 1000, "{stalled} stalled, {refused} refused");
     assert!(send(good, READ, Request::new("large 3145728".to_owned())).await.is_ok());
 }
 
