@@ -87,7 +87,7 @@ impl Call {
         Q: Message + Name,
         R: Message + Name + Default,
     {
-        let tables = &self.shared.tables;
+        let tables = &self.account().tables;
         let decoded = self
             .exchange(operation, write, &|arena| encode(tables, request, arena), &|node| decode(tables, node), gone)
             .await?;

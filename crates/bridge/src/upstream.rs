@@ -75,6 +75,8 @@ pub struct AccountSetup {
     pub base_url: BaseUrl,
     /// How that is reached.
     pub transport: Transport,
+    /// The mapping tables of the dialect that it speaks.
+    pub tables: Arc<Tables>,
     /// The provider's own part.
     pub provider: Box<dyn Provider>,
 }
@@ -96,13 +98,13 @@ pub struct Upstream(Arc<Shared>);
 
 pub(crate) struct Shared {
     domain: &'static str,
-    pub(crate) tables: Tables,
     pub(crate) accounts: HashMap<String, Account>,
     pub(crate) telemetry: Telemetry,
 }
 
 pub(crate) struct Account {
     pub(crate) provider: Box<dyn Provider>,
+    pub(crate) tables: Arc<Tables>,
     pub(crate) client: Client,
     in_flight: Semaphore,
     pub(crate) budget: RetryBudget,
@@ -117,7 +119,6 @@ impl Upstream {
     /// [`SetupError`] naming the account.
     pub fn new(
         domain: &'static str,
-        tables: Tables,
         accounts: impl IntoIterator<Item = (String, AccountSetup)>,
         telemetry: Telemetry,
     ) -> Result<Self, SetupError> {
@@ -130,7 +131,7 @@ impl Upstream {
         if ready.is_empty() {
             return Err(SetupError::NoAccounts);
         }
-        Ok(Upstream(Arc::new(Shared { domain, tables, accounts: ready, telemetry })))
+        Ok(Upstream(Arc::new(Shared { domain, accounts: ready, telemetry })))
     }
 
     /// Makes a call that changes nothing; it may be repeated.
@@ -170,6 +171,12 @@ impl Upstream {
         let context = extensions.get::<Context>().cloned().unwrap_or_default();
         let place = extensions.get::<Arc<OwnedSemaphorePermit>>().cloned();
         Ok(Call { shared: self.0.clone(), account, deadline: upstream_deadline(deadline), context, _place: place })
+    }
+
+    /// The status of a request that a method refuses before anything is sent, naming every field.
+    #[must_use]
+    pub fn invalid(&self, violations: Problems) -> Status {
+        Fault::invalid(violations).with_operation(self.0.operation(false, "")).into()
     }
 
     /// Makes the account's harmless read.
@@ -231,6 +238,7 @@ impl Account {
     fn new(setup: AccountSetup, client: Client) -> Self {
         Account {
             provider: setup.provider,
+            tables: setup.tables,
             client,
             in_flight: Semaphore::new(setup.transport.in_flight.max(1)),
             budget: RetryBudget::default(),

@@ -1,6 +1,6 @@
 //! How Freeside is spoken to: reseller sessions, XML-RPC, and the fault table.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bridge::{
     AccountSetup, Fault, Node, Outgoing, Provider, Telemetry, Upstream,
@@ -23,14 +23,15 @@ use crate::config::{Account, Config, Door};
 pub(crate) fn connect(config: Config, process: &Process) -> Result<Upstream, Error> {
     let vocabulary = Vocabulary::parse(include_str!("../vocabulary.toml")).map_err(Error::program)?;
     let tables = Tables::build(crate::DESCRIPTORS, "ispbridge.freeside.v1", &vocabulary, None, TextRule::Xml);
+    let tables = Arc::new(tables.map_err(Error::program)?);
     let telemetry = Telemetry::new("freeside", process.tracer(), process.meter());
-    let accounts = config.accounts.into_iter().map(|(alias, account)| (alias, account.setup()));
-    let upstream = Upstream::new("freeside.ispbridge", tables.map_err(Error::program)?, accounts, telemetry);
+    let accounts = config.accounts.into_iter().map(|(alias, account)| (alias, account.setup(tables.clone())));
+    let upstream = Upstream::new("freeside.ispbridge", accounts, telemetry);
     upstream.map_err(|error| Error::config("accounts", error))
 }
 
 impl Account {
-    fn setup(self) -> AccountSetup {
+    fn setup(self, tables: Arc<Tables>) -> AccountSetup {
         let (prefix, parameters, texts) = match self.door {
             Door::SelfService => ("FS.SelfService.XMLRPC.", Parameters::Struct, Texts::String),
             Door::BackEnd => ("FS.ClientAPI_XMLRPC.", Parameters::Flat, Texts::Base64),
@@ -42,7 +43,7 @@ impl Account {
             texts,
             reseller: Reseller { username: self.username, password: self.password },
         };
-        AccountSetup { base_url: self.base_url, transport: self.transport, provider: Box::new(provider) }
+        AccountSetup { base_url: self.base_url, transport: self.transport, tables, provider: Box::new(provider) }
     }
 }
 

@@ -6,7 +6,7 @@ use bumpalo::{Bump, collections::Vec as BumpVec};
 use prost::{Message, Name};
 
 use super::{
-    Field, Format, Kind, Path, Shape, Table, Tables, TextRule, calendar,
+    Field, Format, Kind, Path, Shape, Table, Tables, TextRule, array, calendar,
     protobuf::{Fields, Raw, take_varint},
 };
 use crate::{
@@ -137,6 +137,9 @@ impl<'t> Encoder<'t, '_> {
         if key.is_empty() {
             self.problem(&path, "has an empty key");
         }
+        if field.format == Format::Numbered && !key.bytes().all(|byte| byte.is_ascii_digit()) {
+            self.problem(&path, "has a key that is not a whole number");
+        }
         let prefix = field.key.strip_suffix('*').unwrap_or("");
         let key = self.arena.alloc_str(&format!("{prefix}{key}"));
         entries.push((key, value.unwrap_or(Node::Text(""))));
@@ -160,6 +163,7 @@ impl<'t> Encoder<'t, '_> {
             (Format::Joined { separator, .. }, _) => {
                 Node::Text(self.join(&run.items, separator, &path.field(&field.name)))
             }
+            (Format::Array, _) => Node::Text(array::write(&run.items, self.arena)),
             _ => Node::List(run.items.into_bump_slice()),
         };
         entries.push((self.arena.alloc_str(&field.key), node));

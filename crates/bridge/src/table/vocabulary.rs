@@ -119,6 +119,8 @@ impl std::str::FromStr for Format {
             ("datetime", "") => Ok(Format::Text),
             ("epoch", "") => Ok(Format::Epoch),
             ("whole", "") => Ok(Format::Whole),
+            ("array", "") => Ok(Format::Array),
+            ("numbered", "") => Ok(Format::Numbered),
             ("json", "") => Ok(Format::Json),
             ("xml", "") => Ok(Format::Xml),
             ("boolean", spellings) => boolean(spellings),
