@@ -31,6 +31,7 @@ use contract::{
     missing_docs,
     unreachable_pub,
     clippy::all,
+    clippy::too_many_lines,
     clippy::unwrap_used,
     reason = "generated from proto/, documented there"
 )]
