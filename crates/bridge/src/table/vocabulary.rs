@@ -167,6 +167,7 @@ mod tests {
             "joined /// parts :::".parse(),
             Ok(Format::Joined { separator: "///".into(), parts: Some(":::".into()) })
         );
+        assert_eq!(("array".parse(), "numbered".parse()), (Ok(Format::Array), Ok(Format::Numbered)));
         for bad in ["", "txt", "boolean yes", "date DD-MM", "parts ", "text x"] {
             assert!(bad.parse::<Format>().is_err(), "{bad:?}");
         }
