@@ -24,8 +24,8 @@ fn rest() {
 /// of the document's JSON are keys, in another order than its XML.
 #[test]
 fn both_transports_give_the_same_message() {
-    for entry in fs::read_dir(FOLDERS[1]).unwrap() {
-        let name = entry.unwrap().file_name();
+    let entries = fs::read_dir(FOLDERS[1]).unwrap().map(Result::unwrap);
+    for name in entries.filter(|entry| entry.path().is_dir()).map(|entry| entry.file_name()) {
         let [soap, rest] = FOLDERS.map(|folder| reply(&Path::new(folder).join(&name)));
         assert!(soap == rest, "{name:?}\n{soap:#}\n{rest:#}");
     }
