@@ -40,7 +40,7 @@ impl Program for Gateway {
             principals: principals(&config),
             routes: Arc::clone(&routes),
             catalog: Arc::clone(&catalog),
-            hops: Hops::new(process.tracer(), process.meter()),
+            hops: Hops::new(process),
             public_reflection: config.public_reflection,
             _followers: followers(&routes, &catalog),
         };

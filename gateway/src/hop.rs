@@ -2,17 +2,15 @@
 
 use std::sync::Arc;
 
+use chassis::Process;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::{
     Context, KeyValue,
-    metrics::{Histogram, Meter},
-    propagation::{Injector, TextMapPropagator},
+    metrics::Histogram,
+    propagation::{Injector, TextMapCompositePropagator, TextMapPropagator},
     trace::{Span as _, SpanContext, SpanKind, Status, TraceContextExt, Tracer},
 };
-use opentelemetry_sdk::{
-    propagation::TraceContextPropagator,
-    trace::{SdkTracer, Span},
-};
+use opentelemetry_sdk::trace::{SdkTracer, Span};
 use tokio::time::Instant;
 use tonic::Code;
 
@@ -26,6 +24,7 @@ const SERVER_ADDRESS: &str = "server.address";
 #[derive(Debug, Clone)]
 pub(crate) struct Hops {
     tracer: SdkTracer,
+    propagator: Arc<TextMapCompositePropagator>,
     duration: Histogram<f64>,
 }
 
@@ -42,14 +41,15 @@ pub(crate) struct Hop {
 
 impl Hops {
     /// Prepares the instruments.
-    pub(crate) fn new(tracer: &SdkTracer, meter: &Meter) -> Self {
-        let duration = meter
+    pub(crate) fn new(process: &Process) -> Self {
+        let duration = process
+            .meter()
             .f64_histogram(CLIENT_DURATION)
             .with_unit("s")
             .with_description("Seconds a call took at the service.")
             .with_boundaries(chassis::names::DURATION_BUCKETS.to_vec())
             .build();
-        Self { tracer: tracer.clone(), duration }
+        Self { tracer: process.tracer().clone(), propagator: process.propagator().clone(), duration }
     }
 
     /// Begins an attempt and writes its trace context into the headers.
@@ -71,7 +71,7 @@ impl Hops {
                 KeyValue::new(SERVER_ADDRESS, instance.to_owned()),
             ])
             .start_with_context(&self.tracer, parent);
-        inject(span.span_context(), headers);
+        self.inject(span.span_context(), headers);
         Hop {
             span,
             duration: self.duration.clone(),
@@ -80,6 +80,13 @@ impl Hops {
             method: Arc::clone(method),
             code: None,
         }
+    }
+}
+
+impl Hops {
+    fn inject(&self, span: &SpanContext, headers: &mut HeaderMap) {
+        let context = Context::new().with_remote_span_context(span.clone());
+        self.propagator.inject_context(&context, &mut Headers(headers));
     }
 }
 
@@ -108,11 +115,6 @@ impl Drop for Hop {
         ];
         self.duration.record(took.as_secs_f64(), &labels);
     }
-}
-
-fn inject(span: &SpanContext, headers: &mut HeaderMap) {
-    let context = Context::new().with_remote_span_context(span.clone());
-    TraceContextPropagator::new().inject_context(&context, &mut Headers(headers));
 }
 
 struct Headers<'a>(&'a mut HeaderMap);

@@ -1,6 +1,6 @@
 //! One call on its way: sessions, attempts, repeats, and the task of a write.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use bumpalo::Bump;
 use opentelemetry::Context;
@@ -25,14 +25,16 @@ use crate::{
 #[derive(Clone)]
 pub struct Call {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) account: String,
+    pub(crate) account: Arc<Account>,
     pub(crate) deadline: Instant,
     pub(crate) context: Context,
     /// The call's place in the process; a write that outlives its caller keeps it, so that drain waits.
     pub(crate) _place: Option<Arc<OwnedSemaphorePermit>>,
 }
 
-type Encode<'c> = dyn for<'t> Fn(&'t Bump) -> Result<Node<'t>, Fault> + Send + Sync + 'c;
+/// How long a login may take, whatever the deadline of the call that needs it.
+const LOGIN_LIMIT: Duration = Duration::from_secs(30);
+
 type Decode<'c, R> = dyn for<'t> Fn(Node<'t>) -> Result<R, Fault> + Send + Sync + 'c;
 
 impl Call {
@@ -87,10 +89,10 @@ impl Call {
         Q: Message + Name,
         R: Message + Name + Default,
     {
-        let tables = &self.account().tables;
-        let decoded = self
-            .exchange(operation, write, &|arena| encode(tables, request, arena), &|node| decode(tables, node), gone)
-            .await?;
+        let tables = &*self.account.tables;
+        let arena = Bump::new();
+        let arguments = tables.encode(request, &arena).map_err(Fault::invalid)?;
+        let decoded = self.exchange(operation, write, arguments, &|node| decode(tables, node), gone).await?;
         self.shared.telemetry.unreadable(operation, &decoded.unreadable, &self.context);
         Ok(respond(decoded))
     }
@@ -100,37 +102,36 @@ impl Call {
         &self,
         operation: &'static str,
         write: bool,
-        encode: &Encode<'_>,
+        arguments: Node<'_>,
         decode: &Decode<'_, R>,
         gone: &(dyn Fn() -> bool + Send + Sync),
     ) -> Result<R, Fault> {
-        let account = self.account();
+        let account = &*self.account;
         // What the caller got wrong is said before anything else happens.
-        encode(&Bump::new())?;
+        let ready = match account.provider.login() {
+            None => Some(write_request(account, operation, None, arguments)?),
+            Some(_) => None,
+        };
         let _place = account.enter()?;
         account.budget.begin();
         let mut replayed = false;
         let mut attempt = 1;
         loop {
+            let session = self.session().await?;
+            account.breaker.check()?;
             if gone() {
-                return Err(Fault::new(
-                    Kind::Unavailable,
-                    Outcome::NotSent,
-                    "CALLER_GONE",
-                    "the caller went away before anything was sent",
-                ));
+                return Err(caller_gone());
             }
-            let session = self.session(account).await?;
-            let result = self.attempt(operation, write, attempt, session.as_ref(), encode, decode).await;
-            let fault = match result {
+            let request = match &ready {
+                Some(request) => Cow::Borrowed(request),
+                None => Cow::Owned(write_request(account, operation, session.as_ref(), arguments)?),
+            };
+            let fault = match self.attempt(operation, write, attempt, &request, decode).await {
                 Ok(value) => return Ok(value),
                 Err(fault) => fault,
             };
-            if fault.kind() == Kind::SessionDead
-                && !replayed
-                && let Some(session) = &session
-            {
-                account.session.forget(session).await;
+            if let Some(session) = session.filter(|_| fault.kind() == Kind::SessionDead && !replayed) {
+                account.session.forget(&session).await;
                 replayed = true;
                 continue;
             }
@@ -140,18 +141,30 @@ impl Call {
         }
     }
 
-    async fn session(&self, account: &Account) -> Result<Option<Session>, Fault> {
+    async fn session(&self) -> Result<Option<Session>, Fault> {
+        let account = &*self.account;
         account.guard.check()?;
         let Some(login) = account.provider.login() else { return Ok(None) };
-        let got = timeout_at(self.deadline, account.session.get(login.lifetime(), || self.log_in(login))).await;
-        got.map_err(|_| not_in_time())?.map(Some)
+        if let Some(session) = account.session.current(login.lifetime()) {
+            return Ok(Some(session));
+        }
+        let call = Call { deadline: Instant::now() + LOGIN_LIMIT, ..self.clone() };
+        // The login is for everybody: it goes on when the caller that began it goes away.
+        let task = tokio::spawn(async move { call.fresh_session().await });
+        let ended = timeout_at(self.deadline, task).await.map_err(|_| not_in_time())?;
+        ended.map_err(|_| not_in_time())?
+    }
+
+    async fn fresh_session(&self) -> Result<Option<Session>, Fault> {
+        let Some(login) = self.account.provider.login() else { return Ok(None) };
+        self.account.session.get(login.lifetime(), || self.log_in(login)).await.map(Some)
     }
 
     /// Makes one login. Whatever becomes of it, the call it was for has not been sent.
     async fn log_in(&self, login: &dyn Login) -> Result<String, Fault> {
-        let result = self
-            .attempt(login.operation(), false, 1, None, &|arena| Ok(login.arguments(arena)), &|node| login.key(node))
-            .await;
+        let operation = login.operation();
+        let request = write_request(&self.account, operation, None, login.arguments(&Bump::new()))?;
+        let result = self.attempt(operation, false, 1, &request, &|node| login.key(node)).await;
         result.map_err(|fault| not_logged_in(&fault))
     }
 
@@ -160,20 +173,19 @@ impl Call {
         operation: &'static str,
         write: bool,
         attempt: u32,
-        session: Option<&Session>,
-        encode: &Encode<'_>,
+        request: &HttpRequest,
         decode: &Decode<'_, R>,
     ) -> Result<R, Fault> {
-        let account = self.account();
+        let account = &*self.account;
         if self.deadline <= Instant::now() {
             return Err(not_in_time());
         }
-        let request = write_request(account, operation, session, encode)?;
-        let span = self.shared.telemetry.begin(operation, &request, attempt, &self.context);
-        let reply = account.client.send(&request, write, self.deadline).await;
+        let span = self.shared.telemetry.begin(operation, request, attempt, &self.context);
+        let reply = account.client.send(request, write, self.deadline).await;
         let status = Attempt::status(&reply);
         let result = reply.and_then(|reply| read_reply(account, operation, &reply, decode));
         self.shared.telemetry.end(span, status, result.as_ref().map(|_| ()));
+        account.breaker.record(&result);
         match &result {
             Ok(_) => account.guard.record(false),
             Err(fault) if fault.kind() == Kind::UpstreamAuth => account.guard.record(true),
@@ -181,22 +193,18 @@ impl Call {
         }
         result
     }
-
-    pub(crate) fn account(&self) -> &Account {
-        &self.shared.accounts[&self.account]
-    }
 }
 
-/// Request and reply live in arenas that cannot cross an await, so each is handled in one go.
+/// What a provider adds and what a reply holds live in arenas of their own, one for each attempt.
 fn write_request(
     account: &Account,
     operation: &str,
     session: Option<&Session>,
-    encode: &Encode<'_>,
+    arguments: Node<'_>,
 ) -> Result<HttpRequest, Fault> {
     let arena = Bump::new();
     let session = session.map(|session| &*session.key);
-    let call = Outgoing { operation, arguments: encode(&arena)?, session, arena: &arena };
+    let call = Outgoing { operation, arguments, session, arena: &arena };
     account.provider.request(&call)
 }
 
@@ -206,10 +214,6 @@ fn read_reply<R>(account: &Account, operation: &str, reply: &HttpReply, decode: 
     read.map_err(
         |fault| if fault.http_status().is_some() { fault } else { fault.with_http_status(reply.status.as_u16()) },
     )
-}
-
-fn encode<'t, Q: Message + Name>(tables: &Tables, request: &Q, arena: &'t Bump) -> Result<Node<'t>, Fault> {
-    tables.encode(request, arena).map_err(Fault::invalid)
 }
 
 fn decode<R: Message + Name + Default>(tables: &Tables, node: Node<'_>) -> Result<Decoded<R>, Fault> {
@@ -227,6 +231,11 @@ fn respond<R>(decoded: Decoded<R>) -> Response<R> {
         }
     }
     response
+}
+
+fn caller_gone() -> Fault {
+    let message = "the caller went away before anything was sent";
+    Fault::new(Kind::Unavailable, Outcome::NotSent, "CALLER_GONE", message)
 }
 
 fn not_in_time() -> Fault {

@@ -6,6 +6,7 @@
 //! [`Upstream`] ties them together and decides what may be repeated. It knows no provider and no gRPC
 //! server.
 
+mod breaker;
 mod call;
 pub mod fault;
 pub mod http;

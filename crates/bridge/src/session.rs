@@ -66,6 +66,15 @@ struct Live {
 }
 
 impl SessionSlot {
+    /// The live session, if there is one and no login is under way.
+    pub(crate) fn current(&self, lifetime: Lifetime) -> Option<Session> {
+        let mut state = self.0.try_lock().ok()?;
+        let now = Instant::now();
+        let live = state.live.as_mut().filter(|live| live.is_valid(lifetime, now))?;
+        live.used = now;
+        Some(live.session.clone())
+    }
+
     /// The live session, or one that `log_in` makes now. Callers that come meanwhile wait for the one
     /// login instead of making their own.
     pub(crate) async fn get<F>(&self, lifetime: Lifetime, log_in: impl FnOnce() -> F) -> Result<Session, Fault>

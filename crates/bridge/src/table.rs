@@ -10,6 +10,7 @@ mod calendar;
 mod decode;
 mod encode;
 mod protobuf;
+mod structure;
 mod vocabulary;
 
 use prost_reflect::DescriptorPool;
@@ -63,6 +64,8 @@ struct Field {
     shape: Shape,
     format: Format,
     required: bool,
+    /// For a map: the field of its values.
+    entry: Option<Box<Field>>,
 }
 
 /// How often a field's value comes.
@@ -70,7 +73,7 @@ struct Field {
 enum Shape {
     One,
     Many,
-    /// A protobuf map with text keys; the kind is that of its values.
+    /// A protobuf map with text keys; kind and format are those of its values.
     Map,
 }
 

@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use arc_swap::ArcSwap;
 use bumpalo::Bump;
 use opentelemetry::Context;
 use prost::{Message, Name};
@@ -12,6 +13,7 @@ use tokio::{
 use tonic::{Request, Response, Status, metadata::MetadataValue};
 
 use crate::{
+    breaker::Breaker,
     call::Call,
     fault::{Fault, Kind, Operation, Outcome},
     http::{BaseUrl, Client, ClientError, HttpReply, HttpRequest, Transport},
@@ -85,10 +87,10 @@ pub struct AccountSetup {
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
     /// A service without accounts can do nothing.
-    #[error("accounts: at least one [accounts.<alias>] is needed")]
+    #[error("at least one [accounts.<alias>] is needed")]
     NoAccounts,
     /// An account's address or transport does not work.
-    #[error("accounts.{0}: {1}")]
+    #[error("{0}: {1}")]
     Account(String, ClientError),
 }
 
@@ -98,9 +100,11 @@ pub struct Upstream(Arc<Shared>);
 
 pub(crate) struct Shared {
     domain: &'static str,
-    pub(crate) accounts: HashMap<String, Account>,
+    accounts: ArcSwap<Accounts>,
     pub(crate) telemetry: Telemetry,
 }
+
+type Accounts = HashMap<String, Arc<Account>>;
 
 pub(crate) struct Account {
     pub(crate) provider: Box<dyn Provider>,
@@ -108,6 +112,7 @@ pub(crate) struct Account {
     pub(crate) client: Client,
     in_flight: Semaphore,
     pub(crate) budget: RetryBudget,
+    pub(crate) breaker: Breaker,
     pub(crate) session: SessionSlot,
     pub(crate) guard: CredentialGuard,
 }
@@ -122,16 +127,17 @@ impl Upstream {
         accounts: impl IntoIterator<Item = (String, AccountSetup)>,
         telemetry: Telemetry,
     ) -> Result<Self, SetupError> {
-        let mut ready = HashMap::new();
-        for (alias, setup) in accounts {
-            let client = Client::new(&setup.base_url, &setup.transport)
-                .map_err(|error| SetupError::Account(alias.clone(), error))?;
-            ready.insert(alias, Account::new(setup, client));
-        }
-        if ready.is_empty() {
-            return Err(SetupError::NoAccounts);
-        }
-        Ok(Upstream(Arc::new(Shared { domain, accounts: ready, telemetry })))
+        let accounts = ArcSwap::from_pointee(ready(accounts)?);
+        Ok(Upstream(Arc::new(Shared { domain, accounts, telemetry })))
+    }
+
+    /// Puts other accounts in the place of the present ones; calls under way end with the old ones.
+    ///
+    /// # Errors
+    /// [`SetupError`] naming the account; then nothing has changed.
+    pub fn replace(&self, accounts: impl IntoIterator<Item = (String, AccountSetup)>) -> Result<(), SetupError> {
+        self.0.accounts.store(Arc::new(ready(accounts)?));
+        Ok(())
     }
 
     /// Makes a call that changes nothing; it may be repeated.
@@ -188,13 +194,23 @@ impl Upstream {
         let value = MetadataValue::try_from(alias).map_err(|_| format!("{alias:?} is not an alias"))?;
         request.metadata_mut().insert(ACCOUNT, value);
         let call = self.call(&request).map_err(|fault| fault.message().to_owned())?;
-        let (operation, arguments) = call.account().provider.check();
-        let result = call.exchange(operation, false, &|_| Ok(Node::Map(arguments)), &|_| Ok(()), &|| false).await;
+        let (operation, arguments) = call.account.provider.check();
+        let result = call.exchange(operation, false, Node::Map(arguments), &|_| Ok(()), &|| false).await;
         match result {
-            Ok(()) => Ok(format!("{alias}: the upstream answered {operation} and accepts the credentials")),
-            Err(fault) => Err(format!("{alias}: {}{}", fault, advice(&fault))),
+            Ok(()) => Ok(format!("the upstream answered {operation} and accepts the credentials")),
+            Err(fault) => Err(format!("{fault}{}", advice(&fault))),
         }
     }
+}
+
+fn ready(accounts: impl IntoIterator<Item = (String, AccountSetup)>) -> Result<Accounts, SetupError> {
+    let mut ready = HashMap::new();
+    for (alias, setup) in accounts {
+        let client = Client::new(&setup.base_url, &setup.transport)
+            .map_err(|error| SetupError::Account(alias.clone(), error))?;
+        ready.insert(alias, Arc::new(Account::new(setup, client)));
+    }
+    if ready.is_empty() { Err(SetupError::NoAccounts) } else { Ok(ready) }
 }
 
 /// What an operator looks at first.
@@ -213,13 +229,13 @@ fn advice(fault: &Fault) -> String {
 }
 
 impl Shared {
-    fn account(&self, alias: Option<&str>) -> Result<String, Fault> {
+    fn account(&self, alias: Option<&str>) -> Result<Arc<Account>, Fault> {
+        let accounts = self.accounts.load();
         let known = match alias {
-            Some(alias) => self.accounts.contains_key(alias).then(|| alias.to_owned()),
-            None if self.accounts.len() == 1 => self.accounts.keys().next().cloned(),
-            None => None,
+            Some(alias) => accounts.get(alias),
+            None => accounts.values().next().filter(|_| accounts.len() == 1),
         };
-        known.ok_or_else(|| {
+        known.cloned().ok_or_else(|| {
             let what = if alias.is_some() {
                 "names no account of this service"
             } else {
@@ -242,6 +258,7 @@ impl Account {
             client,
             in_flight: Semaphore::new(setup.transport.in_flight.max(1)),
             budget: RetryBudget::default(),
+            breaker: Breaker::default(),
             session: SessionSlot::default(),
             guard: CredentialGuard::default(),
         }

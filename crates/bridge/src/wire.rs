@@ -6,11 +6,11 @@ pub mod soap;
 pub mod xml_rpc;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use bumpalo::{Bump, collections::Vec as BumpVec};
+use bumpalo::Bump;
 use rustc_hash::FxHashMap;
 
 use crate::{
-    node::{Entry, Node},
+    node::Node,
     xml::{
         charset::{CharsetError, decode_base64_text},
         document::{Element, XmlError},
@@ -58,8 +58,14 @@ fn base64_text<'t>(text: &str, arena: &'t Bump) -> Result<&'t str, WireError> {
 /// Collects named values; a name that comes again makes a list of its values, as XML has them.
 struct Gather<'t> {
     arena: &'t Bump,
-    entries: Vec<(&'t str, Vec<Node<'t>>)>,
+    entries: Vec<(&'t str, Values<'t>)>,
     index: FxHashMap<&'t str, usize>,
+}
+
+/// What came under one name; most come once, so that only the others cost a list.
+enum Values<'t> {
+    One(Node<'t>),
+    Many(Vec<Node<'t>>),
 }
 
 impl<'t> Gather<'t> {
@@ -71,30 +77,34 @@ impl<'t> Gather<'t> {
     }
 
     fn add(&mut self, name: &'t str, value: Node<'t>) {
-        match self.position(name) {
-            Some(at) => self.entries[at].1.push(value),
-            None => {
-                if self.entries.len() >= Self::SCAN {
-                    self.index.insert(name, self.entries.len());
-                }
-                self.entries.push((name, vec![value]));
+        let Some(at) = self.position(name) else {
+            if self.entries.len() >= Self::SCAN {
+                self.index.insert(name, self.entries.len());
+            }
+            self.entries.push((name, Values::One(value)));
+            return;
+        };
+        match &mut self.entries[at].1 {
+            Values::Many(values) => values.push(value),
+            Values::One(first) => {
+                let values = vec![*first, value];
+                self.entries[at].1 = Values::Many(values);
             }
         }
     }
 
     fn position(&self, name: &str) -> Option<usize> {
         let near = self.entries.iter().take(Self::SCAN).position(|(known, _)| *known == name);
-        near.or_else(|| self.index.get(name).copied())
+        near.or_else(|| if self.index.is_empty() { None } else { self.index.get(name).copied() })
     }
 
     fn finish(self) -> Node<'t> {
         let arena = self.arena;
-        let mut entries: BumpVec<'t, Entry<'t>> = BumpVec::with_capacity_in(self.entries.len(), arena);
-        for (name, values) in self.entries {
-            let value = if values.len() == 1 { values[0] } else { Node::List(arena.alloc_slice_copy(&values)) };
-            entries.push((name, value));
-        }
-        Node::Map(entries.into_bump_slice())
+        let entries = self.entries.into_iter().map(|(name, values)| match values {
+            Values::One(value) => (name, value),
+            Values::Many(values) => (name, Node::List(arena.alloc_slice_copy(&values))),
+        });
+        Node::Map(arena.alloc_slice_fill_iter(entries))
     }
 }
 

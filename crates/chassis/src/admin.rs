@@ -10,7 +10,7 @@ use axum::{
 use serde::Serialize;
 use tokio::net::TcpListener;
 
-use crate::Process;
+use crate::{Process, record::Shown};
 
 #[derive(Debug, Serialize)]
 struct BuildInfo {
@@ -30,6 +30,7 @@ fn routes(process: Process) -> Router {
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .route("/buildinfo", get(build_info))
+        .route("/config", get(config))
         .with_state(process)
 }
 
@@ -49,4 +50,8 @@ async fn metrics(State(process): State<Process>) -> impl IntoResponse {
 
 async fn build_info(State(process): State<Process>) -> Json<BuildInfo> {
     Json(BuildInfo { name: process.name(), version: env!("CARGO_PKG_VERSION") })
+}
+
+async fn config(State(process): State<Process>) -> Json<Shown> {
+    Json(process.record().shown())
 }

@@ -9,7 +9,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 use toml::Table;
 
-use crate::{Error, Process, Program, config, globals, running, telemetry::Telemetry};
+use crate::{ConfigSource, Error, Process, Program, StartOptions, config, globals, running, telemetry::Telemetry};
 
 #[derive(Debug, Parser)]
 #[command(version)]
@@ -74,13 +74,14 @@ fn fail<P: Program>(error: &Error) -> ExitCode {
 
 fn run<P: Program>(arguments: &Arguments) -> Result<ExitCode, Error> {
     globals::install_tls();
-    let table = load::<P>(arguments.config.as_deref())?;
+    let source = source::<P>(arguments.config.as_deref());
+    let table = source.read()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::program)?;
     let result = runtime.block_on(async {
         match &arguments.command {
             _ if arguments.check_config => check_config::<P>(table),
             Some(Command::Accounts(Accounts::Check { alias })) => check_account::<P>(table, alias).await,
-            _ => serve::<P>(table).await,
+            _ => serve::<P>(table, source).await,
         }
     });
     // What is still running now, a slow DNS query for one, was given its time by the drain.
@@ -89,17 +90,12 @@ fn run<P: Program>(arguments: &Arguments) -> Result<ExitCode, Error> {
 }
 
 #[allow(clippy::disallowed_methods, reason = "this is where the environment is read")]
-fn load<P: Program>(given: Option<&Path>) -> Result<Table, Error> {
+fn source<P: Program>(given: Option<&Path>) -> ConfigSource {
     let default = PathBuf::from(format!("{}.toml", P::NAME));
-    let mut table = match given {
-        Some(path) => config::read(path)?,
-        None if default.is_file() => config::read(&default)?,
-        None => Table::new(),
-    };
+    let file = given.map(Path::to_owned).or_else(|| default.is_file().then_some(default));
     let variables =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    config::apply_overrides(&mut table, variables)?;
-    Ok(table)
+    ConfigSource::new(file, variables)
 }
 
 fn check_config<P: Program>(mut table: Table) -> Result<ExitCode, Error> {
@@ -111,14 +107,15 @@ fn check_config<P: Program>(mut table: Table) -> Result<ExitCode, Error> {
 }
 
 async fn check_account<P: Program>(mut table: Table, alias: &str) -> Result<ExitCode, Error> {
+    let whole = table.clone();
     let settings = config::take_settings::<P>(&mut table)?;
     let own = config::program(table)?;
     P::check(&own)?;
     let telemetry = Telemetry::new(P::NAME, &settings.telemetry, None)?;
-    let process = Process::new(P::NAME, settings, telemetry);
+    let process = Process::new(P::NAME, settings, telemetry, whole);
     match P::check_account(own, &process, alias).await {
         Ok(text) => {
-            println!("{text}");
+            println!("{}: account {alias}: {text}", P::NAME);
             Ok(ExitCode::SUCCESS)
         }
         Err(text) => {
@@ -128,16 +125,22 @@ async fn check_account<P: Program>(mut table: Table, alias: &str) -> Result<Exit
     }
 }
 
-async fn serve<P: Program>(table: Table) -> Result<ExitCode, Error> {
+async fn serve<P: Program>(table: Table, source: ConfigSource) -> Result<ExitCode, Error> {
     let settings = config::take_settings::<P>(&mut table.clone())?;
     globals::install_globals(&settings.log)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(Error::program)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::program)?;
-    let running = running::start::<P>(table).await?;
-    tokio::select! {
-        _ = terminate.recv() => running.announce().await,
-        // Who presses a key waits for the end; there is no balancer to tell.
-        _ = interrupt.recv() => {}
+    let mut hangup = signal(SignalKind::hangup()).map_err(Error::program)?;
+    let options = StartOptions { source: Some(source), ..StartOptions::default() };
+    let running = running::start_with::<P>(table, options).await?;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break running.announce().await,
+            // Who presses a key waits for the end; there is no balancer to tell.
+            _ = interrupt.recv() => break,
+            // Whether it was taken is in the log and on the admin port.
+            _ = hangup.recv() => drop(running.reread()),
+        }
     }
     tokio::select! {
         () = running.drain() => Ok(ExitCode::SUCCESS),

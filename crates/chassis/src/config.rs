@@ -10,6 +10,13 @@ use crate::{CallersMode, Error, Program, Settings};
 /// Beginning of the variables that override a key: `ISPBRIDGE__SERVER__LISTEN` is `server.listen`.
 const PREFIX: &str = "ISPBRIDGE__";
 
+/// Variables of the OpenTelemetry specification, and their keys in `[telemetry]`.
+const STANDARD: [(&str, &str); 3] = [
+    ("OTEL_SDK_DISABLED", "disabled"),
+    ("OTEL_TRACES_EXPORTER", "traces_exporter"),
+    ("OTEL_PROPAGATORS", "propagators"),
+];
+
 /// Reads a file; the text of a broken one is not repeated, it might hold what it should not.
 pub(crate) fn read(path: &Path) -> Result<Table, Error> {
     let name = path.display().to_string();
@@ -40,6 +47,35 @@ pub fn apply_overrides(table: &mut Table, variables: impl IntoIterator<Item = (S
     Ok(())
 }
 
+/// Whether a variable of this name can mean anything to [`apply_overrides`] or [`apply_standard`].
+pub(crate) fn is_read(name: &str) -> bool {
+    name.starts_with(PREFIX) || STANDARD.iter().any(|(standard, _)| *standard == name)
+}
+
+/// Applies those variables of the OpenTelemetry specification that its SDK for Rust does not read itself. A value that is
+/// not known here is left alone, as the specification asks.
+pub(crate) fn apply_standard(table: &mut Table, variables: &[(String, String)]) -> Result<(), Error> {
+    for (name, key) in STANDARD {
+        let given = variables.iter().find(|(given, _)| given == name).map(|(_, text)| text.trim());
+        let Some(value) = given.filter(|text| !text.is_empty()).and_then(|text| standard(key, text)) else {
+            continue;
+        };
+        set(table, &["telemetry", key], value).ok_or_else(|| Error::config("telemetry", "is not a section"))?;
+    }
+    Ok(())
+}
+
+fn standard(key: &str, text: &str) -> Option<Value> {
+    match key {
+        "disabled" => Some(Value::Boolean(text.eq_ignore_ascii_case("true"))),
+        "traces_exporter" => matches!(text, "otlp" | "none").then(|| text.into()),
+        _ => {
+            let known = text.split(',').map(str::trim).filter(|form| matches!(*form, "tracecontext" | "baggage"));
+            Some(Value::Array(known.map(Value::from).collect()))
+        }
+    }
+}
+
 /// Takes the chassis' sections out of a configuration and checks what one section alone cannot know.
 pub(crate) fn take_settings<P: Program>(table: &mut Table) -> Result<Settings, Error> {
     let settings = Settings {
@@ -62,7 +98,7 @@ fn check<P: Program>(settings: &Settings) -> Result<(), Error> {
     let callers = &settings.callers;
     if P::AUTHENTICATES_CALLERS {
         return match callers.keys.is_empty() && callers.mode == CallersMode::Gateway {
-            true => Ok(()),
+            true => limits(settings),
             false => Err(Error::config("callers", format!("{} authenticates callers itself", P::NAME))),
         };
     }
@@ -80,6 +116,9 @@ fn check<P: Program>(settings: &Settings) -> Result<(), Error> {
 fn limits(settings: &Settings) -> Result<(), Error> {
     if settings.server.max_in_flight == 0 {
         return Err(Error::config("server.max_in_flight", "is at least 1"));
+    }
+    if settings.server.reply_memory_bytes == 0 {
+        return Err(Error::config("server.reply_memory_bytes", "is at least 1"));
     }
     if !(0.0..=1.0).contains(&settings.telemetry.sampling_ratio) {
         return Err(Error::config("telemetry.sampling_ratio", "is between 0 and 1"));

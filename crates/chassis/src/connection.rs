@@ -1,30 +1,32 @@
 //! One connection from its first byte to its last.
 
+mod flood;
+mod socket;
+mod streams;
+
 use std::{
     convert::Infallible,
-    io,
     pin::{Pin, pin},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
     task::{Context, Poll},
-    time::Duration,
 };
 
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::{body::Incoming, server::conn::http2, service::service_fn};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
     time::{Instant, sleep_until},
 };
 use tonic::{Code, Status};
 
+use self::{socket::Socket, streams::Streams};
 use crate::{
-    Body, Draining, ServerSettings,
+    Body, Process, ServerSettings,
     layers::{
         self, Call,
         answer::{self, Outcome},
@@ -38,17 +40,8 @@ const PREFACE: usize = 24;
 /// What is the same for every connection of a listener.
 #[derive(Debug)]
 pub(crate) struct Connections<S> {
-    http2: http2::Builder<TokioExecutor>,
     stack: Arc<S>,
-    preface: Duration,
-    age: Duration,
-    max_request_bytes: u64,
-}
-
-/// Counts the first bytes that come in.
-struct Counted {
-    stream: TcpStream,
-    read: Arc<AtomicUsize>,
+    process: Process,
 }
 
 /// A request's body that ends with RESOURCE_EXHAUSTED where it becomes too large.
@@ -58,53 +51,46 @@ struct Bounded {
 }
 
 impl<S: Call<Reply = Reply>> Connections<S> {
-    pub(crate) fn new(stack: S, settings: &ServerSettings) -> Self {
-        let mut http2 = http2::Builder::new(TokioExecutor::new());
-        http2
-            .timer(TokioTimer::new())
-            .max_concurrent_streams(settings.max_streams_per_connection)
-            .initial_stream_window_size(settings.stream_window_bytes)
-            .initial_connection_window_size(settings.connection_window_bytes)
-            .max_header_list_size(settings.max_header_bytes)
-            .keep_alive_interval(settings.keep_alive_seconds.0)
-            .keep_alive_timeout(settings.keep_alive_timeout_seconds.0)
-            .auto_date_header(false);
-        Self {
-            http2,
-            stack: Arc::new(stack),
-            preface: settings.preface_seconds.0,
-            age: settings.max_connection_age_seconds.0,
-            max_request_bytes: settings.max_request_bytes,
-        }
+    pub(crate) fn new(stack: S, process: &Process) -> Self {
+        Self { stack: Arc::new(stack), process: process.clone() }
     }
 
     /// Serves a connection until its peer leaves, it is too old, or the process drains and its last call is answered.
-    pub(crate) async fn serve(&self, stream: TcpStream, age_factor: f64, mut draining: Draining) {
+    pub(crate) async fn serve(&self, stream: TcpStream, age_factor: f64) {
         // A small reply waits for nothing; if the option cannot be set it comes a little later.
         let _ = stream.set_nodelay(true);
+        let settings = &self.process.settings().server;
+        let mut draining = self.process.draining();
         let read = Arc::new(AtomicUsize::new(0));
-        let io = TokioIo::new(Counted { stream, read: read.clone() });
-        let mut connection = pin!(self.http2.serve_connection(io, service_fn(|request| self.answer(request))));
+        let io = TokioIo::new(Socket::new(stream, read.clone(), &self.process));
+        let http2 = http2(settings, Streams::new(&self.process));
+        let mut connection = pin!(http2.serve_connection(io, service_fn(|request| self.answer(request))));
         let begun = Instant::now();
-        let (mut spoken, mut leaving) = (false, false);
+        let age = settings.max_connection_age_seconds.0.mul_f64(age_factor);
+        // Once it was told to go, no call on it can be in time after that.
+        let grace = settings.max_deadline_seconds.0 + settings.write_stall_seconds.0;
+        let (mut spoken, mut leaving) = (false, None);
         loop {
-            tokio::select! {
+            let told_to_go = tokio::select! {
                 // What ends a connection is the peer's affair: it is neither our fault nor worth a line.
                 _ = connection.as_mut() => return,
-                () = sleep_until(begun + self.preface), if !spoken => {
-                    if read.load(Ordering::Relaxed) < PREFACE {
+                () = sleep_until(begun + settings.preface_seconds.0), if !spoken => {
+                    spoken = read.load(Ordering::Relaxed) >= PREFACE;
+                    if !spoken {
                         return;
                     }
-                    spoken = true;
+                    false
                 }
-                () = draining.wait(), if !leaving => {
+                () = draining.wait(), if leaving.is_none() => true,
+                () = sleep_until(leaving.unwrap_or(begun + age)) => leaving.is_none(),
+            };
+            match (told_to_go, leaving) {
+                (true, _) => {
                     connection.as_mut().graceful_shutdown();
-                    leaving = true;
+                    leaving = Some(Instant::now() + grace);
                 }
-                () = sleep_until(begun + self.age.mul_f64(age_factor)), if !leaving => {
-                    connection.as_mut().graceful_shutdown();
-                    leaving = true;
-                }
+                (false, Some(end)) if end <= Instant::now() => return,
+                _ => {}
             }
         }
     }
@@ -114,50 +100,14 @@ impl<S: Call<Reply = Reply>> Connections<S> {
         request: http::Request<Incoming>,
     ) -> impl Future<Output = Result<http::Response<Reply>, Infallible>> + use<S> {
         let stack = self.stack.clone();
-        let left = if layers::exempt(request.uri().path()) { u64::MAX } else { self.max_request_bytes };
-        async move { Ok(stack.call(request.map(|inner| Body::new(Bounded { inner, left }))).await) }
-    }
-}
-
-impl AsyncRead for Counted {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
-        let count = buffer.filled().len() - before;
-        if self.read.load(Ordering::Relaxed) < PREFACE {
-            self.read.fetch_add(count, Ordering::Relaxed);
+        let max = self.process.settings().server.max_request_bytes;
+        let left = if layers::exempt(request.uri().path()) { u64::MAX } else { max };
+        async move {
+            let mut request = request.map(|inner| Body::new(Bounded { inner, left }));
+            // This runs inside of the stream's task, which knows where the reply is counted.
+            streams::flow().map(|flow| request.extensions_mut().insert(flow));
+            Ok(stack.call(request).await)
         }
-        polled
-    }
-}
-
-impl AsyncWrite for Counted {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
 
@@ -182,6 +132,20 @@ impl HttpBody for Bounded {
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
     }
+}
+
+fn http2(settings: &ServerSettings, streams: Streams) -> http2::Builder<Streams> {
+    let mut http2 = http2::Builder::new(streams);
+    http2
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(settings.max_streams_per_connection)
+        .initial_stream_window_size(settings.stream_window_bytes)
+        .initial_connection_window_size(settings.connection_window_bytes)
+        .max_header_list_size(settings.max_header_bytes)
+        .keep_alive_interval(settings.keep_alive_seconds.0)
+        .keep_alive_timeout(settings.keep_alive_timeout_seconds.0)
+        .auto_date_header(false);
+    http2
 }
 
 fn too_large() -> Status {

@@ -1,16 +1,32 @@
 //! Stopping in order: first the word, then the work, and an end in any case.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use tokio::sync::{Semaphore, watch};
+use tokio::{
+    sync::{Semaphore, watch},
+    time::sleep,
+};
+
+/// How often it is looked whether a place is still taken.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// A handle that says whether the process is stopping, and wakes who waits for it.
 #[derive(Clone, Debug)]
-pub struct Draining(watch::Receiver<bool>);
+pub struct Draining(watch::Receiver<Phase>);
 
 /// The hand on the switch behind every [`Draining`].
-#[derive(Debug)]
-pub(crate) struct Switch(watch::Sender<bool>);
+#[derive(Clone, Debug)]
+pub(crate) struct Switch(watch::Sender<Phase>);
+
+/// How far the end has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    Serving,
+    /// No new connections; open calls have their time.
+    Draining,
+    /// Their time is over: what is still open is answered at once.
+    Cutting,
+}
 
 /// The calls that are being worked on. A place is an `Arc<OwnedSemaphorePermit>` in the extensions of the request: whoever
 /// keeps a clone of it (a write that outlives its caller, for one) keeps the process from ending.
@@ -24,27 +40,47 @@ impl Draining {
     /// Whether the process was told to stop.
     #[must_use]
     pub fn is_draining(&self) -> bool {
-        *self.0.borrow()
+        *self.0.borrow() >= Phase::Draining
     }
 
     /// Returns when the process is told to stop.
     pub async fn wait(&mut self) {
+        self.reached(Phase::Draining).await;
+    }
+
+    /// Whether the time to drain is over.
+    pub(crate) fn is_over(&self) -> bool {
+        *self.0.borrow() >= Phase::Cutting
+    }
+
+    /// Returns when the time to drain is over.
+    pub(crate) async fn over(&mut self) {
+        self.reached(Phase::Cutting).await;
+    }
+
+    async fn reached(&mut self, phase: Phase) {
         // An error means that the process is gone, which is as good a reason to stop.
-        let _ = self.0.wait_for(|draining| *draining).await;
+        let _ = self.0.wait_for(|now| *now >= phase).await;
     }
 }
 
 impl Switch {
     pub(crate) fn new() -> Self {
-        Self(watch::Sender::new(false))
+        Self(watch::Sender::new(Phase::Serving))
     }
 
     pub(crate) fn handle(&self) -> Draining {
         Draining(self.0.subscribe())
     }
 
-    pub(crate) fn turn(&self) {
-        self.0.send_replace(true);
+    /// Open calls have their time from now on.
+    pub(crate) fn drain(&self) {
+        self.0.send_replace(Phase::Draining);
+    }
+
+    /// The time of open calls is over.
+    pub(crate) fn cut(&self) {
+        self.0.send_replace(Phase::Cutting);
     }
 }
 
@@ -58,10 +94,12 @@ impl Places {
         self.free.clone().try_acquire_owned().ok().map(Arc::new)
     }
 
-    /// Waits until every place is free.
+    /// Waits until every place is free. It looks again and again: who waited for the permits themselves would take them one
+    /// by one from the calls that still come in while the process drains.
     pub(crate) async fn all_free(&self) {
-        // The semaphore is never closed, and its permits go back at once.
-        let _ = self.free.acquire_many(self.all).await;
+        while !self.are_free() {
+            sleep(LOOK_AGAIN).await;
+        }
     }
 
     /// Whether every place is free.
@@ -72,8 +110,6 @@ impl Places {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[tokio::test(start_paused = true)]
@@ -86,6 +122,20 @@ mod tests {
         assert!(wait().await.is_err() && !places.are_free());
         drop(clone);
         assert!(wait().await.is_ok() && places.are_free());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_places_takes_none() {
+        let places = Places::new(2);
+        let _kept = places.take().unwrap();
+        let late = async {
+            sleep(LOOK_AGAIN * 2).await;
+            places.take().is_some()
+        };
+        tokio::select! {
+            () = places.all_free() => panic!("a place is taken"),
+            taken = late => assert!(taken),
+        }
     }
 
     #[test]

@@ -2,8 +2,14 @@
 
 use std::io::IsTerminal;
 
-use tracing::Level;
-use tracing_subscriber::{EnvFilter, filter::filter_fn, fmt, prelude::*};
+use tracing::{Level, Subscriber};
+use tracing_subscriber::{
+    EnvFilter, Layer,
+    filter::filter_fn,
+    fmt::{self, MakeWriter, format::debug_fn},
+    prelude::*,
+    registry::LookupSpan,
+};
 
 use crate::{Error, LogFormat, LogSettings};
 
@@ -47,15 +53,36 @@ fn install_log(settings: &LogSettings) -> Result<(), Error> {
     let filter = filter(&settings.level)?;
     let cap = filter_fn(|line| allowed(line.target(), *line.level()));
     let registry = tracing_subscriber::registry().with(filter).with(cap);
-    let installed = match settings.format {
-        LogFormat::Json => {
-            registry.with(fmt::layer().json().flatten_event(true).with_writer(std::io::stderr)).try_init()
-        }
-        LogFormat::Text => registry
-            .with(fmt::layer().with_ansi(std::io::stderr().is_terminal()).with_writer(std::io::stderr))
-            .try_init(),
-    };
+    let colours = std::io::stderr().is_terminal();
+    let installed = registry.with(lines(settings.format, colours, std::io::stderr)).try_init();
     installed.map_err(Error::program)
+}
+
+/// One line per event, whatever the event quotes: JSON escapes control characters, and so does the text form here, which
+/// by itself would let a quoted text end a line or drive a terminal.
+fn lines<S, W>(format: LogFormat, colours: bool, writer: W) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    match format {
+        LogFormat::Json => fmt::layer().json().flatten_event(true).with_writer(writer).boxed(),
+        LogFormat::Text => {
+            let fields = debug_fn(|writer, field, value| {
+                let value = escaped(&format!("{value:?}"));
+                match field.name() {
+                    "message" => write!(writer, "{value}"),
+                    name => write!(writer, "{name}={value}"),
+                }
+            });
+            fmt::layer().with_ansi(colours).fmt_fields(fields.delimited(" ")).with_writer(writer).boxed()
+        }
+    }
+}
+
+fn escaped(text: &str) -> String {
+    let escape = |char: char| if char.is_control() { char.escape_default().to_string() } else { char.to_string() };
+    text.chars().map(escape).collect()
 }
 
 fn filter(level: &str) -> Result<EnvFilter, Error> {
@@ -71,6 +98,11 @@ fn allowed(target: &str, level: Level) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        io,
+        sync::{Arc, Mutex},
+    };
+
     use super::*;
 
     #[test]
@@ -79,6 +111,48 @@ mod tests {
         assert!(!allowed("hyper", Level::DEBUG));
         assert!(allowed("h2::codec", Level::INFO));
         assert!(allowed("bridge::wire", Level::TRACE));
+    }
+
+    #[derive(Clone, Debug, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl MakeWriter<'_> for Written {
+        type Writer = Self;
+
+        fn make_writer(&self) -> Self {
+            self.clone()
+        }
+    }
+
+    #[test]
+    fn nothing_that_is_quoted_begins_a_line_or_drives_a_terminal() {
+        const EVIL: &str = "a\r\n{\"level\":\"ERROR\"}\u{1b}[31m\u{7}\u{9b}x\0";
+        for format in [LogFormat::Json, LogFormat::Text] {
+            let written = Written::default();
+            let subscriber = tracing_subscriber::registry().with(lines(format, false, written.clone()));
+            tracing::subscriber::with_default(subscriber, || {
+                tracing::error!(account = EVIL, error = %EVIL, kind = ?EVIL, "upstream said {EVIL}");
+            });
+            let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+            assert_eq!(text.lines().count(), 1, "{format:?}: {text:?}");
+            // JSON leaves the controls beyond ASCII as they are; no reader of it takes them for more than text.
+            let drives = |char: char| match format {
+                LogFormat::Json => char.is_ascii_control(),
+                LogFormat::Text => char.is_control(),
+            };
+            assert!(!text.trim_end().chars().any(drives), "{format:?}: {text:?}");
+        }
     }
 
     #[test]

@@ -16,9 +16,11 @@ pub(crate) mod panic;
 pub(crate) mod reply;
 pub(crate) mod request_id;
 pub(crate) mod status;
+pub(crate) mod trace;
 
 use std::{future::Future, sync::Arc};
 
+use arc_swap::ArcSwap;
 use axum::Router;
 use tower::Service;
 
@@ -54,12 +56,11 @@ pub(crate) fn around(
     router: Router,
     process: &Process,
     methods: Arc<methods::Methods>,
-    verifier: Option<Verifier>,
+    verifier: Option<Arc<ArcSwap<Verifier>>>,
 ) -> impl Call<Reply = reply::Reply> {
-    let server = &process.settings().server;
-    let inner = deadline::Deadline::new(Routed(router), server, methods.clone());
+    let inner = deadline::Deadline::new(Routed(router), process, methods.clone());
     let inner = callers::Callers::new(inner, verifier);
-    let inner = admission::Admission::new(inner, process.places().clone());
+    let inner = admission::Admission::new(inner, process);
     let inner = panic::Panic::new(inner, process.telemetry().instruments.panics.clone());
     let inner = status::Statuses::new(inner);
     let inner = observe::Observe::new(inner, process, methods);

@@ -18,12 +18,16 @@ mod health;
 mod layers;
 mod listener;
 pub mod names;
+mod outflow;
 mod process;
 mod program;
+mod record;
 mod redact;
+mod reload;
 mod running;
 mod secret;
 mod settings;
+mod source;
 mod surface;
 mod telemetry;
 
@@ -39,9 +43,10 @@ pub use redact::{RedactError, Redactor};
 pub use running::{Running, StartOptions, start, start_with};
 pub use secret::Secret;
 pub use settings::{
-    AdminSettings, CallerKey, CallersMode, CallersSettings, LogFormat, LogSettings, Seconds, ServerSettings, Settings,
-    TelemetrySettings,
+    AdminSettings, CallerKey, CallersMode, CallersSettings, LogFormat, LogSettings, Propagator, Seconds,
+    ServerSettings, Settings, TelemetrySettings, TracesExporter,
 };
+pub use source::ConfigSource;
 pub use surface::Surface;
 
 /// The body of every request and reply that passes the layers; the generated tonic servers take it as it is.

@@ -14,9 +14,8 @@ use tokio::{
 };
 
 use crate::{
-    Draining, Error, ServerSettings,
+    Error, Process,
     connection::Connections,
-    drain::Places,
     layers::{Call, reply::Reply},
 };
 
@@ -24,11 +23,14 @@ use crate::{
 const BACKOFF: Duration = Duration::from_millis(50);
 /// How long the last bytes of the last reply may take, once no call is being worked on.
 const LAST_BYTES: Duration = Duration::from_secs(1);
+/// How long the statuses of calls that ran out of time may take to leave.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// A listener with its open connections.
 #[derive(Debug)]
 pub(crate) struct Listener<S> {
     connections: Arc<Connections<S>>,
+    process: Process,
     open: JoinSet<()>,
     peers: HashMap<Id, IpAddr>,
     per_ip: HashMap<IpAddr, usize>,
@@ -45,9 +47,11 @@ pub(crate) async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr
 }
 
 impl<S: Call<Reply = Reply>> Listener<S> {
-    pub(crate) fn new(stack: S, settings: &ServerSettings) -> Self {
+    pub(crate) fn new(stack: S, process: &Process) -> Self {
+        let settings = &process.settings().server;
         Self {
-            connections: Arc::new(Connections::new(stack, settings)),
+            connections: Arc::new(Connections::new(stack, process)),
+            process: process.clone(),
             open: JoinSet::new(),
             peers: HashMap::new(),
             per_ip: HashMap::new(),
@@ -57,14 +61,14 @@ impl<S: Call<Reply = Reply>> Listener<S> {
     }
 
     /// Accepts until the process drains, then waits for the open connections, and returns in any case.
-    pub(crate) async fn run(mut self, socket: TcpListener, mut draining: Draining, places: Places, limit: Duration) {
-        let handle = draining.clone();
+    pub(crate) async fn run(mut self, socket: TcpListener) {
+        let mut draining = self.process.draining();
         loop {
             tokio::select! {
                 () = draining.wait() => break,
                 Some(ended) = self.open.join_next_with_id() => self.forget(&ended),
                 accepted = socket.accept(), if self.open.len() < self.max => match accepted {
-                    Ok((stream, peer)) => self.take(stream, peer.ip(), handle.clone()),
+                    Ok((stream, peer)) => self.take(stream, peer.ip()),
                     // Out of descriptors, or a peer that left while it waited: both pass.
                     Err(error) => {
                         tracing::warn!(%error, "a connection could not be accepted");
@@ -74,10 +78,10 @@ impl<S: Call<Reply = Reply>> Listener<S> {
             }
         }
         drop(socket);
-        self.drain(&places, limit).await;
+        self.drain().await;
     }
 
-    fn take(&mut self, stream: TcpStream, ip: IpAddr, draining: Draining) {
+    fn take(&mut self, stream: TcpStream, ip: IpAddr) {
         let count = self.per_ip.entry(ip).or_default();
         if *count >= self.max_per_ip {
             return;
@@ -86,7 +90,7 @@ impl<S: Call<Reply = Reply>> Listener<S> {
         let connections = self.connections.clone();
         // Instances that started together would otherwise all lose their connections together.
         let age_factor = 0.9 + 0.2 * fastrand::f64();
-        let task = self.open.spawn(async move { connections.serve(stream, age_factor, draining).await });
+        let task = self.open.spawn(async move { connections.serve(stream, age_factor).await });
         self.peers.insert(task.id(), ip);
     }
 
@@ -107,8 +111,22 @@ impl<S: Call<Reply = Reply>> Listener<S> {
     }
 
     /// Waits for connections to end by themselves and for work that outlives them; connections that only hold streams that
-    /// no call needs are cut as soon as no call is left, and everything is cut at the limit.
-    async fn drain(mut self, places: &Places, limit: Duration) {
+    /// no call needs are cut as soon as no call is left. At the limit every open call is answered, and all are cut.
+    async fn drain(mut self) {
+        let limit = self.process.settings().server.drain_seconds.0;
+        if timeout(limit, self.end()).await.is_err() {
+            tracing::warn!(
+                connections = self.open.len(),
+                "the time to drain is over; what is left is answered and cut"
+            );
+            self.process.switch().cut();
+            let _ = timeout(LAST_WORDS, async { while self.open.join_next().await.is_some() {} }).await;
+        }
+        self.open.shutdown().await;
+    }
+
+    async fn end(&mut self) {
+        let places = self.process.places().clone();
         let gone = async {
             while self.open.join_next().await.is_some() {}
             places.all_free().await;
@@ -123,15 +141,9 @@ impl<S: Call<Reply = Reply>> Listener<S> {
                 }
             }
         };
-        let end = async {
-            tokio::select! {
-                () = gone => {}
-                () = quiet => {}
-            }
-        };
-        if timeout(limit, end).await.is_err() {
-            tracing::warn!("the time to drain is over; what is left is cut");
+        tokio::select! {
+            () = gone => {}
+            () = quiet => {}
         }
-        self.open.shutdown().await;
     }
 }

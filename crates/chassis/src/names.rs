@@ -33,6 +33,18 @@ pub const SERVER_DURATION: &str = "rpc.server.call.duration";
 pub const IN_FLIGHT: &str = "ispbridge.calls.in_flight";
 /// Counter: calls whose handler panicked.
 pub const PANICS: &str = "ispbridge.panics";
+/// Gauge: bytes of replies that are made and not sent yet.
+pub const REPLY_MEMORY: &str = "ispbridge.reply_memory";
+/// Counter: connections and replies that were given up, by [`REASON`].
+pub const GIVEN_UP: &str = "ispbridge.peers.given_up";
+/// Counter: spans that no collector got, by [`REASON`].
+pub const SPANS_LOST: &str = "ispbridge.spans.lost";
+/// Counter: attempts to take a configuration that was read again, by [`RESULT`].
+pub const RELOADS: &str = "ispbridge.config.reloads";
+/// Attribute of ours: `ok` or `failed`.
+pub const RESULT: &str = "ispbridge.result";
+/// Attribute of ours: why something was given up or lost.
+pub const REASON: &str = "ispbridge.reason";
 /// Boundaries of duration histograms in seconds, from the semantic conventions.
 pub const DURATION_BUCKETS: [f64; 14] =
     [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];

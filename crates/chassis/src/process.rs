@@ -1,16 +1,23 @@
 //! The values that in other programs are globals: name, telemetry, settings, the order to stop.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    any::{Any, TypeId},
+    collections::HashMap,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
-use opentelemetry::metrics::Meter;
+use opentelemetry::{metrics::Meter, propagation::TextMapCompositePropagator};
 use opentelemetry_sdk::trace::SdkTracer;
+use toml::Table;
 
 use crate::{
     Draining, Settings,
     drain::{Places, Switch},
+    outflow::Memory,
+    record::Record,
     telemetry::Telemetry,
 };
 
@@ -25,19 +32,27 @@ struct Inner {
     telemetry: Telemetry,
     switch: Switch,
     places: Places,
+    memory: Arc<Memory>,
     stopping: AtomicBool,
+    record: Record,
+    kept: RwLock<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
 }
 
 impl Process {
-    pub(crate) fn new(name: &'static str, settings: Settings, telemetry: Telemetry) -> Self {
+    pub(crate) fn new(name: &'static str, settings: Settings, telemetry: Telemetry, config: Table) -> Self {
         let places = Places::new(settings.server.max_in_flight);
+        let memory = Arc::new(Memory::new(settings.server.reply_memory_bytes));
+        telemetry.watch_memory(memory.clone());
         Self(Arc::new(Inner {
             name,
             settings,
             telemetry,
             switch: Switch::new(),
             places,
+            memory,
             stopping: AtomicBool::new(false),
+            record: Record::new(config),
+            kept: RwLock::default(),
         }))
     }
 
@@ -57,6 +72,24 @@ impl Process {
     #[must_use]
     pub fn meter(&self) -> &Meter {
         &self.0.telemetry.meter
+    }
+
+    /// Reads and writes the headers by which a trace travels.
+    #[must_use]
+    pub fn propagator(&self) -> &Arc<TextMapCompositePropagator> {
+        &self.0.telemetry.propagator
+    }
+
+    /// Keeps a value of the program's, one of each type, for [`crate::Program::reload`] to find.
+    pub fn keep<T: Any + Send + Sync>(&self, value: Arc<T>) {
+        self.0.kept.write().unwrap_or_else(PoisonError::into_inner).insert(TypeId::of::<T>(), value);
+    }
+
+    /// The value of this type that [`Self::keep`] was given, until the process ends.
+    #[must_use]
+    pub fn kept<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        let kept = self.0.kept.read().unwrap_or_else(PoisonError::into_inner);
+        kept.get(&TypeId::of::<T>())?.clone().downcast().ok()
     }
 
     /// The chassis' own sections of the configuration.
@@ -81,6 +114,16 @@ impl Process {
         self.0.stopping.store(true, Ordering::Relaxed);
     }
 
+    /// Lets go of what was kept: it may itself hold the process.
+    pub(crate) fn forget(&self) {
+        self.0.kept.write().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// What is known of the configuration.
+    pub(crate) fn record(&self) -> &Record {
+        &self.0.record
+    }
+
     pub(crate) fn telemetry(&self) -> &Telemetry {
         &self.0.telemetry
     }
@@ -91,5 +134,10 @@ impl Process {
 
     pub(crate) fn places(&self) -> &Places {
         &self.0.places
+    }
+
+    /// What the replies of all connections hold.
+    pub(crate) fn memory(&self) -> &Arc<Memory> {
+        &self.0.memory
     }
 }

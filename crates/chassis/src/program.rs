@@ -30,6 +30,16 @@ pub trait Program: Send + Sync + 'static {
     /// Builds what the process serves.
     fn build(config: Self::Config, process: &Process) -> impl Future<Output = Result<Surface, Error>> + Send;
 
+    /// Takes a configuration that was read again and has passed [`Self::check`]; [`Process::kept`] has what [`Self::build`]
+    /// put there with [`Process::keep`]. It must take all of it or nothing; the default takes nothing.
+    ///
+    /// # Errors
+    /// Why the process goes on with the old one.
+    fn reload(config: Self::Config, process: &Process) -> Result<(), Error> {
+        let _ = config;
+        Err(Error::program(format!("{} takes a new configuration of its own only with a restart", process.name())))
+    }
+
     /// Makes one harmless read with an account: a text for people, or a text that says what is wrong.
     fn check_account(
         config: Self::Config,

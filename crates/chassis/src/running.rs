@@ -1,20 +1,25 @@
 //! From a configuration to a process that serves, and to its end.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
+use arc_swap::ArcSwap;
 use opentelemetry_sdk::trace::SpanProcessor;
-use tokio::task::JoinHandle;
+use tokio::{task::JoinHandle, time::Instant};
 use toml::Table;
 
 use crate::{
-    CallersMode, Error, Process, Program, Settings, admin,
+    CallersMode, ConfigSource, Error, Process, Program, Settings, admin,
     caller::Verifier,
     config,
     health::{self, Health},
     layers::{self, methods::Methods},
     listener::{self, Listener},
+    reload::{self, Reload, Reloader},
     telemetry::Telemetry,
 };
+
+/// How long the end may take once the time to drain is over.
+const AFTERWARDS: Duration = Duration::from_secs(1);
 
 /// What a test or an embedding program adds to a start.
 #[derive(Debug, Default)]
@@ -22,12 +27,15 @@ use crate::{
 pub struct StartOptions {
     /// Takes the finished spans beside any configured exporter (`SimpleSpanProcessor` of an exporter in memory, for one).
     pub span_processor: Option<Box<dyn SpanProcessor>>,
+    /// Where the configuration came from; it is read again when it changes (`server.reload_seconds`).
+    pub source: Option<ConfigSource>,
 }
 
 /// A process that serves. It goes on when this value is dropped; [`Running::drain`] ends it.
-#[derive(Debug)]
 pub struct Running {
     process: Process,
+    source: Option<ConfigSource>,
+    reload: Arc<dyn Reload>,
     health: Health,
     grpc: (SocketAddr, JoinHandle<()>),
     admin: Option<(SocketAddr, JoinHandle<()>)>,
@@ -46,23 +54,25 @@ pub async fn start<P: Program>(config: Table) -> Result<Running, Error> {
 /// # Errors
 /// As [`start`].
 pub async fn start_with<P: Program>(mut config: Table, options: StartOptions) -> Result<Running, Error> {
+    let whole = config.clone();
     let settings = config::take_settings::<P>(&mut config)?;
-    let own: P::Config = config::program(config)?;
+    let own: P::Config = config::program(config.clone())?;
     P::check(&own)?;
-    let verifier = verifier::<P>(&settings)?;
+    let verifier = verifier::<P>(&settings)?.map(|verifier| Arc::new(ArcSwap::from_pointee(verifier)));
     let telemetry = Telemetry::new(P::NAME, &settings.telemetry, options.span_processor)?;
-    let process = Process::new(P::NAME, settings, telemetry);
+    let process = Process::new(P::NAME, settings, telemetry, whole);
     let surface = P::build(own, &process).await?;
     let methods = Arc::new(Methods::new(&surface.descriptors)?);
     let (surface, health) = health::add(surface, process.settings().server.reflection).await?;
-    let stack = layers::around(surface.into_router(), &process, methods, verifier);
-    let server = &process.settings().server;
-    let (socket, address) = listener::bind(server.listen).await?;
+    let stack = layers::around(surface.into_router(), &process, methods, verifier.clone());
+    let reload = Arc::new(Reloader::<P>::new(&process, verifier, config));
+    let (socket, address) = listener::bind(process.settings().server.listen).await?;
     let admin = admin(&process).await?;
-    let serving =
-        Listener::new(stack, server).run(socket, process.draining(), process.places().clone(), server.drain_seconds.0);
+    let serving = tokio::spawn(Listener::new(stack, &process).run(socket));
     tracing::info!(process = P::NAME, %address, "serving");
-    Ok(Running { grpc: (address, tokio::spawn(serving)), process, health, admin })
+    let running = Running { grpc: (address, serving), process, health, admin, source: options.source, reload };
+    running.watch_source();
+    Ok(running)
 }
 
 impl Running {
@@ -84,6 +94,33 @@ impl Running {
         &self.process
     }
 
+    /// Takes another configuration while the process runs: the program's part and the keys of callers; returns its number.
+    ///
+    /// # Errors
+    /// What is wrong with it; the process then goes on as it was.
+    pub fn reload(&self, config: Table) -> Result<u64, Error> {
+        self.reload.take(config, true)
+    }
+
+    /// Reads the configuration again from where it came, as SIGHUP asks.
+    ///
+    /// # Errors
+    /// As [`Self::reload`], or that it came from nowhere that could be read again.
+    pub fn reread(&self) -> Result<u64, Error> {
+        let source = self.source.as_ref();
+        let source = source.ok_or_else(|| Error::program("the configuration cannot be read again"))?;
+        reload::reread(source, &self.process, &*self.reload, true)
+    }
+
+    fn watch_source(&self) {
+        let every = self.process.settings().server.reload_seconds.0;
+        if let Some(source) = self.source.clone()
+            && !every.is_zero()
+        {
+            tokio::spawn(reload::watch(source, self.process.clone(), self.reload.clone(), every));
+        }
+    }
+
     /// Says that the process will stop, and goes on serving for `server.announce_seconds` so that balancers learn of it.
     pub async fn announce(&self) {
         self.process.set_stopping();
@@ -91,20 +128,32 @@ impl Running {
         tokio::time::sleep(self.process.settings().server.announce_seconds.0).await;
     }
 
-    /// Stops: health first, then no new connection, then the open calls get their time (`server.drain_seconds`), then the
-    /// last telemetry leaves. It always ends.
+    /// Stops: health first, then no new connection, then the open calls get their time (`server.drain_seconds`), then what
+    /// is left of them is answered, then the last telemetry leaves. It always ends, at most [`AFTERWARDS`] after their time.
     pub async fn drain(mut self) {
+        let end = Instant::now() + self.process.settings().server.drain_seconds.0 + AFTERWARDS;
         self.process.set_stopping();
         self.health.stop_serving().await;
-        self.process.switch().turn();
+        self.process.switch().drain();
         self.health.end_watches().await;
         // The task ends by itself at its limit; if it panicked there is nothing left to wait for.
         let _ = self.grpc.1.await;
-        self.process.telemetry().shut_down().await;
+        self.process.telemetry().shut_down(end.saturating_duration_since(Instant::now())).await;
         if let Some((_, task)) = self.admin {
             task.abort();
         }
+        self.process.forget();
         tracing::info!(process = self.process.name(), "stopped");
+    }
+}
+
+impl fmt::Debug for Running {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Running")
+            .field("process", &self.process.name())
+            .field("grpc", &self.grpc.0)
+            .finish_non_exhaustive()
     }
 }
 

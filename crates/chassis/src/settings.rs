@@ -58,16 +58,26 @@ pub struct ServerSettings {
     pub keep_alive_timeout_seconds: Seconds,
     /// Age (plus or minus a tenth) at which a connection is asked to go away, so that clients find new instances.
     pub max_connection_age_seconds: Seconds,
+    /// How long a peer may take nothing of a reply, or of what is written to it at all, before it is given up.
+    pub write_stall_seconds: Seconds,
+    /// PING, SETTINGS and PRIORITY frames that a peer may send at once; a tenth of it is given back every second.
+    pub max_control_frames: u32,
     /// Calls being worked on; what comes beyond is refused at once.
     pub max_in_flight: u32,
+    /// What replies that are not sent yet may take together; while it is used up new calls are refused.
+    pub reply_memory_bytes: usize,
     /// Deadline of a call that has none.
     pub default_deadline_seconds: Seconds,
     /// Longest deadline that is believed.
     pub max_deadline_seconds: Seconds,
     /// How long the process still serves after it said that it will stop, so that balancers learn of it.
     pub announce_seconds: Seconds,
-    /// How long a drain may take before what is left is cut.
+    /// How long a drain may take before what is left is answered with UNAVAILABLE (a write with ABORTED) and cut; the
+    /// process ends at most a second later.
     pub drain_seconds: Seconds,
+    /// How often the configuration file and the secrets that it names are looked at for changes; 0 is never (SIGHUP
+    /// remains).
+    pub reload_seconds: Seconds,
     /// Whether the reflection service is offered.
     pub reflection: bool,
 }
@@ -84,10 +94,37 @@ pub struct AdminSettings {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TelemetrySettings {
+    /// Whether there is no telemetry at all: nothing is recorded, pushed or shown on the admin port (`OTEL_SDK_DISABLED`).
+    pub disabled: bool,
     /// OTLP over gRPC, e.g. `http://127.0.0.1:4317`; nothing is pushed if the key is absent.
     pub otlp_endpoint: Option<String>,
+    /// Where spans go (`OTEL_TRACES_EXPORTER`).
+    pub traces_exporter: TracesExporter,
+    /// In which forms a trace travels on (`OTEL_PROPAGATORS`).
+    pub propagators: Vec<Propagator>,
     /// Share of the traces that begin here and are kept; a caller's decision is followed.
     pub sampling_ratio: f64,
+}
+
+/// Where spans go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TracesExporter {
+    /// To `telemetry.otlp_endpoint`.
+    #[default]
+    Otlp,
+    /// Nowhere.
+    None,
+}
+
+/// A form in which a trace travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Propagator {
+    /// `traceparent` and `tracestate` (W3C Trace Context).
+    TraceContext,
+    /// `baggage` (W3C Baggage); known because it is part of the usual setting, but nothing of it is kept or sent on.
+    Baggage,
 }
 
 /// `[log]`.
@@ -175,11 +212,15 @@ impl Default for ServerSettings {
             keep_alive_seconds: Seconds::whole(30),
             keep_alive_timeout_seconds: Seconds::whole(10),
             max_connection_age_seconds: Seconds::whole(30 * 60),
+            write_stall_seconds: Seconds::whole(30),
+            max_control_frames: 1000,
             max_in_flight: 512,
+            reply_memory_bytes: 128 << 20,
             default_deadline_seconds: Seconds::whole(60),
             max_deadline_seconds: Seconds::whole(300),
             announce_seconds: Seconds::whole(5),
             drain_seconds: Seconds::whole(25),
+            reload_seconds: Seconds::whole(5),
             reflection: true,
         }
     }
@@ -187,7 +228,13 @@ impl Default for ServerSettings {
 
 impl Default for TelemetrySettings {
     fn default() -> Self {
-        Self { otlp_endpoint: None, sampling_ratio: 1.0 }
+        Self {
+            disabled: false,
+            otlp_endpoint: None,
+            traces_exporter: TracesExporter::Otlp,
+            propagators: vec![Propagator::TraceContext],
+            sampling_ratio: 1.0,
+        }
     }
 }
 

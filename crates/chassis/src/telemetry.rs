@@ -1,10 +1,13 @@
 //! Traces and metrics of one process: OTLP if an endpoint is configured, Prometheus always.
 
-use std::time::Duration;
+mod export;
+
+use std::{sync::Arc, time::Duration};
 
 use opentelemetry::{
     Context, KeyValue,
     metrics::{Counter, Histogram, Meter, MeterProvider, UpDownCounter},
+    propagation::{TextMapCompositePropagator, TextMapPropagator},
     trace::TracerProvider,
 };
 use opentelemetry_otlp::WithExportConfig;
@@ -12,12 +15,14 @@ use opentelemetry_sdk::{
     Resource,
     error::OTelSdkResult,
     metrics::SdkMeterProvider,
+    propagation::TraceContextPropagator,
     trace::{Sampler, SdkTracer, SdkTracerProvider, Span, SpanData, SpanProcessor},
 };
 use prometheus::{Registry, TextEncoder};
 use tokio::sync::oneshot;
 
-use crate::{Error, TelemetrySettings, names};
+use self::export::Losses;
+use crate::{Error, Propagator, TelemetrySettings, TracesExporter, names, outflow::Memory};
 
 /// How long the last spans and numbers may take to leave.
 const FLUSH: Duration = Duration::from_secs(3);
@@ -32,6 +37,7 @@ pub(crate) struct Telemetry {
     registry: Registry,
     pub(crate) tracer: SdkTracer,
     pub(crate) meter: Meter,
+    pub(crate) propagator: Arc<TextMapCompositePropagator>,
     pub(crate) instruments: Instruments,
 }
 
@@ -41,6 +47,8 @@ pub(crate) struct Instruments {
     pub(crate) duration: Histogram<f64>,
     pub(crate) in_flight: UpDownCounter<i64>,
     pub(crate) panics: Counter<u64>,
+    pub(crate) reloads: Counter<u64>,
+    given_up: Counter<u64>,
 }
 
 /// Makes a processor of unknown type acceptable to the provider's builder.
@@ -57,12 +65,14 @@ impl Telemetry {
             .with_service_name(name)
             .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
             .build();
-        let traces = tracer_provider(settings, extra, resource.clone())?;
         let registry = Registry::new();
-        let metrics = meter_provider(settings, &registry, resource)?;
+        let metrics = meter_provider(name, settings, &registry, resource.clone())?;
         let meter = metrics.meter(names::SCOPE);
+        let lost = meter.u64_counter(names::SPANS_LOST).with_description("Spans that no collector got").build();
+        let traces = tracer_provider(settings, extra, resource, &Losses::new(name, lost))?;
         Ok(Self {
             tracer: traces.tracer(names::SCOPE),
+            propagator: Arc::new(propagator(settings)),
             instruments: Instruments::new(&meter),
             traces,
             metrics,
@@ -71,23 +81,34 @@ impl Telemetry {
         })
     }
 
+    /// Shows what replies hold.
+    pub(crate) fn watch_memory(&self, memory: Arc<Memory>) {
+        self.meter
+            .u64_observable_gauge(names::REPLY_MEMORY)
+            .with_unit("By")
+            .with_description("Replies that are made and not sent yet")
+            .with_callback(move |gauge| gauge.observe(memory.taken() as u64, &[]))
+            .build();
+    }
+
     /// All numbers in the text format of Prometheus.
     pub(crate) fn scrape(&self) -> Result<String, prometheus::Error> {
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }
 
-    /// Sends what is left, for at most [`FLUSH`]. The SDK blocks, for metrics without a limit of its own, and a runtime would
+    /// Sends what is left, for as long as it may take but at most [`FLUSH`]. The SDK blocks, for metrics without a limit of its own, and a runtime would
     /// wait for a blocking task of its own when it ends: so this is a thread that nobody waits for longer than that.
-    pub(crate) async fn shut_down(&self) {
+    pub(crate) async fn shut_down(&self, limit: Duration) {
+        let limit = limit.min(FLUSH);
         let (traces, metrics) = (self.traces.clone(), self.metrics.clone());
         let (done, end) = oneshot::channel();
         std::thread::spawn(move || {
             // A collector that is gone must not keep a process from ending; the exporter has logged it.
-            let _ = traces.shutdown_with_timeout(FLUSH);
-            let _ = metrics.shutdown_with_timeout(FLUSH);
+            let _ = traces.shutdown_with_timeout(limit);
+            let _ = metrics.shutdown_with_timeout(limit);
             let _ = done.send(());
         });
-        let _ = tokio::time::timeout(FLUSH, end).await;
+        let _ = tokio::time::timeout(limit, end).await;
     }
 }
 
@@ -102,7 +123,20 @@ impl Instruments {
                 .build(),
             in_flight: meter.i64_up_down_counter(names::IN_FLIGHT).with_description("Calls being worked on").build(),
             panics: meter.u64_counter(names::PANICS).with_description("Calls whose handler panicked").build(),
+            reloads: meter
+                .u64_counter(names::RELOADS)
+                .with_description("Attempts to take a configuration that was read again")
+                .build(),
+            given_up: meter
+                .u64_counter(names::GIVEN_UP)
+                .with_description("Connections and replies that were given up")
+                .build(),
         }
+    }
+
+    /// Counts a connection or a reply that was given up.
+    pub(crate) fn give_up(&self, reason: &'static str) {
+        self.given_up.add(1, &[KeyValue::new(names::REASON, reason)]);
     }
 }
 
@@ -132,21 +166,27 @@ fn tracer_provider(
     settings: &TelemetrySettings,
     extra: Option<Box<dyn SpanProcessor>>,
     resource: Resource,
+    losses: &Losses,
 ) -> Result<SdkTracerProvider, Error> {
+    let off = SdkTracerProvider::builder().with_sampler(Sampler::AlwaysOff);
+    if settings.disabled {
+        return Ok(off.build());
+    }
+    let exported = settings.traces_exporter == TracesExporter::Otlp;
+    let endpoint = settings.otlp_endpoint.as_ref().filter(|_| exported);
     // Without an exporter a trace that begins here is not worth recording; a caller's decision travels on all the same.
-    let root = match (&settings.otlp_endpoint, &extra) {
+    let root = match (endpoint, &extra) {
         (None, None) => Sampler::AlwaysOff,
         _ => Sampler::TraceIdRatioBased(settings.sampling_ratio),
     };
-    let mut builder =
-        SdkTracerProvider::builder().with_resource(resource).with_sampler(Sampler::ParentBased(Box::new(root)));
-    if let Some(endpoint) = &settings.otlp_endpoint {
+    let mut builder = off.with_resource(resource).with_sampler(Sampler::ParentBased(Box::new(root)));
+    if let Some(endpoint) = endpoint {
         let exporter = opentelemetry_otlp::SpanExporter::builder()
             .with_tonic()
             .with_endpoint(endpoint)
             .build()
             .map_err(|error| Error::config(ENDPOINT, error))?;
-        builder = builder.with_batch_exporter(exporter);
+        builder = builder.with_span_processor(losses.batched(exporter));
     }
     if let Some(processor) = extra {
         builder = builder.with_span_processor(Boxed(processor));
@@ -155,22 +195,33 @@ fn tracer_provider(
 }
 
 fn meter_provider(
+    name: &'static str,
     settings: &TelemetrySettings,
     registry: &Registry,
     resource: Resource,
 ) -> Result<SdkMeterProvider, Error> {
+    let builder = SdkMeterProvider::builder().with_resource(resource);
+    if settings.disabled {
+        return Ok(builder.build());
+    }
     let prometheus = opentelemetry_prometheus::exporter()
         .with_registry(registry.clone())
         .build()
         .map_err(|error| Error::Telemetry(error.to_string()))?;
-    let mut builder = SdkMeterProvider::builder().with_resource(resource).with_reader(prometheus);
+    let mut builder = builder.with_reader(prometheus);
     if let Some(endpoint) = &settings.otlp_endpoint {
         let exporter = opentelemetry_otlp::MetricExporter::builder()
             .with_tonic()
             .with_endpoint(endpoint)
             .build()
             .map_err(|error| Error::config(ENDPOINT, error))?;
-        builder = builder.with_periodic_exporter(exporter);
+        builder = builder.with_periodic_exporter(export::reported(name, exporter));
     }
     Ok(builder.build())
+}
+
+fn propagator(settings: &TelemetrySettings) -> TextMapCompositePropagator {
+    let travels = settings.propagators.contains(&Propagator::TraceContext);
+    let form = || Box::new(TraceContextPropagator::new()) as Box<dyn TextMapPropagator + Send + Sync>;
+    TextMapCompositePropagator::new(travels.then(form).into_iter().collect())
 }

@@ -49,22 +49,20 @@ impl Fixture {
             .map_err(|error| format!("request.json: {error}"))
     }
 
-    /// The service's configuration, with what this fixture changes in it.
-    pub(crate) fn config(&self, common: &str) -> Result<Table, String> {
-        let parse = |text: &str| text.parse::<Table>().map_err(|error| format!("config.toml: {error}"));
-        let mut config = parse(common)?;
-        merge(&mut config, parse(&fs::read_to_string(self.folder.join("config.toml")).unwrap_or_default())?);
+    /// The service's configuration: the given parts, and what this fixture changes in them.
+    pub(crate) fn config(&self, parts: &[&str]) -> Result<Table, String> {
+        let own = fs::read_to_string(self.folder.join("config.toml")).unwrap_or_default();
+        let mut config = Table::new();
+        for part in parts.iter().copied().chain([&*own]) {
+            merge(&mut config, part.parse().map_err(|error: toml::de::Error| format!("config.toml: {error}"))?);
+        }
         Ok(config)
     }
 
-    /// The call's deadline, if it has one.
-    pub(crate) fn timeout(&self) -> Option<Duration> {
-        self.seconds("timeout")
-    }
-
     /// How long the upstream takes for its first answer.
-    pub(crate) fn delay(&self) -> Duration {
-        self.seconds("delay").unwrap_or_default()
+    pub(crate) fn delay(&self) -> Result<Duration, String> {
+        let text = fs::read_to_string(self.folder.join("delay")).unwrap_or_else(|_| "0".to_owned());
+        text.trim().parse().map(Duration::from_secs_f64).map_err(|error| format!("delay: {error}"))
     }
 
     /// What the upstream answers, in order.
@@ -140,13 +138,6 @@ impl Fixture {
             Ok(recorded) => text::difference(&recorded, got).map(|text| format!("{name} {text}")),
             Err(error) => Some(format!("{name}: {error}")),
         }
-    }
-
-    fn seconds(&self, name: &str) -> Option<Duration> {
-        let text = fs::read_to_string(self.folder.join(name)).ok()?;
-        Some(Duration::from_secs_f64(
-            text.trim().parse().unwrap_or_else(|_| panic!("{}/{name}: not a number", self.name())),
-        ))
     }
 }
 

@@ -9,7 +9,7 @@
 //! - `reply.json`: the reply in proto3 JSON, or `{"error": ...}`;
 //! - `unreadable`: the fields that the reply names as unreadable; it names none where the file is absent;
 //! - `config.toml`: what this fixture changes in the service's configuration;
-//! - `timeout` and `delay`: the call's deadline, and what the upstream waits before its first answer, in seconds.
+//! - `delay`: how many seconds the upstream waits before its first answer.
 //!
 //! The folder `login/` is the exchange that opens the session of each fresh service; a fixture's own
 //! `sent-login.http` and `received-login.http` take its place. With `UPDATE=1` the files `sent*.http`, `reply.json` and
@@ -36,6 +36,9 @@ use upstream::Upstream;
 
 /// Services that run side by side: enough to hide those that wait, few enough that none is starved.
 const AT_A_TIME: usize = 8;
+
+/// A process for this machine alone, on any free port.
+const CHASSIS: &str = "server.listen = \"127.0.0.1:0\"\ncallers.mode = \"open\"\n";
 
 /// Where a service under test finds its upstream and its secrets.
 #[derive(Debug)]
@@ -130,21 +133,14 @@ async fn play<P: Program>(
     config: fn(&Setup) -> String,
 ) -> Result<(), String> {
     let failed = |text: String| format!("{}: {text}", fixture.name());
-    let upstream = Arc::new(Upstream::open(fixture.answers().map_err(failed)?, fixture.delay()).await.map_err(failed)?);
+    let delay = fixture.delay().map_err(failed)?;
+    let upstream = Upstream::open(fixture.answers().map_err(failed)?, delay).await.map_err(failed)?;
     let secrets = tempfile::tempdir().map_err(|error| failed(error.to_string()))?;
     let setup = Setup { url: upstream.url(), secrets: secrets.path().to_owned() };
-    let mut table = fixture.config(&config(&setup)).map_err(failed)?;
-    let chassis = toml::toml! {
-        [server]
-        listen = "127.0.0.1:0"
-        announce_seconds = 0
-        [callers]
-        mode = "open"
-    };
-    table.extend(chassis);
+    let table = fixture.config(&[CHASSIS, &config(&setup)]).map_err(failed)?;
     let running = chassis::start::<P>(table).await.map_err(|error| failed(error.to_string()))?;
     let request = fixture.request(&method).map_err(failed)?;
-    let answer = remote::call(running.grpc_addr(), &method, request, fixture.timeout()).await.map_err(failed)?;
+    let answer = remote::call(running.grpc_addr(), &method, request).await.map_err(failed)?;
     running.drain().await;
     let sent = upstream.close();
     let result = if fixture::is_update() { fixture.update(&sent, &answer) } else { fixture.compare(&sent, &answer) };

@@ -1,6 +1,6 @@
 //! Calls a service by its descriptors, as a client in any language would.
 
-use std::{net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
 
 use prost::Message;
 use prost_reflect::{DynamicMessage, MessageDescriptor, MethodDescriptor};
@@ -29,7 +29,6 @@ pub(crate) async fn call(
     address: SocketAddr,
     method: &MethodDescriptor,
     message: DynamicMessage,
-    timeout: Option<Duration>,
 ) -> Result<Answer, String> {
     let endpoint = Endpoint::from_shared(format!("http://{address}")).map_err(|error| error.to_string())?;
     let channel = endpoint.connect().await.map_err(|error| error.to_string())?;
@@ -37,11 +36,7 @@ pub(crate) async fn call(
     client.ready().await.map_err(|error| error.to_string())?;
     let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
     let path = path.parse().map_err(|error: http::uri::InvalidUri| error.to_string())?;
-    let mut request = Request::new(message);
-    if let Some(timeout) = timeout {
-        request.set_timeout(timeout);
-    }
-    match client.unary(request, path, Dynamic(method.output())).await {
+    match client.unary(Request::new(message), path, Dynamic(method.output())).await {
         Ok(response) => reply(&response),
         Err(status) => Ok(Answer { json: json!({ "error": error(&status) }), unreadable: String::new() }),
     }
@@ -127,6 +122,8 @@ impl Decoder for Dynamic {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use tonic::Code;
     use tonic_types::ErrorDetails;
 

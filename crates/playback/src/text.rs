@@ -55,16 +55,25 @@ pub(crate) fn difference(expected: &[u8], got: &[u8]) -> Option<String> {
             (Some(left), Some(right)) if left == right => {}
             (None, None) => break,
             (left, right) => {
-                let show = |line: Option<&str>| line.map_or("(end of file)".to_owned(), |line| format!("{line:?}"));
-                return Some(format!(
-                    "differs in line {number}\n  recorded {}\n  got      {}",
-                    show(left),
-                    show(right)
-                ));
+                let (recorded, got) = excerpts(left, right);
+                return Some(format!("differs in line {number}\n  recorded {recorded}\n  got      {got}"));
             }
         }
     }
     Some("differs in bytes that are not text".to_owned())
+}
+
+/// Two lines from a little before the first character in which they differ: some are very long.
+fn excerpts(left: Option<&str>, right: Option<&str>) -> (String, String) {
+    const BEFORE: usize = 60;
+    const LENGTH: usize = 160;
+    let pairs = left.unwrap_or("").chars().zip(right.unwrap_or("").chars());
+    let start = pairs.take_while(|(left, right)| left == right).count().saturating_sub(BEFORE);
+    let excerpt = |line: Option<&str>| match line {
+        Some(line) => format!("{:?}", line.chars().skip(start).take(LENGTH).collect::<String>()),
+        None => "(end of file)".to_owned(),
+    };
+    (excerpt(left), excerpt(right))
 }
 
 #[cfg(test)]
@@ -90,6 +99,9 @@ mod tests {
         assert_eq!(difference(b"a\nb", b"a\nb"), None);
         let shown = difference(b"a\nb\nc", b"a\nx\nc").unwrap();
         assert_eq!(shown, "differs in line 2\n  recorded \"b\"\n  got      \"x\"");
+        let (long, other) = ("=".repeat(1000) + "abc", "=".repeat(1000) + "axc");
+        let shown = difference(long.as_bytes(), other.as_bytes()).unwrap();
+        assert!(shown.contains("=abc\"") && shown.contains("=axc\"") && shown.len() < 300, "{shown}");
         assert!(difference(b"a", b"a\n").unwrap().contains("recorded (end of file)"));
         assert_eq!(difference(b"\xff", b"\xfe").unwrap(), "differs in bytes that are not text");
     }

@@ -1,6 +1,9 @@
 //! `ispbridge up`: the suite until somebody stops it.
 
-use std::{io, process::ExitCode};
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -21,7 +24,8 @@ pub(crate) async fn run(arguments: &UpArguments) -> ExitCode {
         Ok(suite) => suite,
         Err(error) => return fail(&advice(&error)),
     };
-    println!("{}", welcome(&suite));
+    // Whoever closed the output still has the suite.
+    let _ = writeln!(io::stdout(), "{}", welcome(&suite));
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}

@@ -4,10 +4,14 @@
 
 #[path = "main/aex.rs"]
 mod aex;
+#[path = "main/azotel.rs"]
+mod azotel;
 #[path = "main/caller.rs"]
 mod caller;
 #[path = "main/command_line.rs"]
 mod command_line;
+#[path = "main/freeside.rs"]
+mod freeside;
 #[path = "main/refusals.rs"]
 mod refusals;
 #[path = "main/running.rs"]

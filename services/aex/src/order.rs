@@ -8,7 +8,7 @@ use tonic::Request;
 
 use crate::{
     contract::{
-        CreateServiceRequest, CreateServiceResponse, GetServiceRequest, GetServiceResponse, ListCustomersRequest,
+        self, CreateServiceRequest, CreateServiceResponse, GetServiceRequest, GetServiceResponse, ListCustomersRequest,
         ListCustomersResponse, ListWorkOrdersRequest, ListWorkOrdersResponse, order_service_server::OrderService,
     },
     upstream::CREATE_SERVICE,

@@ -111,7 +111,8 @@ fn fault(operation: &str, reply: &HttpReply, arena: &Bump) -> Fault {
     let to_login = status == 302 && reply.header(header::LOCATION).ends_with("/auth/login");
     let by_status = || reply.status_fault().unwrap_or_else(|| Fault::unreadable("an unexpected status"));
     let Ok(body) = json::parse(&reply.body, arena) else {
-        return if to_login { Fault::upstream_auth("redirected to the login page") } else { by_status() };
+        let at_the_door = || reply.door_fault().unwrap_or_else(by_status);
+        return if to_login { Fault::upstream_auth("redirected to the login page") } else { at_the_door() };
     };
     let errors = body.get("errors").unwrap_or(Node::Null);
     let text = words(body);

@@ -52,6 +52,13 @@ impl Program for Azotel {
     const NAME: &'static str = "ispbridge-azotel";
     type Config = config::Config;
 
+    fn check(config: &config::Config) -> Result<(), Error> {
+        config.accounts.iter().try_for_each(|(alias, account)| {
+            let checked = account.transport.http.check(&account.base_url);
+            checked.map_err(|problem| Error::config(format!("accounts.{alias}"), problem))
+        })
+    }
+
     async fn build(config: config::Config, process: &Process) -> Result<Surface, Error> {
         let upstream = upstream::connect(config, process)?;
         Ok(Surface::new()

@@ -192,7 +192,7 @@ fn texts<'t>(node: Node<'t>, arena: &'t Bump) -> Node<'t> {
 
 /// Faults come with status 500 and a SOAP body, so the body is read first.
 fn soap_value<'t>(function: &str, reply: &'t HttpReply, arena: &'t Bump) -> Result<Node<'t>, Fault> {
-    let by_status = reply.status_fault();
+    let by_status = reply.door_fault();
     if let Some(fault) = by_status.filter(|fault| fault.http_status() != Some(500)) {
         return Err(fault);
     }
@@ -209,13 +209,12 @@ fn soap_value<'t>(function: &str, reply: &'t HttpReply, arena: &'t Bump) -> Resu
 fn json_value<'t>(function: &str, reply: &'t HttpReply, arena: &'t Bump) -> Result<Node<'t>, Fault> {
     let body = json::parse(&reply.body, arena).map_err(Fault::unreadable);
     let result = |body: Node<'t>| body.get("result");
-    let Some(fault) = reply.status_fault() else {
+    let Some(fault) = reply.door_fault() else {
         return result(body?).ok_or_else(|| Fault::unreadable("the reply has no result"));
     };
     let said = body.ok().and_then(result).and_then(|said| said.scalar());
     Err(match (fault.kind(), said) {
-        (Kind::FailedPrecondition | Kind::NotFound, Some(text)) => refusal(function, text.trim()),
-        (Kind::NotFound, None) => Fault::rejected(Kind::Unimplemented, "UPSTREAM_LACKS_METHOD", "not found"),
+        (Kind::FailedPrecondition, Some(text)) => refusal(function, text.trim()),
         (_, Some(text)) => fault.with_upstream_message(text),
         (_, None) => fault,
     })

@@ -21,6 +21,7 @@ use contract::{
     missing_docs,
     unreachable_pub,
     clippy::all,
+    clippy::too_many_lines,
     clippy::unwrap_used,
     reason = "generated from proto/, documented there"
 )]
@@ -40,6 +41,13 @@ pub struct Freeside;
 impl Program for Freeside {
     const NAME: &'static str = "ispbridge-freeside";
     type Config = config::Config;
+
+    fn check(config: &config::Config) -> Result<(), Error> {
+        config.accounts.iter().try_for_each(|(alias, account)| {
+            let checked = account.transport.check(&account.base_url);
+            checked.map_err(|problem| Error::config(format!("accounts.{alias}"), problem))
+        })
+    }
 
     async fn build(config: config::Config, process: &Process) -> Result<Surface, Error> {
         let upstream = upstream::connect(config, process)?;

@@ -76,7 +76,7 @@ impl Provider for Freeside {
     }
 
     fn reply<'t>(&self, _operation: &str, reply: &'t HttpReply, arena: &'t Bump) -> Result<Node<'t>, Fault> {
-        if let Some(fault) = reply.status_fault() {
+        if let Some(fault) = reply.door_fault() {
             return Err(fault);
         }
         let text = reply.text_in(arena)?;

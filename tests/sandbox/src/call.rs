@@ -1,5 +1,7 @@
 //! What an upstream reads and writes, without the connection.
 
+use std::net::IpAddr;
+
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
@@ -10,6 +12,8 @@ pub(crate) struct Call {
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) query: String,
+    /// Address of the caller.
+    pub(crate) peer: IpAddr,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
     /// Whether the reply is to follow the document's sample where the real behaviour differs.

@@ -13,7 +13,7 @@ pub(crate) fn epoch() -> i64 {
 
 /// The moment as AEx prints it: `2024-10-17 13:42:49 +0200`, South African time.
 pub(crate) fn south_african(epoch: i64) -> String {
-    format!("{} +0200", plain(epoch + TWO_HOURS))
+    format!("{} +0200", moment(epoch + TWO_HOURS))
 }
 
 /// The day as AEx begins its work order references: `20241016`.
@@ -27,7 +27,8 @@ pub(crate) fn day(epoch: i64) -> String {
     format!("{year:04}-{month:02}-{day:02}")
 }
 
-fn plain(epoch: i64) -> String {
+/// The moment as `2024-10-17 13:42:49`.
+pub(crate) fn moment(epoch: i64) -> String {
     let second = epoch.rem_euclid(DAY);
     format!("{} {:02}:{:02}:{:02}", day(epoch), second / 3600, second / 60 % 60, second % 60)
 }

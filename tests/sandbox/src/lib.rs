@@ -2,7 +2,7 @@
 //!
 //! Written from the providers' documents and from recorded traffic of the libraries behind them; it shares no codec
 //! with the bridge, or both would make the same mistake. Everything it knows about a provider is in that provider's
-//! module: `aex` (REST), `freeside` (XML-RPC), `azotel` (SOAP).
+//! module: `aex` (REST), `freeside` (XML-RPC), `azotel` (SOAP and REST).
 //!
 //! Under `/_sandbox/` each port also takes orders: `POST /_sandbox/faults`, `DELETE /_sandbox/faults`,
 //! `POST /_sandbox/reset`, `GET /_sandbox/requests`. [`Sandbox`] offers the same to a test in the same process.
@@ -13,6 +13,7 @@ mod call;
 mod clock;
 mod control;
 mod freeside;
+mod perl;
 mod server;
 mod soap;
 mod xml;
@@ -51,7 +52,7 @@ pub enum Provider {
     Aex,
     /// Freeside, XML-RPC.
     Freeside,
-    /// Azotel SIMPLer, SOAP.
+    /// Azotel SIMPLer, SOAP and REST.
     Azotel,
 }
 

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use ispbridge_sandbox::{Config, Credentials, Sandbox};
 
-/// Stand-in upstreams of ispbridge: AEx (REST), Freeside (XML-RPC), Azotel (SOAP).
+/// Stand-in upstreams of ispbridge: AEx (REST), Freeside (XML-RPC), Azotel (SOAP, REST).
 #[derive(Parser)]
 #[command(version)]
 struct Flags {
@@ -67,7 +67,7 @@ async fn main() -> ExitCode {
 async fn run(sandbox: Sandbox) -> ExitCode {
     println!("aex       http://{}", sandbox.aex());
     println!("freeside  http://{}/selfservice/xmlrpc.cgi", sandbox.freeside());
-    println!("azotel    http://{}/API/operatorapi.pl", sandbox.azotel());
+    println!("azotel    http://{}/API/operatorapi.pl, JSON at /restapi/API/", sandbox.azotel());
     interrupted().await;
     sandbox.stop().await;
     ExitCode::SUCCESS

@@ -1,6 +1,7 @@
 //! One accept loop per upstream, on hyper alone: a misbehaving upstream must be able to reach its own socket.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -71,20 +72,20 @@ impl Host {
 pub(crate) async fn serve(listener: TcpListener, host: Arc<Host>) {
     let mut connections = JoinSet::new();
     loop {
-        let Ok((stream, _)) = listener.accept().await else {
+        let Ok((stream, peer)) = listener.accept().await else {
             // Out of file descriptors: wait for some to come back instead of spinning.
             tokio::time::sleep(Duration::from_millis(20)).await;
             continue;
         };
         while connections.try_join_next().is_some() {}
-        connections.spawn(converse(stream, Arc::clone(&host)));
+        connections.spawn(converse(stream, peer.ip(), Arc::clone(&host)));
     }
 }
 
-async fn converse(stream: TcpStream, host: Arc<Host>) {
+async fn converse(stream: TcpStream, peer: IpAddr, host: Arc<Host>) {
     let (end, ended) = oneshot::channel();
     let lever: Lever = Arc::new(Mutex::new(Some(end)));
-    let service = service_fn(move |request| Box::pin(exchange(request, Arc::clone(&host), Arc::clone(&lever))));
+    let service = service_fn(move |request| Box::pin(exchange(request, peer, Arc::clone(&host), Arc::clone(&lever))));
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).title_case_headers(true);
     let mut connection = builder.serve_connection(TokioIo::new(stream), service);
@@ -112,6 +113,7 @@ async fn finish(mut stream: TcpStream, ending: Ending) {
 
 async fn exchange(
     request: Request<Incoming>,
+    peer: IpAddr,
     host: Arc<Host>,
     lever: Lever,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
@@ -123,6 +125,7 @@ async fn exchange(
         method: head.method.to_string(),
         path: head.uri.path().to_owned(),
         query: head.uri.query().unwrap_or_default().to_owned(),
+        peer,
         headers: head.headers,
         body: body.to_bytes(),
         as_printed: false,

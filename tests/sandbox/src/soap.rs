@@ -2,11 +2,10 @@
 
 mod autotype;
 
-use std::collections::BTreeMap;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::perl::{Arguments, Perl};
 use crate::xml::{self, Element};
 use autotype::guess;
 
@@ -20,45 +19,12 @@ const HEAD: &str = concat!(
 );
 const FOOT: &str = "</soap:Body></soap:Envelope>";
 
-/// What a Perl program returns.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Perl {
-    Text(String),
-    Undef,
-    Hash(Vec<(&'static str, Perl)>),
-    Array(Vec<Perl>),
-}
-
 /// A call: the method, the namespace that names its class, and the hash it was given.
 #[derive(Debug)]
 pub(crate) struct Invocation {
     pub(crate) method: String,
     pub(crate) namespace: String,
     pub(crate) arguments: Arguments,
-}
-
-/// The hash of a call; an array is several values, what is absent reads as empty.
-#[derive(Debug, Default)]
-pub(crate) struct Arguments(BTreeMap<String, Vec<String>>);
-
-impl Perl {
-    pub(crate) fn text(text: impl Into<String>) -> Self {
-        Self::Text(text.into())
-    }
-}
-
-impl Arguments {
-    pub(crate) fn get(&self, name: &str) -> &str {
-        self.0.get(name).and_then(|values| values.first()).map(String::as_str).unwrap_or_default()
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.keys().map(|name| (name.as_str(), self.get(name)))
-    }
-
-    pub(crate) fn all(&self, name: &str) -> &[String] {
-        self.0.get(name).map(Vec::as_slice).unwrap_or_default()
-    }
 }
 
 /// Reads an envelope; the complaint is for people.
@@ -74,25 +40,16 @@ pub(crate) fn read(body: &[u8]) -> Result<Invocation, String> {
 
 /// One hash, or a flat list of names and values; parameters with names of their own lose them, as in SOAP::Lite.
 fn arguments(parameters: &[Element]) -> Arguments {
-    let mut hash = BTreeMap::new();
     match parameters {
         [one] if one.xsi_type() == "Map" => {
-            for item in &one.children {
-                if let (Some(key), Some(value)) = (item.child("key"), item.child("value")) {
-                    hash.insert(scalar(key), values(value));
-                }
-            }
+            let pairs = one.children.iter().filter_map(|item| Some((item.child("key")?, item.child("value")?)));
+            pairs.map(|(key, value)| (scalar(key), values(value))).collect()
         }
         [one] if !one.children.is_empty() => {
-            hash.extend(one.children.iter().map(|child| (child.name.clone(), values(child))));
+            one.children.iter().map(|child| (child.name.clone(), values(child))).collect()
         }
-        list => {
-            for pair in list.chunks(2) {
-                hash.insert(scalar(&pair[0]), pair.get(1).map(values).unwrap_or_default());
-            }
-        }
+        list => list.chunks(2).map(|pair| (scalar(&pair[0]), pair.get(1).map(values).unwrap_or_default())).collect(),
     }
-    Arguments(hash)
 }
 
 fn values(element: &Element) -> Vec<String> {
@@ -102,12 +59,18 @@ fn values(element: &Element) -> Vec<String> {
     vec![scalar(element)]
 }
 
+/// A value as SOAP::Lite hands it to the method: booleans are 1 and 0, base64 is decoded, the rest is text.
 fn scalar(element: &Element) -> String {
-    if !matches!(element.xsi_type(), "base64Binary" | "base64") {
-        return element.text.clone();
+    match (element.xsi_type(), element.text.trim()) {
+        ("boolean", "true") => return "1".to_owned(),
+        ("boolean", "false") => return "0".to_owned(),
+        ("base64Binary" | "base64", _) => {}
+        _ => return element.text.clone(),
     }
     let compact: String = element.text.split_whitespace().collect();
-    String::from_utf8_lossy(&STANDARD.decode(compact).unwrap_or_default()).into_owned()
+    let bytes = STANDARD.decode(compact).unwrap_or_default();
+    // Perl sends the bytes it has: UTF-8, or Latin-1 where no wide letter made it change over.
+    String::from_utf8(bytes).unwrap_or_else(|error| error.as_bytes().iter().copied().map(char::from).collect())
 }
 
 /// Writes the answer of a method; `symbol` numbers the generated element name.
@@ -137,6 +100,7 @@ fn write(out: &mut String, name: &str, value: &Perl) {
     match value {
         Perl::Undef => out.push_str(&format!(r#"<{name} xsi:nil="true" />"#)),
         Perl::Text(text) => write_scalar(out, name, text),
+        Perl::Number(number) => write_scalar(out, name, &number.to_string()),
         Perl::Hash(members) if members.is_empty() => out.push_str(&format!("<{name} />")),
         Perl::Hash(members) => {
             out.push_str(&format!("<{name}>"));
@@ -172,6 +136,7 @@ fn write_array(out: &mut String, name: &str, items: &[Perl]) {
 fn common_type(items: &[Perl]) -> &'static str {
     let mut kinds = items.iter().map(|item| match item {
         Perl::Text(text) => guess(text),
+        Perl::Number(number) => guess(&number.to_string()),
         _ => "anyType",
     });
     let first = kinds.next().unwrap_or("anyType");
@@ -189,11 +154,11 @@ mod tests {
     #[test]
     fn writes_a_hash_as_the_recording_of_one() {
         let items = vec![Perl::text("x"), Perl::text("y")];
-        let hash = Perl::Hash(vec![
+        let hash = Perl::hash([
             ("id", Perl::text("27904")),
             ("list", Perl::Array(items)),
             ("empty", Perl::text("")),
-            ("nested", Perl::Hash(vec![("a", Perl::text("1")), ("b", Perl::text("two"))])),
+            ("nested", Perl::hash([("a", Perl::text("1")), ("b", Perl::text("two"))])),
             ("undef", Perl::Undef),
         ]);
         let mut out = String::new();

@@ -4,6 +4,7 @@
 
 mod aex;
 mod azotel;
+mod azotel_functions;
 mod freeside;
 mod misbehaviour;
 mod peers;

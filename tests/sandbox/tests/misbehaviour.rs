@@ -94,3 +94,16 @@ async fn credentials_are_an_instances_own() {
 async fn order(address: SocketAddr, line: &str, body: &str) -> Reply {
     send(address, line, "Content-Type: application/json\r\n", body).await.unwrap()
 }
+
+#[tokio::test]
+async fn azotels_rest_door_misbehaves_by_the_same_names() {
+    let sandbox = sandbox().await;
+    let body = r#"{"api_username":"apiuser","api_password":"apipass","name":"J","nickname":"J","invoicingid":"J"}"#;
+    let ask = || send(sandbox.azotel(), "POST /restapi/API/addCustomer", "", body);
+    sandbox.fault(Provider::Azotel, Fault::once("addCustomer", Kind::Http500 { after_commit: true }));
+    let crashed = ask().await.unwrap();
+    assert_eq!((crashed.status, crashed.header("content-type")), (500, Some("text/html;charset=utf-8")));
+    sandbox.fault(Provider::Azotel, Fault::once("/restapi/API/addCustomer", Kind::ResetAfterCommit));
+    assert_eq!((ask().await.unwrap_err().kind(), executed(&sandbox)), (ErrorKind::ConnectionReset, 2));
+    assert_eq!(ask().await.unwrap().json()["result"], "OK:103");
+}

@@ -67,6 +67,28 @@ pub enum ClientError {
     /// The TLS or proxy settings do not work.
     #[error("transport: {0}")]
     Transport(String),
+    /// A number of seconds that no timeout can have.
+    #[error("transport.{0} must be more than 0 and at most 3600")]
+    Seconds(&'static str),
+}
+
+impl Transport {
+    /// Says what is wrong with these settings for an upstream at `base`, without touching the network.
+    ///
+    /// # Errors
+    /// [`ClientError`] naming the key.
+    pub fn check(&self, base: &BaseUrl) -> Result<(), ClientError> {
+        let timeouts = [
+            ("connect_seconds", self.connect_seconds),
+            ("first_byte_seconds", self.first_byte_seconds),
+            ("idle_seconds", self.idle_seconds),
+            ("pool_idle_seconds", self.pool_idle_seconds),
+        ];
+        if let Some((key, _)) = timeouts.into_iter().find(|(_, seconds)| !(*seconds > 0.0 && *seconds <= 3600.0)) {
+            return Err(ClientError::Seconds(key));
+        }
+        Ok(base.check_private(self.allow_private)?)
+    }
 }
 
 impl Client {
@@ -75,7 +97,7 @@ impl Client {
     /// # Errors
     /// [`ClientError`] when the address is private and that is not allowed, or TLS cannot be set up.
     pub fn new(base: &BaseUrl, transport: &Transport) -> Result<Self, ClientError> {
-        base.check_private(transport.allow_private)?;
+        transport.check(base)?;
         let idle = if transport.keep_alive { 8 } else { 0 };
         Ok(Client { pooled: build(transport, idle)?, fresh: build(transport, 0)?, transport: transport.clone() })
     }

@@ -84,6 +84,18 @@ impl HttpReply {
         Some(fault.with_http_status(status).with_retry_after(self.retry_after()))
     }
 
+    /// As [`Self::status_fault`], for replies that do not speak the upstream's own wire: nothing found is then the
+    /// account's address, never what was asked for.
+    #[must_use]
+    pub fn door_fault(&self) -> Option<Fault> {
+        let fault = self.status_fault()?;
+        if fault.kind() != Kind::NotFound {
+            return Some(fault);
+        }
+        let message = "nothing answers at the account's address; mend the account's base_url";
+        Some(fault.reclassified(Kind::FailedPrecondition, "UPSTREAM_ADDRESS", message))
+    }
+
     fn redirected(&self) -> Fault {
         let target = url::Url::parse(self.header(header::LOCATION)).ok();
         let host = target.as_ref().and_then(url::Url::host_str).unwrap_or("the same host").to_owned();
@@ -125,6 +137,14 @@ mod tests {
             assert_eq!((fault.kind(), fault.outcome(), fault.http_status()), (kind, outcome, Some(status)));
         }
         assert!(reply(204, &[], "").status_fault().is_none());
+    }
+
+    #[test]
+    fn nothing_at_the_door_is_not_a_missing_record() {
+        let fault = reply(404, &[], "<html/>").door_fault().unwrap();
+        assert_eq!((fault.kind(), fault.reason()), (Kind::FailedPrecondition, "UPSTREAM_ADDRESS"));
+        assert_eq!(reply(503, &[], "").door_fault().unwrap().kind(), Kind::Unavailable);
+        assert!(reply(200, &[], "").door_fault().is_none());
     }
 
     #[test]

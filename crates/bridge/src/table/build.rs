@@ -124,15 +124,29 @@ impl Builder<'_> {
             None => self.default_format(&kind).map_err(named)?,
         };
         check_format(&format, shape, &kind).map_err(named)?;
+        if let (Format::Keyed(key), ProtoKind::Message(item)) = (&format, field.kind())
+            && item.get_field_by_name(key).is_none()
+        {
+            return Err(named(format!("{} has no field {key}", item.name())));
+        }
+        let key: Box<str> = word.name.as_deref().unwrap_or(field.name()).into();
+        let entry = match field.kind() {
+            ProtoKind::Message(entry) if shape == Shape::Map => {
+                let (_, kind) = self.kind(&entry.map_entry_value_field(), direction)?;
+                Some(Box::new(map_value(field.name(), key.clone(), kind, format.clone())))
+            }
+            _ => None,
+        };
         let behaves = direction == Direction::Request && self.is_required(field);
         Ok(Field {
             number: field.number(),
             name: field.name().into(),
-            key: word.name.as_deref().unwrap_or(field.name()).into(),
+            key,
             kind,
             shape,
             format,
             required: word.required.unwrap_or(behaves),
+            entry,
         })
     }
 
@@ -210,6 +224,11 @@ impl Builder<'_> {
         let Value::List(behaviors) = &*options.get_extension(&extension) else { return false };
         behaviors.iter().any(|behavior| behavior.as_enum_number() == Some(REQUIRED))
     }
+}
+
+/// The second field of a map's entries.
+fn map_value(name: &str, key: Box<str>, kind: Kind, format: Format) -> Field {
+    Field { number: 2, name: name.into(), key, kind, shape: Shape::One, format, required: false, entry: None }
 }
 
 fn check_format(format: &Format, shape: Shape, kind: &Kind) -> Result<(), String> {

@@ -23,6 +23,9 @@ pub(super) fn date_from_message(bytes: &[u8]) -> Result<civil::Date, &'static st
 
 /// Reads an encoded `google.type.DateTime` without an offset.
 pub(super) fn date_time_from_message(bytes: &[u8]) -> Result<civil::DateTime, &'static str> {
+    if Fields(bytes).any(|(number, _)| number > 7) {
+        return Err("must not have an offset or a time zone: the upstream's times have none");
+    }
     let [year, month, day, hour, minute, second, nanos] = numbers(bytes);
     let time = time(hour, minute, second, nanos);
     let date = date(year, month, day);
@@ -46,7 +49,11 @@ fn numbers(bytes: &[u8]) -> [i64; 7] {
     values
 }
 
+/// A date of the years that four digits can write; year 0 is protobuf's word for "no year".
 fn date(year: i64, month: i64, day: i64) -> Option<civil::Date> {
+    if year < 1 {
+        return None;
+    }
     civil::Date::new(year.try_into().ok()?, month.try_into().ok()?, day.try_into().ok()?).ok()
 }
 

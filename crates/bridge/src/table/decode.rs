@@ -10,12 +10,12 @@ use prost::{Message, Name};
 use super::{
     EnumTable, Field, Format, Kind, Path, Shape, Table, Tables, array, calendar,
     protobuf::{put_bytes, put_double, put_float, put_message, put_uint},
+    structure::{put_element_node, put_element_text, put_struct, put_structure},
 };
 use crate::{
     node::{Entry, Node},
     problem::Problem,
     wire::json,
-    xml::{document::Limits, simple},
 };
 
 /// A reply in our words, and what was wrong with it.
@@ -37,9 +37,13 @@ impl Tables {
     pub fn decode<R: Message + Name + Default>(&self, reply: Node<'_>) -> Decoded<R> {
         let table = self.replies.get(R::NAME).expect("a reply of this contract");
         let mut decoder = Decoder { tables: self, unreadable: Vec::new(), missing: Vec::new() };
-        let mut bytes = Vec::with_capacity(1024);
+        let mut bytes = Vec::with_capacity(4096);
         decoder.message(&self.tables[*table], reply, &Path::ROOT, &mut bytes);
-        let message = R::decode(bytes.as_slice()).expect("the interpreter writes the message's own fields");
+        let message = R::decode(bytes.as_slice()).unwrap_or_else(|_| {
+            // Only a contract whose messages contain themselves gets here: the rest has its bounds.
+            decoder.missing.push(Problem::new("reply", "is nested more deeply than protobuf allows"));
+            R::default()
+        });
         Decoded { message, unreadable: decoder.unreadable, missing: decoder.missing }
     }
 }
@@ -53,40 +57,55 @@ struct Decoder<'p> {
 type Out = Vec<u8>;
 
 impl Decoder<'_> {
-    fn message(&mut self, table: &Table, node: Node<'_>, path: &Path<'_>, out: &mut Out) {
+    /// Reads a record; false if something in it cannot be read and it has no `extra_fields` to keep that.
+    fn message(&mut self, table: &Table, node: Node<'_>, path: &Path<'_>, out: &mut Out) -> bool {
         if let Some(whole) = table.whole {
-            self.field(&table.fields[whole], node, path, out);
-            return;
+            return self.field(&table.fields[whole], node, path, out);
         }
         let entries = if let Node::Map(entries) = node { entries } else { &[] };
-        let mut extra: Vec<Entry<'_>> = Vec::new();
-        let mut rest: Vec<Entry<'_>> = Vec::new();
+        let (mut extra, mut rest): (Vec<Entry<'_>>, Vec<Entry<'_>>) = Default::default();
+        let mut required_read = Vec::new();
+        let mut readable = true;
         for &(key, value) in entries {
-            if let Some(&index) = table.by_key.get(key) {
-                if !self.field(&table.fields[index], value, path, out) {
-                    extra.push((key, value));
+            let start = out.len();
+            let (index, read) = match table.place(key) {
+                Place::Field(index) => (index, self.field(&table.fields[index], value, path, out)),
+                Place::Entry(index, key) => (index, self.map_entry(&table.fields[index], key, value, path, out)),
+                Place::Rest => {
+                    rest.push((key, value));
+                    continue;
                 }
-            } else if let Some((prefix, index)) = table.prefixed.iter().find(|(prefix, _)| key.starts_with(&**prefix)) {
-                self.map_entry(&table.fields[*index], &key[prefix.len()..], value, path, out);
-            } else if table.rest.is_some() {
-                rest.push((key, value));
-            } else {
+                Place::Extra => {
+                    extra.push((key, value));
+                    continue;
+                }
+            };
+            if !read {
+                readable = false;
                 extra.push((key, value));
             }
+            if table.fields[index].required && out.len() > start {
+                required_read.push(index);
+            }
         }
-        if let Some(index) = table.rest {
-            self.field(&table.fields[index], Node::Map(&rest), path, out);
+        if let Some(index) = table.rest
+            && !self.field(&table.fields[index], Node::Map(&rest), path, out)
+        {
+            readable = false;
+            extra.append(&mut rest);
         }
         if let Some(number) = table.extra.filter(|_| !extra.is_empty()) {
             put_message(out, number, |out| put_struct(&extra, out));
         }
-        self.check_required(table, entries, path);
+        self.check_required(table, &required_read, path);
+        readable || table.extra.is_some()
     }
 
-    fn check_required(&mut self, table: &Table, entries: &[Entry<'_>], path: &Path<'_>) {
-        for field in table.fields.iter().filter(|field| field.required) {
-            let present = entries.iter().any(|(key, value)| **key == *field.key && !value.is_empty());
-            if !present {
+    /// A required field that is there and cannot be read is missing too: a message without the id that
+    /// the upstream gave would look like a success.
+    fn check_required(&mut self, table: &Table, read: &[usize], path: &Path<'_>) {
+        for (index, field) in table.fields.iter().enumerate() {
+            if field.required && !read.contains(&index) {
                 self.missing.push(Problem::new(path.field(&field.name).render(), "is not in the reply"));
             }
         }
@@ -97,11 +116,14 @@ impl Decoder<'_> {
         if node.is_empty() {
             return true;
         }
+        // Most fields of most replies.
+        if let (Shape::One, Kind::Text, Node::Text(text)) = (field.shape, &field.kind, node) {
+            put_bytes(out, field.number, text.as_bytes());
+            return true;
+        }
         match (field.shape, &field.format) {
             (Shape::Map, _) => self.map(field, node, path, out),
-            (Shape::Many, Format::Joined { separator, parts }) => {
-                self.joined(field, node, separator, parts.as_deref(), path, out)
-            }
+            (Shape::Many, Format::Joined { separator, .. }) => self.joined(field, node, separator, path, out),
             (Shape::Many, Format::Array) => self.array(field, node, path, out),
             (Shape::Many, Format::Keyed(key)) => self.keyed(field, node, key, path, out),
             (Shape::Many, _) => self.many(field, node, path, out),
@@ -117,32 +139,40 @@ impl Decoder<'_> {
         let items = if let Node::List(items) = node { items } else { &lone };
         let mut readable = true;
         for (index, item) in items.iter().enumerate() {
-            readable &= self.one(field, *item, &path.item(&field.name, index), out);
+            let absent = match field.kind {
+                Kind::Text => *item == Node::Null,
+                Kind::Message(_) => matches!(item, Node::Null | Node::Text("")),
+                _ => item.is_empty(),
+            };
+            readable &= absent || self.one(field, *item, &path.item(&field.name, index), out);
         }
         readable
     }
 
     fn one(&mut self, field: &Field, node: Node<'_>, path: &Path<'_>, out: &mut Out) -> bool {
         let result = match (&field.kind, &field.format) {
-            (Kind::Message(table), Format::Parts(separator)) => self.parts(field, *table, node, separator, path, out),
-            (Kind::Message(table), Format::Json) => self.inner_json(node, |decoder, inner| {
-                put_message(out, field.number, |out| decoder.message(&decoder.tables.tables[*table], inner, path, out));
-            }),
+            (Kind::Message(table), Format::Parts(separator) | Format::Joined { parts: Some(separator), .. }) => {
+                self.parts(field, *table, node, separator, path, out)
+            }
+            (Kind::Message(table), Format::Json) => {
+                self.inner_json(node, |decoder, inner| decoder.nested(field.number, *table, inner, path, out)).flatten()
+            }
             (Kind::Message(table), _) => self.nested(field.number, *table, node, path, out),
             (Kind::Struct, Format::Json) => self.inner_json(node, |_, inner| put_structure(field.number, inner, out)),
             (Kind::Element, Format::Xml) => put_element_text(field.number, node, out),
             (Kind::Element, _) => {
                 put_message(out, field.number, |out| put_element_node(&field.key, node, out));
-                Ok(())
+                Ok(true)
             }
-            _ => put_scalar(field, node, out),
+            _ => put_scalar(field, node, out).map(|()| true),
         };
-        if let Err(why) = result {
+        result.unwrap_or_else(|why| {
             self.unreadable.push(Problem::new(path.render(), why));
-        }
-        result.is_ok()
+            false
+        })
     }
 
+    /// Reads a record inside; `Ok(false)` if something in it is unreadable, which has been reported.
     fn nested(
         &mut self,
         number: u32,
@@ -150,23 +180,22 @@ impl Decoder<'_> {
         node: Node<'_>,
         path: &Path<'_>,
         out: &mut Out,
-    ) -> Result<(), &'static str> {
+    ) -> Result<bool, &'static str> {
         if !matches!(node, Node::Map(_)) && !node.is_empty() {
             return Err("is not a record");
         }
-        put_message(out, number, |out| self.message(&self.tables.tables[table], node, path, out));
-        Ok(())
+        Ok(put_message(out, number, |out| self.message(&self.tables.tables[table], node, path, out)))
     }
 
-    fn inner_json(&mut self, node: Node<'_>, read: impl FnOnce(&mut Self, Node<'_>)) -> Result<(), &'static str> {
-        let Node::Text(text) = node else {
-            read(self, node);
-            return Ok(());
-        };
+    fn inner_json<R>(
+        &mut self,
+        node: Node<'_>,
+        read: impl FnOnce(&mut Self, Node<'_>) -> R,
+    ) -> Result<R, &'static str> {
+        let Node::Text(text) = node else { return Ok(read(self, node)) };
         let arena = bumpalo::Bump::new();
         let inner = json::parse(text.as_bytes(), &arena).map_err(|_| "is not JSON")?;
-        read(self, inner);
-        Ok(())
+        Ok(read(self, inner))
     }
 
     /// A text with a message's fields in order; a text that is too short leaves the last ones absent.
@@ -178,39 +207,24 @@ impl Decoder<'_> {
         separator: &str,
         path: &Path<'_>,
         out: &mut Out,
-    ) -> Result<(), &'static str> {
+    ) -> Result<bool, &'static str> {
         let text = node.scalar().ok_or("is not a text")?;
         let table = &self.tables.tables[table];
         let values: Vec<&str> = text.split(separator).collect();
         if values.len() > table.fields.len() {
             return Err("has more parts than are known");
         }
-        put_message(out, field.number, |out| {
-            for (part, value) in table.fields.iter().zip(values) {
-                self.field(part, Node::Text(value), path, out);
-            }
-        });
-        Ok(())
+        Ok(put_message(out, field.number, |out| {
+            let parts = table.fields.iter().zip(values);
+            parts.fold(true, |readable, (part, value)| self.field(part, Node::Text(value), path, out) && readable)
+        }))
     }
 
-    fn joined(
-        &mut self,
-        field: &Field,
-        node: Node<'_>,
-        separator: &str,
-        parts: Option<&str>,
-        path: &Path<'_>,
-        out: &mut Out,
-    ) -> bool {
+    fn joined(&mut self, field: &Field, node: Node<'_>, separator: &str, path: &Path<'_>, out: &mut Out) -> bool {
         let Some(text) = node.scalar() else { return self.many(field, node, path, out) };
         let mut readable = true;
         for (index, item) in text.split(separator).filter(|item| !item.is_empty()).enumerate() {
-            let path = path.item(&field.name, index);
-            let item = Node::Text(item.trim());
-            readable &= match (parts, &field.kind) {
-                (Some(inner), Kind::Message(table)) => self.parts(field, *table, item, inner, &path, out).is_ok(),
-                _ => self.one(field, item, &path, out),
-            };
+            readable &= self.one(field, Node::Text(item.trim()), &path.item(&field.name, index), out);
         }
         readable
     }
@@ -254,40 +268,43 @@ impl Decoder<'_> {
             self.unreadable.push(Problem::new(path.field(&field.name).render(), "is not a map"));
             return false;
         };
-        for (key, value) in entries {
-            self.map_entry(field, key, *value, path, out);
-        }
-        true
+        entries.iter().fold(true, |readable, (key, value)| self.map_entry(field, key, *value, path, out) && readable)
     }
 
-    fn map_entry(&mut self, field: &Field, key: &str, value: Node<'_>, path: &Path<'_>, out: &mut Out) {
-        let mut entry = Vec::new();
-        put_bytes(&mut entry, 1, key.as_bytes());
-        let inner = Field { number: 2, shape: Shape::One, ..field.alike() };
-        if value.is_empty() || self.one(&inner, value, &path.field(&field.name), &mut entry) {
-            put_bytes(out, field.number, &entry);
+    /// Reads one entry of a map; one whose value is empty stays in the map.
+    fn map_entry(&mut self, field: &Field, key: &str, value: Node<'_>, path: &Path<'_>, out: &mut Out) -> bool {
+        let Some(inner) = &field.entry else { return false };
+        let start = out.len();
+        let readable = put_message(out, field.number, |out| {
+            put_bytes(out, 1, key.as_bytes());
+            value.is_empty() || self.one(inner, value, &path.field(&field.name), out)
+        });
+        if !readable {
+            out.truncate(start);
         }
+        readable
     }
 }
 
-impl Field {
-    /// A field of the same kind for the value side of a map entry; only scalars and messages occur there.
-    fn alike(&self) -> Field {
-        Field {
-            number: self.number,
-            name: self.name.clone(),
-            key: self.key.clone(),
-            kind: match &self.kind {
-                Kind::Message(table) => Kind::Message(*table),
-                Kind::Bool => Kind::Bool,
-                Kind::Integer { signed, bits } => Kind::Integer { signed: *signed, bits: *bits },
-                Kind::Double => Kind::Double,
-                Kind::Struct => Kind::Struct,
-                _ => Kind::Text,
-            },
-            shape: self.shape,
-            format: Format::Text,
-            required: false,
+/// Where a key of a reply belongs.
+enum Place<'k> {
+    Field(usize),
+    /// A map whose keys share a prefix, and the key without it.
+    Entry(usize, &'k str),
+    Rest,
+    Extra,
+}
+
+impl Table {
+    fn place<'k>(&self, key: &'k str) -> Place<'k> {
+        if let Some(&index) = self.by_key.get(key) {
+            return Place::Field(index);
+        }
+        let prefixed = self.prefixed.iter().find_map(|(prefix, index)| Some((*index, key.strip_prefix(&**prefix)?)));
+        match prefixed {
+            Some((index, key)) => Place::Entry(index, key),
+            None if self.rest.is_some() => Place::Rest,
+            None => Place::Extra,
         }
     }
 }
@@ -370,77 +387,4 @@ fn read_integer(text: &str, signed: bool, bits: u8) -> Option<u64> {
 
 fn read_enum(text: &str, values: &EnumTable) -> Option<u64> {
     values.values.iter().find(|(_, spelling)| spelling.eq_ignore_ascii_case(text)).map(|(number, _)| *number as u64)
-}
-
-fn put_structure(number: u32, node: Node<'_>, out: &mut Out) {
-    let entries = if let Node::Map(entries) = node { entries } else { &[("value", node)] };
-    put_message(out, number, |out| put_struct(entries, out));
-}
-
-/// The fields of a `google.protobuf.Struct`.
-fn put_struct(entries: &[Entry<'_>], out: &mut Out) {
-    for (key, value) in entries {
-        put_message(out, 1, |out| {
-            put_bytes(out, 1, key.as_bytes());
-            put_message(out, 2, |out| put_value(*value, out));
-        });
-    }
-}
-
-/// A `google.protobuf.Value`; a number goes as its text, because a double would change it.
-fn put_value(node: Node<'_>, out: &mut Out) {
-    match node {
-        Node::Null => put_uint(out, 1, 0),
-        Node::Text(text) | Node::Number(text) => put_bytes(out, 3, text.as_bytes()),
-        Node::Bool(flag) => put_uint(out, 4, flag.into()),
-        Node::Map(entries) => put_message(out, 5, |out| put_struct(entries, out)),
-        Node::List(items) => put_message(out, 6, |out| {
-            for item in items {
-                put_message(out, 1, |out| put_value(*item, out));
-            }
-        }),
-    }
-}
-
-/// An `ispbridge.type.v1.Element` from XML inside a text, or from a tree that the wire has read.
-fn put_element_text(number: u32, node: Node<'_>, out: &mut Out) -> Result<(), &'static str> {
-    let Node::Text(text) = node else {
-        put_message(out, number, |out| put_element_node("", node, out));
-        return Ok(());
-    };
-    let arena = bumpalo::Bump::new();
-    let root = simple::parse(text, &Limits::default(), &arena).map_err(|_| "is not XML")?;
-    put_message(out, number, |out| put_element(&root, out));
-    Ok(())
-}
-
-fn put_element(element: &crate::xml::document::Element<'_>, out: &mut Out) {
-    put_bytes(out, 1, element.name.as_bytes());
-    for (name, value) in &element.attributes {
-        put_message(out, 2, |out| {
-            put_bytes(out, 1, name.as_bytes());
-            put_bytes(out, 2, value.as_bytes());
-        });
-    }
-    put_bytes(out, 3, element.text.as_bytes());
-    for child in &element.children {
-        put_message(out, 4, |out| put_element(child, out));
-    }
-}
-
-fn put_element_node(name: &str, node: Node<'_>, out: &mut Out) {
-    put_bytes(out, 1, name.as_bytes());
-    match node {
-        Node::Map(entries) => entries.iter().for_each(|(key, value)| put_element_children(key, *value, out)),
-        Node::List(items) => items.iter().for_each(|item| put_element_children("item", *item, out)),
-        scalar => put_bytes(out, 3, scalar.scalar().unwrap_or("").as_bytes()),
-    }
-}
-
-fn put_element_children(key: &str, value: Node<'_>, out: &mut Out) {
-    let lone = [value];
-    let items = if let Node::List(items) = value { items } else { &lone };
-    for item in items {
-        put_message(out, 4, |out| put_element_node(key, *item, out));
-    }
 }

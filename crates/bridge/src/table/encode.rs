@@ -1,6 +1,6 @@
 //! Message -> tree: what a request says, in the upstream's words.
 
-use std::fmt::Write;
+use std::fmt::Display;
 
 use bumpalo::{Bump, collections::Vec as BumpVec};
 use prost::{Message, Name};
@@ -24,17 +24,18 @@ impl Tables {
     ///
     /// # Panics
     /// If `Q` is not a request of the contract that these tables were built from.
-    pub fn encode<'t, Q: Message + Name>(&self, request: &Q, arena: &'t Bump) -> Result<Node<'t>, Problems> {
+    pub fn encode<'t, Q: Message + Name>(&'t self, request: &Q, arena: &'t Bump) -> Result<Node<'t>, Problems> {
         let table = self.requests.get(Q::NAME).expect("a request of this contract");
-        let bytes = arena.alloc_slice_copy(&request.encode_to_vec());
+        let bytes = arena.alloc_slice_fill_copy(request.encoded_len(), 0);
+        request.encode(&mut &mut *bytes).expect("the message says how long it is");
         let mut encoder = Encoder { tables: self, arena, problems: Vec::new() };
         let node = encoder.message(&self.tables[*table], bytes, &Path::ROOT);
         if encoder.problems.is_empty() { Ok(node) } else { Err(Problems(encoder.problems)) }
     }
 }
 
-struct Encoder<'t, 'p> {
-    tables: &'p Tables,
+struct Encoder<'t> {
+    tables: &'t Tables,
     arena: &'t Bump,
     problems: Vec<Problem>,
 }
@@ -46,8 +47,8 @@ struct Run<'t> {
     entries: BumpVec<'t, Entry<'t>>,
 }
 
-impl<'t> Encoder<'t, '_> {
-    fn message(&mut self, table: &Table, bytes: &'t [u8], path: &Path<'_>) -> Node<'t> {
+impl<'t> Encoder<'t> {
+    fn message(&mut self, table: &'t Table, bytes: &'t [u8], path: &Path<'_>) -> Node<'t> {
         let mut entries = BumpVec::with_capacity_in(table.fields.len(), self.arena);
         let seen = self.arena.alloc_slice_fill_copy(table.fields.len(), false);
         let mut run: Option<Run<'t>> = None;
@@ -55,12 +56,12 @@ impl<'t> Encoder<'t, '_> {
             let Some(&index) = table.by_number.get(&number) else { continue };
             seen[index] = true;
             let field = &table.fields[index];
+            if run.as_ref().is_none_or(|run| run.index != index) {
+                self.finish_run(table, run.take(), path, &mut entries);
+            }
             if field.shape == Shape::One {
                 self.one(field, raw, path, &mut entries);
                 continue;
-            }
-            if run.as_ref().is_none_or(|run| run.index != index) {
-                self.finish_run(table, run.take(), path, &mut entries);
             }
             let run = run.get_or_insert_with(|| Run {
                 index,
@@ -78,60 +79,56 @@ impl<'t> Encoder<'t, '_> {
         Node::Map(entries.into_bump_slice())
     }
 
-    fn one(&mut self, field: &Field, raw: Raw<'t>, path: &Path<'_>, entries: &mut BumpVec<'t, Entry<'t>>) {
-        let path = path.field(&field.name);
-        let node = match (&field.kind, &field.format, raw) {
-            (Kind::Message(table), Format::Parts(separator), Raw::Bytes(bytes)) => {
-                Some(Node::Text(self.parts(&self.tables.tables[*table], separator, bytes, &path)))
-            }
-            (Kind::Message(table), Format::Json, Raw::Bytes(bytes)) => {
-                let node = self.message(&self.tables.tables[*table], bytes, &path);
-                Some(self.json_text(node))
-            }
-            (Kind::Message(table), _, Raw::Bytes(bytes)) => {
-                Some(self.message(&self.tables.tables[*table], bytes, &path))
-            }
-            (_, _, raw) => self.scalar(field, raw, &path),
-        };
-        if let Some(node) = node {
-            entries.push((self.arena.alloc_str(&field.key), node));
+    fn one(&mut self, field: &'t Field, raw: Raw<'t>, path: &Path<'_>, entries: &mut BumpVec<'t, Entry<'t>>) {
+        if let Some(node) = self.node(field, raw, &path.field(&field.name)) {
+            entries.push((&field.key, node));
         }
     }
 
-    fn add_to_run(&mut self, field: &Field, raw: Raw<'t>, path: &Path<'_>, run: &mut Run<'t>) {
-        if field.shape == Shape::Map {
-            self.map_entry(field, raw, path, &mut run.entries);
+    /// One value; `None` when it is not sent.
+    fn node(&mut self, field: &'t Field, raw: Raw<'t>, path: &Path<'_>) -> Option<Node<'t>> {
+        let (Kind::Message(table), Raw::Bytes(bytes)) = (&field.kind, &raw) else {
+            return self.scalar(field, raw, path);
+        };
+        let table = &self.tables.tables[*table];
+        Some(match &field.format {
+            Format::Parts(separator) | Format::Joined { parts: Some(separator), .. } => {
+                Node::Text(self.parts(table, separator, bytes, path))
+            }
+            Format::Json => {
+                let node = self.message(table, bytes, path);
+                self.json_text(node)
+            }
+            _ => self.message(table, bytes, path),
+        })
+    }
+
+    fn add_to_run(&mut self, field: &'t Field, raw: Raw<'t>, path: &Path<'_>, run: &mut Run<'t>) {
+        if let Some(value) = &field.entry {
+            self.map_entry(value, raw, path, &mut run.entries);
             return;
         }
-        let path = path.item(&field.name, run.items.len());
-        match (&field.kind, &field.format, raw) {
-            (Kind::Message(table), Format::Joined { parts: Some(separator), .. }, Raw::Bytes(bytes)) => {
-                let text = self.parts(&self.tables.tables[*table], separator, bytes, &path);
-                run.items.push(Node::Text(text));
-            }
-            (Kind::Message(table), _, Raw::Bytes(bytes)) => {
-                let node = self.message(&self.tables.tables[*table], bytes, &path);
-                run.items.push(node);
-            }
-            (Kind::Bool | Kind::Integer { .. } | Kind::Enum(_), _, Raw::Bytes(mut packed)) => {
-                while let Some(value) = take_varint(&mut packed) {
-                    run.items.extend(self.scalar(field, Raw::Varint(value), &path));
-                }
-            }
-            (_, _, raw) => run.items.extend(self.scalar(field, raw, &path)),
+        let Some(packed) = packed(&field.kind, &raw) else {
+            let path = path.item(&field.name, run.items.len());
+            run.items.extend(self.node(field, raw, &path));
+            return;
+        };
+        for raw in packed {
+            let path = path.item(&field.name, run.items.len());
+            run.items.extend(self.scalar(field, raw, &path));
         }
     }
 
-    /// Adds an entry of a map with the key's prefix.
-    fn map_entry(&mut self, field: &Field, raw: Raw<'t>, path: &Path<'_>, entries: &mut BumpVec<'t, Entry<'t>>) {
+    /// Adds an entry of a map with the key's prefix; protobuf leaves out a value that is its type's default.
+    fn map_entry(&mut self, field: &'t Field, raw: Raw<'t>, path: &Path<'_>, entries: &mut BumpVec<'t, Entry<'t>>) {
         let Raw::Bytes(bytes) = raw else { return };
         let path = path.field(&field.name);
         let mut key: &str = "";
-        let mut value = None;
+        let mut value = default_value(&field.kind);
         for (number, raw) in Fields(bytes) {
             match (number, raw) {
                 (1, Raw::Bytes(text)) => key = self.text(text, &path).unwrap_or(""),
-                (_, raw) => value = self.scalar(field, raw, &path),
+                (_, raw) => value = raw,
             }
         }
         if key.is_empty() {
@@ -141,13 +138,14 @@ impl<'t> Encoder<'t, '_> {
             self.problem(&path, "has a key that is not a whole number");
         }
         let prefix = field.key.strip_suffix('*').unwrap_or("");
-        let key = self.arena.alloc_str(&format!("{prefix}{key}"));
-        entries.push((key, value.unwrap_or(Node::Text(""))));
+        let key =
+            if prefix.is_empty() { key } else { bumpalo::format!(in self.arena, "{}{}", prefix, key).into_bump_str() };
+        entries.extend(self.node(field, value, &path).map(|node| (key, node)));
     }
 
     fn finish_run(
         &mut self,
-        table: &Table,
+        table: &'t Table,
         run: Option<Run<'t>>,
         path: &Path<'_>,
         entries: &mut BumpVec<'t, Entry<'t>>,
@@ -166,50 +164,59 @@ impl<'t> Encoder<'t, '_> {
             (Format::Array, _) => Node::Text(array::write(&run.items, self.arena)),
             _ => Node::List(run.items.into_bump_slice()),
         };
-        entries.push((self.arena.alloc_str(&field.key), node));
+        entries.push((&field.key, node));
     }
 
     fn join(&mut self, items: &[Node<'t>], separator: &str, path: &Path<'_>) -> &'t str {
         let texts: Vec<&str> = items.iter().filter_map(Node::scalar).collect();
-        if texts.iter().any(|text| text.contains(separator)) {
+        let joined = self.arena.alloc_str(&texts.join(separator));
+        if !splits_into(joined, separator, &texts) {
             self.problem(path, &format!("must not contain {separator:?}, which separates its values upstream"));
         }
-        self.arena.alloc_str(&texts.join(separator))
+        joined
     }
 
     /// A message's fields in the order of the contract, each in its place, in one text.
-    fn parts(&mut self, table: &Table, separator: &str, bytes: &'t [u8], path: &Path<'_>) -> &'t str {
+    fn parts(&mut self, table: &'t Table, separator: &str, bytes: &'t [u8], path: &Path<'_>) -> &'t str {
         let Node::Map(entries) = self.message(table, bytes, path) else { return "" };
-        let value =
-            |field: &Field| entries.iter().find(|(key, _)| **key == *field.key).and_then(|(_, node)| node.scalar());
-        let mut joined = String::new();
-        for (at, field) in table.fields.iter().enumerate() {
-            let text = value(field).unwrap_or("");
-            if text.contains(separator) {
-                self.problem(
-                    &path.field(&field.name),
-                    &format!("must not contain {separator:?}, which separates fields upstream"),
-                );
-            }
-            let _ = write!(joined, "{}{text}", if at == 0 { "" } else { separator });
+        let value = |field: &Field| entries.iter().find(|(key, _)| **key == *field.key).map(|(_, node)| *node);
+        let texts: Vec<&str> =
+            table.fields.iter().map(|field| value(field).and_then(|node| node.scalar()).unwrap_or("")).collect();
+        let joined = self.arena.alloc_str(&texts.join(separator));
+        if splits_into(joined, separator, &texts) {
+            return joined;
         }
-        self.arena.alloc_str(&joined)
+        let refusal = format!("must not contain {separator:?}, which separates fields upstream");
+        for (field, text) in table.fields.iter().zip(&texts) {
+            // The end of one field and the separator after it can make a separator too early.
+            if splits_into(&format!("{text}{separator}"), separator, &[*text, ""]) {
+                continue;
+            }
+            self.problem(&path.field(&field.name), &refusal);
+        }
+        joined
     }
 
-    fn scalar(&mut self, field: &Field, raw: Raw<'t>, path: &Path<'_>) -> Option<Node<'t>> {
+    fn scalar(&mut self, field: &'t Field, raw: Raw<'t>, path: &Path<'_>) -> Option<Node<'t>> {
         match (&field.kind, raw) {
             (Kind::Text, Raw::Bytes(bytes)) => self.text_node(field, bytes, path),
             (Kind::Bool, Raw::Varint(value)) => self.boolean(field, value != 0),
             (Kind::Integer { signed: true, .. }, Raw::Varint(value)) => Some(self.number(&(value as i64))),
             (Kind::Integer { signed: false, .. }, Raw::Varint(value)) => Some(self.number(&value)),
-            (Kind::Double, Raw::Fixed64(bits)) => self.float(f64::from_bits(bits), path),
-            (Kind::Float, Raw::Fixed32(bits)) => self.float(f64::from(f32::from_bits(bits)), path),
+            (Kind::Double, Raw::Fixed64(bits)) => {
+                let value = f64::from_bits(bits);
+                self.float(value, value.is_finite(), path)
+            }
+            (Kind::Float, Raw::Fixed32(bits)) => {
+                let value = f32::from_bits(bits);
+                self.float(value, value.is_finite(), path)
+            }
             (Kind::Enum(values), Raw::Varint(value)) => {
                 let spelling = values.values.iter().find(|(number, _)| i64::from(*number) == value as i64);
                 if spelling.is_none() && value != 0 {
                     self.problem(path, "is not a value of its enum");
                 }
-                spelling.map(|(_, text)| Node::Text(self.arena.alloc_str(text)))
+                spelling.map(|(_, text)| Node::Text(text))
             }
             (_, Raw::Bytes(bytes)) => self.well_known(field, bytes, path),
             _ => None,
@@ -237,20 +244,20 @@ impl<'t> Encoder<'t, '_> {
         Some(text)
     }
 
-    fn boolean(&self, field: &Field, flag: bool) -> Option<Node<'t>> {
+    fn boolean(&self, field: &'t Field, flag: bool) -> Option<Node<'t>> {
         match &field.format {
             Format::Flag => flag.then_some(Node::Text("1")),
-            Format::Boolean(yes, no) => Some(Node::Text(self.arena.alloc_str(if flag { yes } else { no }))),
+            Format::Boolean(yes, no) => Some(Node::Text(if flag { yes } else { no })),
             _ => Some(Node::Bool(flag)),
         }
     }
 
-    fn number(&self, value: &dyn std::fmt::Display) -> Node<'t> {
+    fn number(&self, value: &dyn Display) -> Node<'t> {
         Node::Number(bumpalo::format!(in self.arena, "{}", value).into_bump_str())
     }
 
-    fn float(&mut self, value: f64, path: &Path<'_>) -> Option<Node<'t>> {
-        if value.is_finite() {
+    fn float(&mut self, value: impl Display, finite: bool, path: &Path<'_>) -> Option<Node<'t>> {
+        if finite {
             return Some(self.number(&value));
         }
         self.problem(path, "must be a finite number");
@@ -274,10 +281,10 @@ impl<'t> Encoder<'t, '_> {
                 self.written(calendar::timestamp_text(seconds, nanos).ok_or("is outside the calendar"), path)
             }
             (Kind::Struct, Format::Json) => {
-                let node = self.structure(bytes);
+                let node = self.structure(bytes, path);
                 Some(self.json_text(node))
             }
-            (Kind::Struct, _) => Some(self.structure(bytes)),
+            (Kind::Struct, _) => Some(self.structure(bytes, path)),
             _ => {
                 self.problem(path, "cannot be sent");
                 None
@@ -302,7 +309,7 @@ impl<'t> Encoder<'t, '_> {
     }
 
     /// An encoded `google.protobuf.Struct`: field 1 holds entries of key 1 and value 2.
-    fn structure(&mut self, bytes: &'t [u8]) -> Node<'t> {
+    fn structure(&mut self, bytes: &'t [u8], path: &Path<'_>) -> Node<'t> {
         let mut entries = BumpVec::new_in(self.arena);
         for (_, raw) in Fields(bytes) {
             let Raw::Bytes(entry) = raw else { continue };
@@ -310,8 +317,8 @@ impl<'t> Encoder<'t, '_> {
             let mut value = Node::Null;
             for (number, raw) in Fields(entry) {
                 match (number, raw) {
-                    (1, Raw::Bytes(text)) => key = std::str::from_utf8(text).unwrap_or(""),
-                    (_, Raw::Bytes(bytes)) => value = self.value(bytes),
+                    (1, Raw::Bytes(text)) => key = self.text(text, path).unwrap_or(""),
+                    (_, Raw::Bytes(bytes)) => value = self.value(bytes, path),
                     _ => {}
                 }
             }
@@ -321,27 +328,63 @@ impl<'t> Encoder<'t, '_> {
     }
 
     /// An encoded `google.protobuf.Value`.
-    fn value(&mut self, bytes: &'t [u8]) -> Node<'t> {
+    fn value(&mut self, bytes: &'t [u8], path: &Path<'_>) -> Node<'t> {
         match Fields(bytes).next() {
-            Some((2, Raw::Fixed64(bits))) => self.number(&f64::from_bits(bits)),
-            Some((3, Raw::Bytes(text))) => Node::Text(std::str::from_utf8(text).unwrap_or("")),
-            Some((4, Raw::Varint(flag))) => Node::Bool(flag != 0),
-            Some((5, Raw::Bytes(bytes))) => self.structure(bytes),
-            Some((6, Raw::Bytes(bytes))) => {
-                let mut items = BumpVec::new_in(self.arena);
-                for (_, raw) in Fields(bytes) {
-                    if let Raw::Bytes(bytes) = raw {
-                        let item = self.value(bytes);
-                        items.push(item);
-                    }
-                }
-                Node::List(items.into_bump_slice())
+            Some((2, Raw::Fixed64(bits))) => {
+                let value = f64::from_bits(bits);
+                self.float(value, value.is_finite(), path).unwrap_or(Node::Null)
             }
+            Some((3, Raw::Bytes(text))) => Node::Text(self.text(text, path).unwrap_or("")),
+            Some((4, Raw::Varint(flag))) => Node::Bool(flag != 0),
+            Some((5, Raw::Bytes(bytes))) => self.structure(bytes, path),
+            Some((6, Raw::Bytes(bytes))) => self.values(bytes, path),
             _ => Node::Null,
         }
     }
 
+    /// An encoded `google.protobuf.ListValue`.
+    fn values(&mut self, bytes: &'t [u8], path: &Path<'_>) -> Node<'t> {
+        let mut items = BumpVec::new_in(self.arena);
+        for (_, raw) in Fields(bytes) {
+            if let Raw::Bytes(bytes) = raw {
+                let item = self.value(bytes, path);
+                items.push(item);
+            }
+        }
+        Node::List(items.into_bump_slice())
+    }
+
     fn problem(&mut self, path: &Path<'_>, text: &str) {
         self.problems.push(Problem::new(path.render(), text));
+    }
+}
+
+/// Whether a reader that splits `joined` gets the same texts back.
+fn splits_into(joined: &str, separator: &str, texts: &[&str]) -> bool {
+    texts.is_empty() || joined.split(separator).eq(texts.iter().copied())
+}
+
+/// The values of a packed field; `None` if this is not one.
+fn packed<'t>(kind: &Kind, raw: &Raw<'t>) -> Option<Vec<Raw<'t>>> {
+    let Raw::Bytes(mut bytes) = *raw else { return None };
+    match kind {
+        Kind::Bool | Kind::Integer { .. } | Kind::Enum(_) => {
+            Some(std::iter::from_fn(|| take_varint(&mut bytes).map(Raw::Varint)).collect())
+        }
+        Kind::Double => {
+            Some(bytes.as_chunks().0.iter().map(|chunk| Raw::Fixed64(u64::from_le_bytes(*chunk))).collect())
+        }
+        Kind::Float => Some(bytes.as_chunks().0.iter().map(|chunk| Raw::Fixed32(u32::from_le_bytes(*chunk))).collect()),
+        _ => None,
+    }
+}
+
+/// What an absent value of a map entry means.
+fn default_value<'t>(kind: &Kind) -> Raw<'t> {
+    match kind {
+        Kind::Bool | Kind::Integer { .. } | Kind::Enum(_) => Raw::Varint(0),
+        Kind::Double => Raw::Fixed64(0),
+        Kind::Float => Raw::Fixed32(0),
+        _ => Raw::Bytes(&[]),
     }
 }

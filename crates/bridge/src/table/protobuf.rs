@@ -78,6 +78,7 @@ pub(super) fn put_float(out: &mut Vec<u8>, number: u32, value: f32) {
 }
 
 pub(super) fn put_bytes(out: &mut Vec<u8>, number: u32, value: &[u8]) {
+    out.reserve(value.len() + 20);
     put_varint(out, u64::from(number) << 3 | 2);
     put_varint(out, value.len() as u64);
     out.extend_from_slice(value);
@@ -89,10 +90,11 @@ pub(super) fn put_message<R>(out: &mut Vec<u8>, number: u32, write: impl FnOnce(
     let start = out.len();
     let result = write(out);
     let length = out.len() - start;
-    let mut prefix = Vec::with_capacity(10);
-    put_varint(&mut prefix, length as u64);
-    out.resize(out.len() + prefix.len(), 0);
-    out.copy_within(start..start + length, start + prefix.len());
-    out[start..start + prefix.len()].copy_from_slice(&prefix);
+    put_varint(out, length as u64);
+    let size = out.len() - start - length;
+    let mut prefix = [0; 10];
+    prefix[..size].copy_from_slice(&out[start + length..]);
+    out.copy_within(start..start + length, start + size);
+    out[start..start + size].copy_from_slice(&prefix[..size]);
     result
 }

@@ -1,7 +1,7 @@
 //! JSON texts <-> trees. Numbers keep their spelling, so that an amount is never rounded.
 
-use bumpalo::{Bump, collections::Vec as BumpVec};
-use jiter::{Jiter, JiterError, NumberInt, Peek};
+use bumpalo::Bump;
+use jiter::{Jiter, JiterError, Peek};
 
 use super::WireError;
 use crate::node::{Entry, Node};
@@ -15,52 +15,80 @@ const MAX_DEPTH: usize = 128;
 /// [`WireError::Json`] with the place, never with the content.
 pub fn parse<'t>(body: &'t [u8], arena: &'t Bump) -> Result<Node<'t>, WireError> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    std::str::from_utf8(body).map_err(|_| WireError::Json("not UTF-8".into()))?;
-    let mut reader = Jiter::new(body);
-    let node = reader.peek().map_err(unreadable).and_then(|peek| value(&mut reader, peek, arena, MAX_DEPTH))?;
-    reader.finish().map_err(unreadable)?;
+    let text = std::str::from_utf8(body).map_err(|_| WireError::Json("not UTF-8".into()))?;
+    let mut parser = Parser { reader: Jiter::new(body), text, arena, items: Vec::new(), entries: Vec::new() };
+    let node = parser.reader.peek().map_err(unreadable).and_then(|peek| parser.value(peek, MAX_DEPTH))?;
+    parser.reader.finish().map_err(unreadable)?;
     Ok(node)
 }
 
-fn value<'t>(reader: &mut Jiter<'t>, peek: Peek, arena: &'t Bump, depth: usize) -> Result<Node<'t>, WireError> {
-    if depth == 0 {
-        return Err(WireError::Json(format!("more than {MAX_DEPTH} levels")));
+struct Parser<'t> {
+    reader: Jiter<'t>,
+    text: &'t str,
+    arena: &'t Bump,
+    /// The items and entries of all lists and objects that are open, each above those around it.
+    items: Vec<Node<'t>>,
+    entries: Vec<Entry<'t>>,
+}
+
+impl<'t> Parser<'t> {
+    fn value(&mut self, peek: Peek, depth: usize) -> Result<Node<'t>, WireError> {
+        if depth == 0 {
+            return Err(WireError::Json(format!("more than {MAX_DEPTH} levels")));
+        }
+        match peek {
+            Peek::Null => self.reader.known_null().map(|()| Node::Null).map_err(unreadable),
+            Peek::True | Peek::False => self.reader.known_bool(peek).map(Node::Bool).map_err(unreadable),
+            Peek::String => {
+                let found = self.reader.known_str().map_err(unreadable)?;
+                Ok(Node::Text(lasting(found, self.text, self.arena)))
+            }
+            Peek::Array => self.array(depth),
+            Peek::Object => self.object(depth),
+            _ => self.number(peek),
+        }
     }
-    match peek {
-        Peek::Null => reader.known_null().map(|()| Node::Null).map_err(unreadable),
-        Peek::True | Peek::False => reader.known_bool(peek).map(Node::Bool).map_err(unreadable),
-        Peek::String => reader.known_str().map(|text| Node::Text(arena.alloc_str(text))).map_err(unreadable),
-        Peek::Array => array(reader, arena, depth),
-        Peek::Object => object(reader, arena, depth),
-        _ => number(reader, peek, arena),
+
+    fn number(&mut self, peek: Peek) -> Result<Node<'t>, WireError> {
+        let bytes = self.reader.known_number_bytes(peek).map_err(unreadable)?;
+        let text = std::str::from_utf8(bytes).map_err(|_| WireError::Json("a number".into()))?;
+        Ok(Node::Number(lasting(text, self.text, self.arena)))
+    }
+
+    fn array(&mut self, depth: usize) -> Result<Node<'t>, WireError> {
+        let start = self.items.len();
+        let mut next = self.reader.known_array().map_err(unreadable)?;
+        while let Some(peek) = next {
+            let item = self.value(peek, depth - 1)?;
+            self.items.push(item);
+            next = self.reader.array_step().map_err(unreadable)?;
+        }
+        let items = self.arena.alloc_slice_copy(&self.items[start..]);
+        self.items.truncate(start);
+        Ok(Node::List(items))
+    }
+
+    fn object(&mut self, depth: usize) -> Result<Node<'t>, WireError> {
+        let start = self.entries.len();
+        let mut key = self.reader.known_object().map_err(unreadable)?.map(|key| lasting(key, self.text, self.arena));
+        while let Some(name) = key {
+            let peek = self.reader.peek().map_err(unreadable)?;
+            let value = self.value(peek, depth - 1)?;
+            self.entries.push((name, value));
+            key = self.reader.next_key().map_err(unreadable)?.map(|key| lasting(key, self.text, self.arena));
+        }
+        let entries = self.arena.alloc_slice_copy(&self.entries[start..]);
+        self.entries.truncate(start);
+        Ok(Node::Map(entries))
     }
 }
 
-fn number<'t>(reader: &mut Jiter<'t>, peek: Peek, arena: &'t Bump) -> Result<Node<'t>, WireError> {
-    let bytes = reader.known_number_bytes(peek).map_err(unreadable)?;
-    let text = std::str::from_utf8(bytes).map_err(|_| WireError::Json("a number".into()))?;
-    Ok(Node::Number(arena.alloc_str(text)))
-}
-
-fn array<'t>(reader: &mut Jiter<'t>, arena: &'t Bump, depth: usize) -> Result<Node<'t>, WireError> {
-    let mut items = BumpVec::new_in(arena);
-    let mut next = reader.known_array().map_err(unreadable)?;
-    while let Some(peek) = next {
-        items.push(value(reader, peek, arena, depth - 1)?);
-        next = reader.array_step().map_err(unreadable)?;
-    }
-    Ok(Node::List(items.into_bump_slice()))
-}
-
-fn object<'t>(reader: &mut Jiter<'t>, arena: &'t Bump, depth: usize) -> Result<Node<'t>, WireError> {
-    let mut entries: BumpVec<'t, Entry<'t>> = BumpVec::new_in(arena);
-    let mut key = reader.known_object().map_err(unreadable)?.map(|key| &*arena.alloc_str(key));
-    while let Some(name) = key {
-        let peek = reader.peek().map_err(unreadable)?;
-        entries.push((name, value(reader, peek, arena, depth - 1)?));
-        key = reader.next_key().map_err(unreadable)?.map(|key| &*arena.alloc_str(key));
-    }
-    Ok(Node::Map(entries.into_bump_slice()))
+/// A text that lives as long as the tree: one without escapes lies in the body itself, others are kept
+/// in the arena.
+fn lasting<'t>(found: &str, body: &'t str, arena: &'t Bump) -> &'t str {
+    let start = (found.as_ptr() as usize).wrapping_sub(body.as_ptr() as usize);
+    let inside = body.get(start..start.wrapping_add(found.len()));
+    inside.unwrap_or_else(|| arena.alloc_str(found))
 }
 
 fn unreadable(error: JiterError) -> WireError {
@@ -71,11 +99,12 @@ fn unreadable(error: JiterError) -> WireError {
 #[must_use]
 pub fn is_number(text: &str) -> bool {
     let digits = text.strip_prefix('-').unwrap_or(text);
-    if !digits.starts_with(|c: char| c.is_ascii_digit()) {
+    // The reader allows blanks around a value; a number that goes upstream as it stands has none.
+    if !digits.starts_with(|c: char| c.is_ascii_digit()) || !digits.ends_with(|c: char| c.is_ascii_digit()) {
         return false;
     }
     let mut reader = Jiter::new(text.as_bytes());
-    reader.next_number_bytes().is_ok() && reader.finish().is_ok() || NumberInt::try_from(text.as_bytes()).is_ok()
+    reader.next_number_bytes().is_ok() && reader.finish().is_ok()
 }
 
 /// Appends the JSON text of `node`.

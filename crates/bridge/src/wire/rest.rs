@@ -115,6 +115,11 @@ fn unfit(value: &str) -> Option<&'static str> {
     if value.contains(['/', '\\']) {
         return Some("must not contain a slash");
     }
+    // Some servers decode twice.
+    let lower = value.to_ascii_lowercase();
+    if ["%2f", "%5c", "%2e"].iter().any(|escape| lower.contains(escape)) {
+        return Some("must not contain an encoded slash or dot");
+    }
     value.chars().any(char::is_control).then_some("must not contain control characters")
 }
 
@@ -168,7 +173,7 @@ mod tests {
 
     #[test]
     fn every_unfit_segment_is_named() {
-        for bad in ["", ".", "..", "a/b", "a\\b", "a\nb", "a\rb", "a\tb", &"x".repeat(1025)] {
+        for bad in ["", ".", "..", "a/b", "a\\b", "a\nb", "a\rb", "a\tb", "a%2Fb", "%2e%2e", &"x".repeat(1025)] {
             let arguments = [("id", Node::Text(bad))];
             let problems =
                 build(&base(), "GET /x/{id}/y/{other}", Node::Map(&arguments), Arguments::ByMethod).unwrap_err();

@@ -39,7 +39,7 @@ const STRING: &str = r#" xsi:type="xsd:string">"#;
 /// Writes a call of `method` in `namespace`; every scalar is an `xsd:string` in UTF-8, nothing is nil.
 #[must_use]
 pub fn write_call(method: &str, namespace: &str, style: Style, arguments: Node<'_>) -> String {
-    let mut out = String::with_capacity(2048);
+    let mut out = String::with_capacity(4096);
     out.push_str(HEAD);
     out.push_str(if style == Style::Literal { "" } else { ENCODED });
     out.push_str("><soap:Body><");

@@ -51,12 +51,7 @@ impl<'t> Scanner<'t, '_> {
                 XmlError::Malformed("markup")
             });
         }
-        let mut quoted = false;
-        let end = body.bytes().position(|byte| {
-            quoted ^= byte == b'"';
-            byte == b'>' && !quoted
-        });
-        let end = end.ok_or(XmlError::Malformed("the text is cut off"))?;
+        let end = tag_end(body).ok_or(XmlError::Malformed("the text is cut off"))?;
         self.rest = &body[end + 1..];
         Ok(&body[..end])
     }
@@ -66,7 +61,7 @@ impl<'t> Scanner<'t, '_> {
     fn head(&self, tag: &'t str) -> Result<Element<'t>, XmlError> {
         let tag = tag.trim_end();
         let (name, mut rest) =
-            if tag.contains("=\"") { tag.split_once(' ').ok_or(XmlError::Malformed("a tag"))? } else { (tag, "") };
+            if tag.contains('"') { tag.split_once(' ').ok_or(XmlError::Malformed("a tag"))? } else { (tag, "") };
         self.within("bytes in one name", name.len(), self.limits.name_bytes)?;
         let mut attributes = BumpVec::new_in(self.arena);
         while let Some((key, after)) = rest.split_once("=\"") {
@@ -112,6 +107,19 @@ impl<'t> Scanner<'t, '_> {
     fn within(&self, what: &'static str, count: usize, limit: usize) -> Result<(), XmlError> {
         if count > limit { Err(XmlError::Limit(what, limit)) } else { Ok(()) }
     }
+}
+
+/// Where a tag ends: at the first `>` that is not inside quotes, of which most tags have none.
+fn tag_end(body: &str) -> Option<usize> {
+    let first = body.find('>')?;
+    if !body[..first].contains('"') {
+        return Some(first);
+    }
+    let mut quoted = false;
+    body.bytes().position(|byte| {
+        quoted ^= byte == b'"';
+        byte == b'>' && !quoted
+    })
 }
 
 #[cfg(test)]

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 const METHOD: &str = "ispbridge.aex.v1.CustomerService/GetCustomer";
@@ -110,4 +112,33 @@ fn keys_are_not_printed() {
     let text = root.derive("s").to_text();
     let printed = format!("{root:?} {:?} {:?}", root.signer("s"), verifier(&[("k1", &root.derive("s"))]));
     assert!(!printed.contains(&text) && !printed.contains("aaaa"), "{printed}");
+}
+
+proptest! {
+    #[test]
+    fn what_nobody_signed_is_never_believed(context in prop::collection::vec(any::<u8>(), 0..300)) {
+        let verifier = verifier(&[("k1", &root("k1", "a").derive("s"))]);
+        prop_assert!(verifier.verify_at(SystemTime::now(), &context, METHOD).is_err());
+    }
+
+    #[test]
+    fn what_looks_signed_is_not_believed_either(id in "k1|k2|", payload in "[A-Za-z0-9_-]{0,60}", tag in "[A-Za-z0-9_-]{43}") {
+        let verifier = verifier(&[("k1", &root("k1", "a").derive("s"))]);
+        let context = format!("v1.{id}.{payload}.{tag}");
+        prop_assert!(verifier.verify_at(SystemTime::now(), context.as_bytes(), METHOD).is_err());
+    }
+
+    #[test]
+    fn names_arrive_whole_or_not_at_all(principal in any::<String>(), account in ".{0,20}", id in "[!-~]{0,40}") {
+        let root = root("k1", "a");
+        let verifier = verifier(&[("k1", &root.derive("s"))]);
+        let context = root.signer("s").sign(&principal, &account, METHOD, &id);
+        match verifier.verify(Some(&context), METHOD) {
+            Ok(caller) => prop_assert_eq!((caller.principal, caller.account, caller.request_id), (principal, account, id)),
+            Err(error) => {
+                let odd = principal.chars().chain(account.chars()).any(char::is_control);
+                prop_assert!(odd && error == Distrust::Malformed, "{}", error);
+            }
+        }
+    }
 }

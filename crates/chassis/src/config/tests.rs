@@ -1,7 +1,8 @@
+use proptest::prelude::*;
 use serde::Deserialize;
 
 use super::*;
-use crate::{LogFormat, Process, Surface};
+use crate::{LogFormat, Process, Propagator, Surface, TracesExporter};
 
 #[derive(Debug)]
 struct Plain;
@@ -150,4 +151,57 @@ fn a_file_that_is_no_toml_is_named_with_its_line_and_not_repeated() {
     assert!(!error.contains("hunter2"), "{error}");
     let missing = read(&directory.path().join("none.toml")).unwrap_err().to_string();
     assert!(missing.contains("none.toml: cannot be read"), "{missing}");
+}
+
+#[test]
+fn standard_variables_of_telemetry_are_followed() {
+    let read = |variables: &[(&str, &str)]| {
+        let variables: Vec<_> = variables.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+        let mut table = table(&format!("{OPEN}[telemetry]\nsampling_ratio = 0.5"));
+        apply_standard(&mut table, &variables).unwrap();
+        take_settings::<Plain>(&mut table).unwrap().telemetry
+    };
+    let usual = read(&[]);
+    assert!(!usual.disabled && usual.traces_exporter == TracesExporter::Otlp);
+    assert_eq!((usual.propagators.as_slice(), usual.sampling_ratio), (&[Propagator::TraceContext][..], 0.5));
+    let none = [("OTEL_SDK_DISABLED", "TRUE"), ("OTEL_TRACES_EXPORTER", "none"), ("OTEL_PROPAGATORS", "none")];
+    let none = read(&none);
+    assert!(none.disabled && none.traces_exporter == TracesExporter::None && none.propagators.is_empty());
+    let mixed = read(&[("OTEL_PROPAGATORS", "b3, tracecontext,baggage"), ("OTEL_TRACES_EXPORTER", "zipkin")]);
+    assert_eq!(mixed.propagators, [Propagator::TraceContext, Propagator::Baggage]);
+    assert_eq!(mixed.traces_exporter, TracesExporter::Otlp);
+    assert!(!read(&[("OTEL_SDK_DISABLED", "1"), ("OTEL_PROPAGATORS", "")]).disabled);
+}
+
+proptest! {
+    #[test]
+    fn an_override_sets_one_value_or_is_refused_by_name(name in "[A-Za-z0-9_]{0,20}", value in any::<String>()) {
+        let name = format!("ISPBRIDGE__{name}");
+        let start = "routes = [{ provider = \"a\" }]\n[server]\nlisten = \"a\"";
+        match overridden(start, &name, &value) {
+            Ok(changed) => {
+                let text = toml::to_string(&changed).unwrap();
+                prop_assert_eq!(text.parse::<Table>().unwrap(), changed);
+            }
+            Err(error) => prop_assert!(error.to_string().starts_with(&format!("configuration: {name}: ")), "{}", error),
+        }
+    }
+
+    #[test]
+    fn a_text_without_toml_in_it_arrives_as_it_is(value in "[a-z][a-z :/@.-]{0,30}") {
+        prop_assume!(!["true", "false", "inf", "nan"].contains(&value.trim()));
+        let table = overridden("", "ISPBRIDGE__ACCOUNTS__MAIN__URL", &value).unwrap();
+        prop_assert_eq!(table["accounts"]["main"]["url"].as_str(), Some(value.as_str()));
+    }
+}
+
+#[test]
+fn the_corpus_of_variables_is_read_as_it_says() {
+    for line in include_str!("../../tests/corpus/overrides.txt").lines() {
+        let (variable, expected) = line.split_once(" => ").unwrap();
+        let (name, value) = variable.split_once('=').unwrap();
+        let read = overridden("[server]\nlisten = \"a\"", name, value).map(|table| toml::to_string(&table).unwrap());
+        let read = read.map_or_else(|_| "refused".to_owned(), |text| text.replace('\n', ";"));
+        assert_eq!(read, expected, "{variable}");
+    }
 }

@@ -6,7 +6,6 @@ use http::Response;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
-use super::methods::Method;
 use crate::Body;
 
 /// Domain of the chassis' own errors.
@@ -21,6 +20,15 @@ pub(crate) enum Outcome {
     Unknown,
 }
 
+/// What ends a call whose answer is not complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Its deadline.
+    Late,
+    /// The end of the process.
+    Over,
+}
+
 /// A status with its one `ErrorInfo`.
 pub(crate) fn status(code: Code, reason: &str, message: &str, outcome: Option<Outcome>) -> Status {
     Status::with_error_details(code, message, details(reason, outcome))
@@ -33,16 +41,29 @@ pub(crate) fn too_much(reason: &str, message: &str) -> Status {
     Status::with_error_details(Code::ResourceExhausted, message, details)
 }
 
+impl End {
+    /// What the caller is told; a write may have happened, and says so.
+    pub(crate) fn status(self, writes: bool) -> Status {
+        let (code, reason, message) = match self {
+            Self::Late => {
+                (Code::DeadlineExceeded, "DEADLINE_EXCEEDED", "the deadline passed before the answer was ready")
+            }
+            Self::Over => (Code::Unavailable, "SHUTTING_DOWN", "the service stopped before the answer was ready"),
+        };
+        unanswered(writes, code, reason, message)
+    }
+}
+
 /// The end of a call that got no answer in time (or none that fits): a write may have happened, and says so.
-pub(crate) fn unanswered(method: Option<&Method>, code: Code, reason: &str, message: &str) -> Status {
-    match method {
-        Some(method) if !method.reads => status(
+pub(crate) fn unanswered(writes: bool, code: Code, reason: &str, message: &str) -> Status {
+    match writes {
+        true => status(
             Code::Aborted,
             "OUTCOME_UNKNOWN",
             &format!("{message}; the call may have taken effect and is not repeated"),
             Some(Outcome::Unknown),
         ),
-        _ => status(code, reason, message, Some(Outcome::Unknown)),
+        false => status(code, reason, message, Some(Outcome::Unknown)),
     }
 }
 

@@ -1,5 +1,8 @@
 //! Whom the process believes: the gateway's signed word, or (on a loopback listener only) everybody.
 
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
 use http::{HeaderName, HeaderValue, Response};
 use tonic::Code;
 
@@ -17,11 +20,11 @@ const ACCOUNT: HeaderName = HeaderName::from_static(names::X_ACCOUNT);
 #[derive(Debug)]
 pub(crate) struct Callers<S> {
     inner: S,
-    verifier: Option<Verifier>,
+    verifier: Option<Arc<ArcSwap<Verifier>>>,
 }
 
 impl<S> Callers<S> {
-    pub(crate) fn new(inner: S, verifier: Option<Verifier>) -> Self {
+    pub(crate) fn new(inner: S, verifier: Option<Arc<ArcSwap<Verifier>>>) -> Self {
         Self { inner, verifier }
     }
 }
@@ -33,7 +36,7 @@ impl<S: Call<Reply = Body>> Call for Callers<S> {
         match &self.verifier {
             Some(verifier) if !exempt(request.uri().path()) => {
                 let method = request.uri().path().trim_start_matches('/');
-                match verifier.verify(request.headers().get(&CONTEXT), method) {
+                match verifier.load().verify(request.headers().get(&CONTEXT), method) {
                     Ok(caller) => introduce(&mut request, caller),
                     Err(distrust) => return refusal(&distrust.to_string()),
                 }

@@ -3,30 +3,41 @@
 use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 
 use http::{HeaderMap, Response};
-use tokio::time::Instant;
-use tonic::Code;
+use tokio::time::{Instant, sleep_until};
 
-use super::{Call, Request, answer, methods::Methods};
-use crate::{Body, ServerSettings};
+use super::{
+    Call, Request,
+    answer::{self, End},
+    exempt,
+    methods::Methods,
+    notes::CallNotes,
+};
+use crate::{Body, Draining, Process};
 
-/// Tells handlers the deadline (`tokio::time::Instant` in the extensions) and answers for those that miss it.
+/// Tells handlers the deadline (`tokio::time::Instant` in the extensions) and answers for those that miss it, or that the
+/// end of the process overtakes.
 #[derive(Debug)]
 pub(crate) struct Deadline<S> {
     inner: S,
     default: Duration,
     max: Duration,
     methods: Arc<Methods>,
+    draining: Draining,
 }
 
+/// In the extensions of a response: when its body must be complete.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Until(pub(crate) Instant);
+
 impl<S> Deadline<S> {
-    pub(crate) fn new(inner: S, settings: &ServerSettings, methods: Arc<Methods>) -> Self {
+    pub(crate) fn new(inner: S, process: &Process, methods: Arc<Methods>) -> Self {
+        let settings = &process.settings().server;
         let (default, max) = (settings.default_deadline_seconds.0, settings.max_deadline_seconds.0);
-        Self { inner, default, max, methods }
+        Self { inner, default, max, methods, draining: process.draining() }
     }
 
-    fn allowed(&self, headers: &HeaderMap) -> Duration {
-        // What cannot be read counts as absent, as in other gRPC servers.
-        headers.get("grpc-timeout").and_then(|value| parse(value.to_str().ok()?)).unwrap_or(self.default).min(self.max)
+    fn end(&self, end: End, path: &str, notes: Option<&CallNotes>) -> Response<Body> {
+        answer::reply(end.status(self.methods.writes(path, notes)))
     }
 }
 
@@ -34,28 +45,37 @@ impl<S: Call<Reply = Body>> Call for Deadline<S> {
     type Reply = Body;
 
     async fn call(&self, mut request: Request) -> Response<Body> {
-        let deadline = Instant::now() + self.allowed(request.headers());
+        let asked = asked(request.headers());
+        let deadline = Instant::now() + asked.unwrap_or(self.default).min(self.max);
         request.extensions_mut().insert(deadline);
         let path = request.uri().path().to_owned();
-        match until(deadline, self.inner.call(request)).await {
-            Some(response) => response,
-            None => answer::reply(answer::unanswered(
-                self.methods.get(&path),
-                Code::DeadlineExceeded,
-                "DEADLINE_EXCEEDED",
-                "the deadline passed before the answer was ready",
-            )),
+        let notes = request.extensions().get::<CallNotes>().cloned();
+        match until(deadline, self.draining.clone(), self.inner.call(request)).await {
+            Ok(mut response) => {
+                // Who watches the health of a service does so without end, unless it asks for one.
+                if asked.is_some() || !exempt(&path) {
+                    response.extensions_mut().insert(Until(deadline));
+                }
+                response
+            }
+            Err(end) => self.end(end, &path, notes.as_ref()),
         }
     }
 }
 
+/// What a caller asks for; what cannot be read counts as absent, as in other gRPC servers.
+fn asked(headers: &HeaderMap) -> Option<Duration> {
+    headers.get("grpc-timeout").and_then(|value| parse(value.to_str().ok()?))
+}
+
 /// Polls the future first: an answer that is ready at the deadline still counts.
-async fn until<F: Future>(deadline: Instant, future: F) -> Option<F::Output> {
+async fn until<F: Future>(deadline: Instant, mut draining: Draining, future: F) -> Result<F::Output, End> {
     let mut future = pin!(future);
     tokio::select! {
         biased;
-        output = future.as_mut() => Some(output),
-        () = tokio::time::sleep_until(deadline) => None,
+        output = future.as_mut() => Ok(output),
+        () = sleep_until(deadline) => Err(End::Late),
+        () = draining.over() => Err(End::Over),
     }
 }
 
@@ -79,7 +99,10 @@ fn parse(text: &str) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::drain::Switch;
 
     #[test]
     fn units_are_those_of_the_protocol() {
@@ -96,14 +119,49 @@ mod tests {
         }
     }
 
+    proptest! {
+        #[test]
+        fn a_timeout_is_read_exactly_or_not_at_all(text in "[0-9]{0,9}.{0,2}") {
+            let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+            let fits = (1..=8).contains(&digits) && ["H", "M", "S", "m", "u", "n"].contains(&&text[digits..]);
+            prop_assert_eq!(parse(&text).is_some(), fits, "{}", text);
+        }
+
+        #[test]
+        fn no_text_is_too_odd(text in any::<String>()) {
+            let _ = parse(&text);
+        }
+    }
+
+    #[test]
+    fn the_corpus_is_read_as_it_says() {
+        for line in include_str!("../../tests/corpus/grpc-timeout.txt").lines() {
+            let (text, nanos) = line.rsplit_once(" => ").unwrap();
+            let expected = nanos.parse().ok().map(Duration::from_nanos);
+            assert_eq!(parse(text), expected, "{text:?}");
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn an_answer_that_is_ready_at_the_deadline_counts() {
+        let switch = Switch::new();
         let deadline = Instant::now() + Duration::from_secs(1);
         let ready = async {
-            tokio::time::sleep_until(deadline).await;
+            sleep_until(deadline).await;
             7
         };
-        assert_eq!(until(deadline, ready).await, Some(7));
-        assert_eq!(until(deadline, std::future::pending::<()>()).await, None);
+        assert_eq!(until(deadline, switch.handle(), ready).await, Ok(7));
+        assert_eq!(until(deadline, switch.handle(), std::future::pending::<()>()).await, Err(End::Late));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_drain_does_not_end_a_call_and_its_limit_does() {
+        let switch = Switch::new();
+        let deadline = Instant::now() + Duration::from_secs(3);
+        switch.drain();
+        let slow = tokio::time::sleep(Duration::from_secs(1));
+        assert_eq!(until(deadline, switch.handle(), slow).await, Ok(()));
+        switch.cut();
+        assert_eq!(until(deadline, switch.handle(), std::future::pending::<()>()).await, Err(End::Over));
     }
 }

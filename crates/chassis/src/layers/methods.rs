@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use prost::Message;
 use prost_types::{FileDescriptorProto, FileDescriptorSet, ServiceDescriptorProto, method_options::IdempotencyLevel};
 
+use super::notes::CallNotes;
 use crate::Error;
 
 /// What the chassis itself may add; none of them changes anything.
@@ -49,10 +50,15 @@ impl Methods {
     pub(crate) fn get(&self, path: &str) -> Option<&Method> {
         self.0.get(path)
     }
+
+    /// Whether a call may change something: its descriptor or its notes say so.
+    pub(crate) fn writes(&self, path: &str, notes: Option<&CallNotes>) -> bool {
+        self.get(path).is_some_and(|method| !method.reads) || notes.is_some_and(CallNotes::writes)
+    }
 }
 
 impl Method {
-    pub(crate) fn new(path: &str, reads: bool) -> Self {
+    fn new(path: &str, reads: bool) -> Self {
         Self { name: path.trim_start_matches('/').into(), reads }
     }
 }

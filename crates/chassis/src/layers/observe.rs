@@ -5,24 +5,27 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{HeaderMap, Response};
+use http::Response;
 use opentelemetry::{
     Context, KeyValue,
-    propagation::{Extractor, TextMapPropagator},
+    propagation::TextMapPropagator,
     trace::{SpanKind, Status as SpanStatus, TraceContextExt, Tracer},
 };
-use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tokio::sync::OwnedSemaphorePermit;
 use tonic::{Code, Status};
 
 use super::{
-    Call, Request, answer, exempt,
+    Call, Request,
+    deadline::Until,
+    exempt,
     methods::{Method, Methods},
     notes::CallNotes,
-    reply::Reply,
+    panic,
+    reply::{Bounds, Reply},
     request_id, status,
+    trace::Headers,
 };
-use crate::{Body, Process, names};
+use crate::{Body, Draining, Process, names, outflow::Flow};
 
 /// Watches every call.
 #[derive(Debug)]
@@ -30,7 +33,7 @@ pub(crate) struct Observe<S> {
     inner: S,
     process: Process,
     methods: Arc<Methods>,
-    propagator: TraceContextPropagator,
+    draining: Draining,
     max_reply_bytes: u64,
 }
 
@@ -47,19 +50,18 @@ pub(crate) struct Observation {
     done: bool,
 }
 
-struct Headers<'a>(&'a HeaderMap);
-
 impl<S> Observe<S> {
     pub(crate) fn new(inner: S, process: &Process, methods: Arc<Methods>) -> Self {
         let max_reply_bytes = process.settings().server.max_reply_bytes;
-        let process = process.clone();
-        Self { inner, process, methods, propagator: TraceContextPropagator::new(), max_reply_bytes }
+        let (process, draining) = (process.clone(), process.draining());
+        Self { inner, process, methods, draining, max_reply_bytes }
     }
 
     fn begin(&self, request: &mut Request) -> Observation {
         let path: Box<str> = request.uri().path().into();
         let method = self.methods.get(&path).cloned();
-        let parent = self.propagator.extract_with_context(&Context::new(), &Headers(request.headers()));
+        let parent =
+            self.process.telemetry().propagator.extract_with_context(&Context::new(), &Headers(request.headers()));
         let name = method.as_ref().map_or_else(|| names::OTHER.to_owned(), |method| method.name.to_string());
         let tracer = self.process.tracer();
         let builder = tracer.span_builder(name).with_kind(SpanKind::Server);
@@ -87,9 +89,16 @@ impl<S: Call<Reply = Body>> Call for Observe<S> {
 
     async fn call(&self, mut request: Request) -> Response<Reply> {
         let endless = exempt(request.uri().path());
+        let flow = request.extensions_mut().remove::<Arc<Flow>>();
         let observation = self.begin(&mut request);
         let mut response = self.inner.call(request).await;
         let place = response.extensions_mut().remove::<Arc<OwnedSemaphorePermit>>();
+        let bounds = Bounds {
+            left: if endless { u64::MAX } else { self.max_reply_bytes },
+            deadline: response.extensions_mut().remove::<Until>().map(|until| until.0),
+            draining: self.draining.clone(),
+            flow: flow.unwrap_or_else(|| Flow::alone(self.process.memory())),
+        };
         let observation = match status::code(response.headers()) {
             Some(code) => {
                 observation.finish(code);
@@ -97,8 +106,10 @@ impl<S: Call<Reply = Body>> Call for Observe<S> {
             }
             None => Some(observation),
         };
-        let limit = if endless { u64::MAX } else { self.max_reply_bytes };
-        response.map(|body| Reply::new(body, limit, observation, place))
+        let (head, body) = response.into_parts();
+        let mut reply = Reply::new(body, bounds, observation, place);
+        reply.read_ahead().await;
+        Response::from_parts(head, reply)
     }
 }
 
@@ -108,11 +119,14 @@ impl Observation {
         self.write_down(code);
     }
 
-    /// The status of a call whose answer cannot be delivered.
-    pub(crate) fn unanswered(&self, code: Code, reason: &str, message: &str) -> Status {
-        let noted = || self.notes.writes().then(|| Method::new(&self.path, false));
-        let method = self.method.clone().or_else(noted);
-        answer::unanswered(method.as_ref(), code, reason, message)
+    /// Whether the call may have changed something.
+    pub(crate) fn writes(&self) -> bool {
+        self.method.as_ref().is_some_and(|method| !method.reads) || self.notes.writes()
+    }
+
+    /// The status of a call whose handler panicked; counts it.
+    pub(crate) fn panicked(&self) -> Status {
+        panic::status(&self.process.telemetry().instruments.panics, &self.request_id)
     }
 
     fn write_down(&mut self, code: Code) {
@@ -204,16 +218,6 @@ impl Drop for Observation {
         if !self.done {
             self.write_down(Code::Cancelled);
         }
-    }
-}
-
-impl Extractor for Headers<'_> {
-    fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key)?.to_str().ok()
-    }
-
-    fn keys(&self) -> Vec<&str> {
-        self.0.keys().map(http::HeaderName::as_str).collect()
     }
 }
 

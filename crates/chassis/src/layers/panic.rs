@@ -9,12 +9,12 @@ use std::{
 
 use http::Response;
 use opentelemetry::metrics::Counter;
-use tonic::Code;
+use tonic::{Code, Status};
 
 use super::{Call, Request, answer, request_id};
 use crate::Body;
 
-/// Turns a panic into INTERNAL.
+/// Turns a panic into INTERNAL; one in the body of a reply is met by layers/reply.rs.
 #[derive(Debug)]
 pub(crate) struct Panic<S> {
     inner: S,
@@ -34,13 +34,16 @@ impl<S: Call<Reply = Body>> Call for Panic<S> {
         let id = request_id::of(request.headers()).to_owned();
         match caught(self.inner.call(request)).await {
             Some(response) => response,
-            None => {
-                self.panics.add(1, &[]);
-                let message = format!("the service failed inside; its operator finds more under request {id}");
-                answer::reply(answer::status(Code::Internal, "PANIC", &message, Some(answer::Outcome::Unknown)))
-            }
+            None => answer::reply(status(&self.panics, &id)),
         }
     }
+}
+
+/// Counts a panic and says what a caller may know of it.
+pub(crate) fn status(panics: &Counter<u64>, request_id: &str) -> Status {
+    panics.add(1, &[]);
+    let message = format!("the service failed inside; its operator finds more under request {request_id}");
+    answer::status(Code::Internal, "PANIC", &message, Some(answer::Outcome::Unknown))
 }
 
 /// The output of a future, or nothing if it panicked. It is never polled again after that, so what it left half done is

@@ -9,7 +9,7 @@ use tonic_reflection::pb::v1::{
 };
 use tonic_types::StatusExt;
 
-use crate::probe::{READ, WRITE, ask, connected, send, started};
+use crate::probe::{READ, WRITE, ask, connected, drink, get, send, started, until_metric};
 
 fn reason(status: &tonic::Status) -> String {
     status.get_details_error_info().unwrap().reason
@@ -52,6 +52,24 @@ async fn a_missed_deadline_says_whether_something_may_have_happened() {
 }
 
 #[tokio::test]
+async fn a_stream_ends_at_its_deadline_too() {
+    let running = started("[server]\ndefault_deadline_seconds = 0.2").await;
+    let (messages, status) = drink(connected(running.grpc_addr()).await, Request::new("hang".to_owned())).await;
+    assert_eq!(messages, ["first"]);
+    assert_eq!((status.code(), reason(&status).as_str()), (Code::DeadlineExceeded, "DEADLINE_EXCEEDED"));
+}
+
+#[tokio::test]
+async fn a_panic_in_the_middle_of_a_reply_ends_it_with_a_status() {
+    let running = started("[admin]\nlisten = \"127.0.0.1:0\"").await;
+    let channel = connected(running.grpc_addr()).await;
+    let (_, status) = drink(channel.clone(), Request::new("panic".to_owned())).await;
+    assert_eq!((status.code(), reason(&status).as_str()), (Code::Internal, "PANIC"));
+    assert!(send(channel, READ, Request::new("hello".to_owned())).await.is_ok());
+    until_metric(running.admin_addr().unwrap(), "ispbridge_panics_total", " 1").await;
+}
+
+#[tokio::test]
 async fn the_handler_knows_the_deadline() {
     let running = started("[server]\ndefault_deadline_seconds = 20\nmax_deadline_seconds = 40").await;
     let channel = connected(running.grpc_addr()).await;
@@ -74,7 +92,7 @@ async fn a_panic_costs_one_call_and_says_nothing() {
     let id = status.metadata().get("x-request-id").unwrap().to_str().unwrap();
     assert!(status.message().contains(id) && !status.message().contains("hunter2"), "{}", status.message());
     assert!(send(channel, READ, Request::new("hello".to_owned())).await.is_ok());
-    let metrics = crate::probe::get(running.admin_addr().unwrap(), "/metrics").await;
+    let metrics = get(running.admin_addr().unwrap(), "/metrics").await;
     assert!(
         metrics.lines().any(|line| line.starts_with("ispbridge_panics_total") && line.ends_with(" 1")),
         "{metrics}"

@@ -3,7 +3,8 @@
 use std::{
     convert::Infallible,
     net::SocketAddr,
-    sync::{Arc, LazyLock},
+    pin::Pin,
+    sync::{Arc, LazyLock, Mutex},
     task::{Context, Poll},
     time::Duration,
 };
@@ -17,6 +18,7 @@ use prost_types::{
 };
 use serde::Deserialize;
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
+use tokio_stream::{Stream, StreamExt};
 use tonic::{
     Request, Response, Status,
     body::Body,
@@ -27,18 +29,28 @@ use tonic::{
 use tonic_prost::ProstCodec;
 use tower::Service;
 
+type Flow = Pin<Box<dyn Stream<Item = Result<String, Status>> + Send>>;
+
 pub(crate) const READ: &str = "/chassis.test.v1.ProbeService/Read";
 pub(crate) const WRITE: &str = "/chassis.test.v1.ProbeService/Write";
+pub(crate) const STREAM: &str = "/chassis.test.v1.ProbeService/Stream";
 
 #[derive(Debug)]
 pub(crate) struct Probe;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct ProbeConfig {}
+pub(crate) struct ProbeConfig {
+    #[serde(default)]
+    word: String,
+}
 
 #[derive(Clone, Debug)]
-struct ProbeService;
+struct ProbeService(Arc<Word>);
+
+/// What a reload changes.
+#[derive(Debug)]
+struct Word(Mutex<String>);
 
 impl NamedService for ProbeService {
     const NAME: &'static str = "chassis.test.v1.ProbeService";
@@ -48,9 +60,19 @@ impl Program for Probe {
     const NAME: &'static str = "chassis-probe";
     type Config = ProbeConfig;
 
-    async fn build(_: ProbeConfig, _: &Process) -> Result<Surface, Error> {
+    async fn build(config: ProbeConfig, process: &Process) -> Result<Surface, Error> {
         static SET: LazyLock<Vec<u8>> = LazyLock::new(descriptors);
-        Ok(Surface::new().descriptors(&SET).service(ProbeService))
+        let word = Arc::new(Word(Mutex::new(config.word)));
+        process.keep(word.clone());
+        Ok(Surface::new().descriptors(&SET).service(ProbeService(word)))
+    }
+
+    fn reload(config: ProbeConfig, process: &Process) -> Result<(), Error> {
+        if config.word == "bad" {
+            return Err(Error::config("word", "is bad"));
+        }
+        *process.kept::<Word>().unwrap().0.lock().unwrap() = config.word;
+        Ok(())
     }
 }
 
@@ -67,6 +89,7 @@ fn descriptors() -> Vec<u8> {
         method: vec![
             method("Read", IdempotencyLevel::NoSideEffects),
             method("Write", IdempotencyLevel::IdempotencyUnknown),
+            MethodDescriptorProto { server_streaming: Some(true), ..method("Stream", IdempotencyLevel::NoSideEffects) },
         ],
         ..Default::default()
     };
@@ -89,15 +112,31 @@ impl Service<http::Request<Body>> for ProbeService {
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let word = self.0.clone();
         Box::pin(async move {
-            let handler = tower::service_fn(|request: Request<String>| obey(request));
+            let streams = request.uri().path() == STREAM;
             let mut server = tonic::server::Grpc::new(ProstCodec::<String, String>::default());
+            if streams {
+                return Ok(server.server_streaming(tower::service_fn(flow), request).await);
+            }
+            let handler = tower::service_fn(|request: Request<String>| obey(request, word.clone()));
             Ok(server.unary(handler, request).await)
         })
     }
 }
 
-async fn obey(request: Request<String>) -> Result<Response<String>, Status> {
+/// One message, and then what the request says.
+async fn flow(request: Request<String>) -> Result<Response<Flow>, Status> {
+    let first = tokio_stream::once(Ok("first".to_owned()));
+    let rest: Flow = match request.into_inner().as_str() {
+        "panic" => Box::pin(tokio_stream::iter([()]).map(|()| panic!("hunter2"))),
+        "hang" => Box::pin(tokio_stream::pending()),
+        _ => Box::pin(tokio_stream::empty()),
+    };
+    Ok(Response::new(Box::pin(first.chain(rest))))
+}
+
+async fn obey(request: Request<String>, told: Arc<Word>) -> Result<Response<String>, Status> {
     let text = request.get_ref().clone();
     let (word, rest) = text.split_once(' ').unwrap_or((&text, ""));
     match word {
@@ -105,6 +144,7 @@ async fn obey(request: Request<String>) -> Result<Response<String>, Status> {
         "panic" => panic!("hunter2"),
         "large" => return Ok(Response::new("x".repeat(rest.parse().unwrap()))),
         "linger" => linger(&request, rest.parse().unwrap()),
+        "word" => return Ok(Response::new(told.0.lock().unwrap().clone())),
         "show" => return Ok(Response::new(shown(&request, rest))),
         _ => {}
     }
@@ -168,6 +208,23 @@ pub(crate) async fn send(
     client.ready().await.unwrap();
     let codec = ProstCodec::<String, String>::default();
     client.unary(request, http::uri::PathAndQuery::from_static(path), codec).await
+}
+
+/// Makes one call whose answer is a stream; the messages and how it ended.
+pub(crate) async fn drink(channel: Channel, request: Request<String>) -> (Vec<String>, Status) {
+    let mut client = tonic::client::Grpc::new(channel);
+    client.ready().await.unwrap();
+    let codec = ProstCodec::<String, String>::default();
+    let answer = client.server_streaming(request, http::uri::PathAndQuery::from_static(STREAM), codec).await;
+    let mut messages = Vec::new();
+    let mut stream = answer.unwrap().into_inner();
+    loop {
+        match stream.message().await {
+            Ok(Some(message)) => messages.push(message),
+            Ok(None) => return (messages, Status::ok("")),
+            Err(status) => return (messages, status),
+        }
+    }
 }
 
 /// Asks an HTTP/1 server, such as the admin port, for a path.

@@ -3,10 +3,14 @@
 use std::time::{Duration, Instant};
 
 use tokio::{io::AsyncReadExt, net::TcpStream};
-use tonic::{Request, transport::Endpoint};
+use tonic::{Code, Request, transport::Endpoint};
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
+use tonic_types::StatusExt;
 
-use crate::probe::{READ, WRITE, ask, connected, get, send, started, until_metric};
+use crate::{
+    peer::{deaf_call, peer},
+    probe::{READ, WRITE, ask, connected, drink, get, send, started, until_metric},
+};
 
 /// Starts a call and waits until its handler has it.
 async fn begun(
@@ -35,27 +39,49 @@ async fn a_call_that_is_being_worked_on_is_answered() {
 
 #[tokio::test]
 async fn whoever_watches_learns_of_the_end_and_does_not_hold_it_up() {
-    let running = started("").await;
+    let running = started("[server]\ndefault_deadline_seconds = 0.05").await;
     let mut client = HealthClient::new(connected(running.grpc_addr()).await);
-    let mut watched = client.watch(HealthCheckRequest { service: String::new() }).await.unwrap().into_inner();
-    assert_eq!(watched.message().await.unwrap().unwrap().status(), ServingStatus::Serving);
+    let mut watches = Vec::new();
+    for service in ["", "chassis.test.v1.ProbeService"] {
+        let request = HealthCheckRequest { service: service.to_owned() };
+        let mut watched = client.watch(request).await.unwrap().into_inner();
+        assert_eq!(watched.message().await.unwrap().unwrap().status(), ServingStatus::Serving);
+        watches.push(watched);
+    }
+    // A watch has no deadline unless it asks for one.
+    tokio::time::sleep(Duration::from_millis(150)).await;
     let before = Instant::now();
     running.drain().await;
     assert!(before.elapsed() < Duration::from_secs(5), "{:?}", before.elapsed());
-    assert_eq!(watched.message().await.unwrap().unwrap().status(), ServingStatus::NotServing);
-    assert!(watched.message().await.unwrap().is_none());
+    for mut watched in watches {
+        assert_eq!(watched.message().await.unwrap().unwrap().status(), ServingStatus::NotServing);
+        assert!(watched.message().await.unwrap().is_none());
+    }
 }
 
 #[tokio::test]
-async fn the_end_comes_though_calls_hang_and_peers_are_silent() {
+async fn the_end_comes_though_peers_are_silent_and_what_is_open_is_answered() {
     let running = started(&format!("{ADMIN}[server]\ndrain_seconds = 0.3")).await;
-    let _silent = TcpStream::connect(running.grpc_addr()).await.unwrap();
-    let call = begun(&running, "sleep 60000").await;
+    let address = running.grpc_addr();
+    let _silent = TcpStream::connect(address).await.unwrap();
+    let (mut deaf, _deaf_connection) = peer(address, 0).await;
+    let _deaf_reply = deaf_call(&mut deaf, READ, "large 100000").await;
+    let channel = connected(address).await;
+    let read = tokio::spawn(send(channel.clone(), READ, Request::new("sleep 60000".to_owned())));
+    let write = tokio::spawn(send(channel.clone(), WRITE, Request::new("sleep 60000".to_owned())));
+    let stream = tokio::spawn(drink(channel, Request::new("hang".to_owned())));
+    until_metric(running.admin_addr().unwrap(), "ispbridge_calls_in_flight{", " 4").await;
     let before = Instant::now();
     running.drain().await;
     let took = before.elapsed();
-    assert!((Duration::from_millis(300)..Duration::from_secs(4)).contains(&took), "{took:?}");
-    assert!(call.await.unwrap().is_err());
+    assert!((Duration::from_millis(300)..Duration::from_millis(1800)).contains(&took), "{took:?}");
+    let reason = |status: &tonic::Status| status.get_details_error_info().unwrap().reason;
+    let read = read.await.unwrap().unwrap_err();
+    assert_eq!((read.code(), reason(&read).as_str()), (Code::Unavailable, "SHUTTING_DOWN"));
+    let write = write.await.unwrap().unwrap_err();
+    assert_eq!((write.code(), reason(&write).as_str()), (Code::Aborted, "OUTCOME_UNKNOWN"));
+    let (messages, end) = stream.await.unwrap();
+    assert_eq!((messages.len(), end.code(), reason(&end).as_str()), (1, Code::Unavailable, "SHUTTING_DOWN"));
 }
 
 #[tokio::test]

@@ -147,3 +147,23 @@ async fn an_endpoint_that_is_none_is_a_configuration_error() {
     let error = chassis::start::<crate::probe::Probe>(config.parse().unwrap()).await.unwrap_err();
     assert!(error.to_string().starts_with("configuration: telemetry.otlp_endpoint"), "{error}");
 }
+
+#[tokio::test]
+async fn what_is_switched_off_says_nothing() {
+    let (running, memory) = recorded("[admin]\nlisten = \"127.0.0.1:0\"\n[telemetry]\ndisabled = true").await;
+    ask(running.grpc_addr(), READ, "hello").await.unwrap();
+    assert!(!get(running.admin_addr().unwrap(), "/metrics").await.contains("rpc_server"));
+    running.drain().await;
+    assert!(memory.0.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn without_a_propagator_every_trace_begins_here() {
+    let (running, memory) = recorded("[telemetry]\npropagators = []").await;
+    let mut request = Request::new("show trace".to_owned());
+    request.metadata_mut().insert("traceparent", format!("00-{TRACE}-{PARENT}-01").parse().unwrap());
+    let answer = send(connected(running.grpc_addr()).await, READ, request).await.unwrap();
+    assert_ne!(answer.get_ref(), TRACE);
+    running.drain().await;
+    assert_eq!(memory.0.lock().unwrap().len(), 1);
+}

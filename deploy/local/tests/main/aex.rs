@@ -3,7 +3,7 @@
 use ispbridge_sandbox::Provider;
 use serde_json::{Value, json};
 
-use crate::caller::{aex, new_customer, started};
+use crate::caller::{ask, new_customer, started};
 
 const SERVICE: &str = "533EE0A6-7279-415B-9ED1-191BC406AB9D";
 const CUSTOMER_WITH_SERVICE: &str = "8DC17240-9312-4EE0-A313-CF519657E2D3";
@@ -61,14 +61,14 @@ fn printed_service() -> Value {
 #[tokio::test]
 async fn customers_are_found_and_read_as_they_are_printed() {
     let suite = started().await;
-    let found = aex(&suite, "CustomerService/ListCustomers", json!({ "query": "string" })).await;
+    let found = ask(&suite, "aex.CustomerService/ListCustomers", json!({ "query": "string" })).await;
     assert_eq!(found["customers"], json!([printed_customer()]));
     assert_eq!(found["total"], 1);
     let id = json!({ "customerId": printed_customer()["id"] });
-    let read = aex(&suite, "CustomerService/GetCustomer", id).await;
+    let read = ask(&suite, "aex.CustomerService/GetCustomer", id).await;
     assert_eq!(read, json!({ "customer": printed_customer() }));
     let id = json!({ "customerId": CUSTOMER_WITH_SERVICE });
-    let services = aex(&suite, "CustomerService/ListCustomerServices", id).await;
+    let services = ask(&suite, "aex.CustomerService/ListCustomerServices", id).await;
     assert_eq!(services, json!({ "services": [printed_service()], "total": 1 }));
     suite.stop().await;
 }
@@ -76,7 +76,7 @@ async fn customers_are_found_and_read_as_they_are_printed() {
 #[tokio::test]
 async fn premises_are_found_and_read_as_they_are_printed() {
     let suite = started().await;
-    let found = aex(&suite, "PremiseService/ListPredefinedPremises", json!({ "query": "David Road" })).await;
+    let found = ask(&suite, "aex.PremiseService/ListPredefinedPremises", json!({ "query": "David Road" })).await;
     let printed = json!({
         "id": "1616056",
         "guid": "66E9BB4D-E360-4F40-A30E-AF27F52392B6",
@@ -91,7 +91,7 @@ async fn premises_are_found_and_read_as_they_are_printed() {
     });
     assert_eq!(found["predefinedPremises"], json!([printed]));
     let id = json!({ "premiseId": "B002A6B4-6541-47A5-8438-BE8ACEAA6D82" });
-    let read = aex(&suite, "PremiseService/GetPremise", id.clone()).await;
+    let read = ask(&suite, "aex.PremiseService/GetPremise", id.clone()).await;
     let printed = json!({
         "id": id["premiseId"],
         "areaId": "548F9777-D0F9-45A3-A2A7-A352583456E6",
@@ -119,7 +119,7 @@ async fn premises_are_found_and_read_as_they_are_printed() {
 async fn products_come_with_their_prices() {
     let suite = started().await;
     let place = json!({ "latitude": -26.038965, "longitude": 27.738254 });
-    let found = aex(&suite, "ProductService/ListAvailableProducts", place).await;
+    let found = ask(&suite, "aex.ProductService/ListAvailableProducts", place).await;
     let printed = json!({
         "id": "C567389A-2D36-4C29-AD46-0EC3D7A7D0EA",
         "providerId": "40B2AAA0-96A7-4856-BA35-90E6B0D1C4B6",
@@ -152,9 +152,9 @@ async fn products_come_with_their_prices() {
 async fn a_service_and_its_work_order_are_read_as_they_are_printed() {
     let suite = started().await;
     let id = json!({ "serviceId": SERVICE });
-    let read = aex(&suite, "OrderService/GetService", id.clone()).await;
+    let read = ask(&suite, "aex.OrderService/GetService", id.clone()).await;
     assert_eq!(read, json!({ "service": printed_service() }));
-    let orders = aex(&suite, "OrderService/ListWorkOrders", id).await;
+    let orders = ask(&suite, "aex.OrderService/ListWorkOrders", id).await;
     let printed = json!({
         "guid": "796712E9-36BE-4510-B9BE-607B721AD551",
         "id": "796712E9-36BE-4510-B9BE-607B721AD551",
@@ -185,9 +185,9 @@ async fn a_service_and_its_work_order_are_read_as_they_are_printed() {
 #[tokio::test]
 async fn a_new_customer_gets_a_service() {
     let suite = started().await;
-    let created = aex(&suite, "CustomerService/CreateCustomer", new_customer()).await;
+    let created = ask(&suite, "aex.CustomerService/CreateCustomer", new_customer()).await;
     let id = created["customerId"].as_str().unwrap();
-    let customer = aex(&suite, "CustomerService/GetCustomer", json!({ "customerId": id })).await;
+    let customer = ask(&suite, "aex.CustomerService/GetCustomer", json!({ "customerId": id })).await;
     assert_eq!(customer["customer"]["email"], "thandi@example.com");
     let order = json!({
         "customer": {
@@ -197,11 +197,11 @@ async fn a_new_customer_gets_a_service() {
         "premise": { "externalReference": "66E9BB4D-E360-4F40-A30E-AF27F52392B6" },
         "service": { "productId": "C567389A-2D36-4C29-AD46-0EC3D7A7D0EA" },
     });
-    let ordered = aex(&suite, "OrderService/CreateService", order).await;
+    let ordered = ask(&suite, "aex.OrderService/CreateService", order).await;
     let service = ordered["service"]["serviceId"].clone();
-    let services = aex(&suite, "CustomerService/ListCustomerServices", json!({ "customerId": id })).await;
+    let services = ask(&suite, "aex.CustomerService/ListCustomerServices", json!({ "customerId": id })).await;
     assert_eq!(services["services"][0]["id"], service);
-    let orders = aex(&suite, "OrderService/ListWorkOrders", json!({ "serviceId": service })).await;
+    let orders = ask(&suite, "aex.OrderService/ListWorkOrders", json!({ "serviceId": service })).await;
     assert_eq!(orders["workOrders"][0]["status"], "New Order");
     for write in ["POST /customers", "POST /services/full"] {
         assert_eq!(suite.sandbox().executed(Provider::Aex, write), 1, "{write}");

@@ -23,21 +23,26 @@ pub(crate) async fn call_as(suite: &Suite, key: &str, method: &str, request: &Va
     Ok(serde_json::from_str(&reply).unwrap())
 }
 
-/// Calls a method of AEx with the key that may do everything.
-pub(crate) async fn aex(suite: &Suite, method: &str, request: Value) -> Value {
-    let method = format!("ispbridge.aex.v1.{method}");
+/// Calls `provider.Service/Method` with the key that may do everything.
+pub(crate) async fn ask(suite: &Suite, method: &str, request: Value) -> Value {
+    let method = full(method);
     match call_as(suite, suite.key(), &method, &request).await {
         Ok(reply) => reply,
         Err(error) => panic!("{method}: {}", ispbridge::failure::text(&error)),
     }
 }
 
-/// Calls a method of AEx that is to fail, and returns its status with the one `ErrorInfo`.
+/// Calls `provider.Service/Method`, which is to fail, and returns its status with the one `ErrorInfo`.
 pub(crate) async fn refused(suite: &Suite, key: &str, method: &str, request: Value) -> (Status, ErrorInfo) {
-    let answer = call_as(suite, key, &format!("ispbridge.aex.v1.{method}"), &request).await;
+    let answer = call_as(suite, key, &full(method), &request).await;
     let Err(Error::Status(status)) = answer else { panic!("no status: {answer:?}") };
     let info = status.get_details_error_info().unwrap();
     (*status, info)
+}
+
+fn full(method: &str) -> String {
+    let (provider, rest) = method.split_once('.').unwrap();
+    format!("ispbridge.{provider}.v1.{rest}")
 }
 
 /// Compares code, reason, domain and outcome.

@@ -1,9 +1,10 @@
-//! Adding, changing, deleting and showing customers.
+//! Adding, changing and deleting customers; their portal's login.
 
-use super::Outcome;
-use super::ledger::{Ledger, Row, belongs, cell};
-use crate::soap::{Arguments, Perl};
-use crate::xml_simple::Node;
+use super::functions::Function;
+use super::ledger::{Ledger, Row, belongs, cell, row};
+use super::register::ABOUT_THE_CALL;
+use super::told::Outcome;
+use crate::perl::Arguments;
 
 /// Attributes whose column in results has another name.
 const RENAMED: [(&str, &str); 10] = [
@@ -21,139 +22,76 @@ const RENAMED: [(&str, &str); 10] = [
 const DATES: [&str; 3] = ["init_date", "startdate", "installdate"];
 /// Parts of `address` and `iaddress`, joined with `:::`.
 const ADDRESS: [&str; 6] = ["street", "street2", "town", "county", "zip", "state"];
-/// Columns of a customer in the document's sample of getCustomerData.
-const SHOWN: [&str; 50] = [
-    "accountsemail",
-    "country",
-    "county",
-    "customer_tracking",
-    "customerstatus1",
-    "customerstatus2",
-    "customerstatus3",
-    "customerstatus4",
-    "customerstatus5",
-    "email",
-    "fax",
-    "frequency",
-    "gpsx",
-    "gpsy",
-    "id",
-    "init_date",
-    "installcounty",
-    "installdate",
-    "installstate",
-    "installstreet",
-    "installstreet2",
-    "installtown",
-    "installzip",
-    "invoicingid",
-    "master_agent",
-    "master_agent_id",
-    "name",
-    "nickname",
-    "note",
-    "paymentmethod",
-    "phone",
-    "regional_sales_manager",
-    "regional_sales_manager_id",
-    "salesman",
-    "salesman_id",
-    "sendmethod",
-    "startdate",
-    "state",
-    "status",
-    "street",
-    "street2",
-    "supportemail",
-    "town",
-    "type",
-    "value_added_reseller",
-    "value_added_reseller_id",
-    "vat_exemption",
-    "website",
-    "wibnumber",
-    "zip",
+/// What hangs on a customer and keeps it from being deleted: the table, the attribute that lets it go too, and the
+/// document's condition.
+const OBSTACLES: [(&str, &str, &str); 8] = [
+    ("subscription", "deleteSubscription", "no subscriptions should be attached to a customer account"),
+    ("ip", "", "no IP addresses should be set under a customer account"),
+    ("invoices", "", "no invoices should be generated for a customer account"),
+    ("salesmantask", "", "no sales issues should be attached to a customer account"),
+    ("maintenance", "deleteMaintenance", "no maintenance tickets should be attached to a customer account"),
+    ("cpe", "", "no CPE/Equipment details should be added to a customer account"),
+    ("creditcard", "", "no Credit Cards should be added to a customer account"),
+    ("eft", "", "no Bank Accounts / EFT Accounts should be added to a customer account"),
 ];
+/// What goes with a customer.
+const SETUP: [&str; 6] = ["subscription", "maintenance", "radius", "radiususername", "customrow", "note"];
 
 /// A customer whose nickname or invoicing id is taken gets the next free one.
-pub(crate) fn add(ledger: &mut Ledger, arguments: &Arguments) -> Outcome {
-    let id = ledger.next_number();
-    let mut row = Row::from([("vat_exemption".to_owned(), "No".to_owned())]);
+pub(crate) fn add(ledger: &mut Ledger, function: &Function, arguments: &Arguments) -> Outcome {
     // Which status a customer without one gets is inferred from the sample.
-    set_status(&mut row, "potential");
-    fill(&mut row, arguments);
+    let mut customer = row([("vat_exemption", "No"), ("status", "potential"), ("customerstatus1", "potential")]);
+    fill(&mut customer, arguments);
     for column in ["nickname", "invoicingid"] {
-        let unique = unique(ledger, column, arguments.get(column));
-        row.insert(column.to_owned(), unique);
+        customer.insert(column.to_owned(), unique(ledger, column, arguments.get(column)));
     }
-    row.insert("id".to_owned(), id.clone());
-    ledger.customers.push(row);
-    Ok(Perl::text(format!("OK:{id}")))
+    let id = ledger.insert("customer", customer);
+    Ok(function.word(&id))
 }
 
-pub(crate) fn modify(ledger: &mut Ledger, arguments: &Arguments) -> Outcome {
-    let row = ledger.customer_mut(arguments.get("customerid"))?;
-    fill(row, arguments);
-    Ok(Perl::text("OK"))
+pub(crate) fn modify(ledger: &mut Ledger, function: &Function, arguments: &Arguments) -> Outcome {
+    let id = arguments.get("customerid");
+    ledger.rows_mut("customer").iter_mut().filter(|row| cell(row, "id") == id).for_each(|row| fill(row, arguments));
+    Ok(function.word(id))
 }
 
 /// Refuses in the words of the document's conditions, those the sandbox can hold, in their order.
-pub(crate) fn delete(ledger: &mut Ledger, arguments: &Arguments) -> Outcome {
+pub(crate) fn delete(ledger: &mut Ledger, function: &Function, arguments: &Arguments) -> Outcome {
     let id = arguments.get("customerid");
-    let status = cell(ledger.customer(id)?, "status").to_owned();
-    let flag = |name: &str| !matches!(arguments.get(name), "" | "0");
-    let has = |rows: &[Row]| rows.iter().any(|row| belongs(row, id));
-    let obstacles = [
-        (status == "current", "customer must be in a status different than 'current'"),
-        (
-            has(&ledger.subscriptions) && !flag("deleteSubscription"),
-            "no subscriptions should be attached to a customer account",
-        ),
-        (has(&ledger.ips), "no IP addresses should be set under a customer account"),
-        (
-            has(&ledger.maintenance) && !flag("deleteMaintenance"),
-            "no maintenance tickets should be attached to a customer account",
-        ),
-        (has(&ledger.cpes), "no CPE/Equipment details should be added to a customer account"),
-    ];
-    if let Some((_, text)) = obstacles.into_iter().find(|(stands, _)| *stands) {
-        return Err(text.to_owned());
+    if cell(ledger.customer(id)?, "status") == "current" {
+        return Err("customer must be in a status different than 'current'".to_owned());
     }
-    ledger.customers.retain(|row| cell(row, "id") != id);
-    for rows in [&mut ledger.subscriptions, &mut ledger.maintenance, &mut ledger.radius] {
-        rows.retain(|row| !belongs(row, id));
+    let stands =
+        |table: &str, waiver: &str| matches!(arguments.get(waiver), "" | "0") && ledger.of(table, id).next().is_some();
+    if let Some((_, _, text)) = OBSTACLES.iter().find(|(table, waiver, _)| stands(table, waiver)) {
+        return Err((*text).to_owned());
     }
-    Ok(Perl::text("OK"))
+    ledger.remove("customer", |row| cell(row, "id") == id);
+    ledger.remove("subaccount", |row| [cell(row, "masterCustomerId"), cell(row, "subCustomerId")].contains(&id));
+    for table in SETUP {
+        ledger.remove(table, |row| belongs(row, id));
+    }
+    Ok(function.word(id))
 }
 
-/// The document shows the JSON form only; the columns are its, the root is inferred.
-pub(crate) fn data(ledger: &mut Ledger, arguments: &Arguments) -> Outcome {
-    let id = arguments.get("customerid");
-    let row = ledger.customer(id)?;
-    let shown = SHOWN.iter().map(|column| Node::leaf(column, cell(row, column))).collect();
-    let mut nodes = vec![Node::branch("customer", shown)];
-    if arguments.get("customFields") == "1" {
-        let fields = row.iter().filter(|(name, _)| name.starts_with("custom_field_"));
-        nodes.push(Node::branch("customFields", fields.map(|(name, text)| Node::leaf(name, text)).collect()));
-    }
-    let sections = [("cpe", &ledger.cpes), ("ip", &ledger.ips), ("subscription", &ledger.subscriptions)];
-    for (name, rows) in sections {
-        let wanted = rows.iter().filter(|row| arguments.get(name) == "1" && belongs(row, id));
-        nodes.extend(wanted.map(|row| section(name, row)));
-    }
-    nodes.sort_by(|one, other| one.name().cmp(other.name()));
-    Ok(Perl::text(Node::branch("customerDataRoot", nodes).write()))
-}
-
-fn section(name: &str, row: &Row) -> Node {
-    let columns = row.iter().filter(|(column, _)| *column != "customerid");
-    Node::branch(name, columns.map(|(column, text)| Node::leaf(column, text)).collect())
+/// The portal's login is the invoicing id where no user name was given (document, addCustomer).
+pub(crate) fn check_login(ledger: &mut Ledger, function: &Function, arguments: &Arguments) -> Outcome {
+    let (username, password) = (arguments.get("eup_username"), arguments.get("eup_password"));
+    let login = |row: &Row| match cell(row, "eup_username") {
+        "" => cell(row, "invoicingid") == username,
+        own => own == username,
+    };
+    let mut customers = ledger.rows("customer").iter();
+    let found = customers.find(|row| login(row) && cell(row, "password") == password);
+    let found = found.ok_or("ERROR: invalid username/password")?;
+    Ok(function.word(cell(found, "id")))
 }
 
 fn fill(row: &mut Row, arguments: &Arguments) {
     for (name, text) in arguments.iter() {
         match name {
-            "api_username" | "api_password" | "operator" | "customerid" | "password" => {}
+            "customerid" => {}
+            _ if ABOUT_THE_CALL.contains(&name) => {}
             "address" => spread(row, "", text),
             "iaddress" => spread(row, "install", text),
             "customerstatus" => set_status(row, text),
@@ -181,7 +119,7 @@ fn spread(row: &mut Row, prefix: &str, joined: &str) {
 }
 
 /// MM/DD/YYYY goes in, YYYY-MM-DD comes out.
-fn iso(date: &str) -> String {
+pub(crate) fn iso(date: &str) -> String {
     let parts: Vec<&str> = date.split('/').collect();
     match parts.as_slice() {
         [month, day, year] => format!("{year}-{month:0>2}-{day:0>2}"),
@@ -190,8 +128,9 @@ fn iso(date: &str) -> String {
 }
 
 fn unique(ledger: &Ledger, column: &str, wanted: &str) -> String {
+    let is_free = |candidate: &String| ledger.find("customer", column, candidate).is_none();
     let mut candidates = std::iter::once(wanted.to_owned()).chain((1..).map(|serial| format!("{wanted}{serial}")));
-    candidates.find(|candidate| !ledger.is_taken(column, candidate)).unwrap_or_default()
+    candidates.find(is_free).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -208,7 +147,7 @@ mod tests {
     fn a_taken_name_gets_the_next_serial_number() {
         let mut ledger = Ledger::new();
         assert_eq!(unique(&ledger, "nickname", "JohnSmith"), "JohnSmith1");
-        ledger.customers.push(Row::from([("nickname".to_owned(), "JohnSmith1".to_owned())]));
+        ledger.insert("customer", row([("nickname", "JohnSmith1")]));
         assert_eq!(unique(&ledger, "nickname", "JohnSmith"), "JohnSmith2");
         assert_eq!(unique(&ledger, "nickname", "Nobody"), "Nobody");
     }

@@ -1,43 +1,58 @@
-//! Equipment, what is installed at a customer, and the installer's visits.
+//! Equipment, and what of it is installed at customers.
 
-use super::Outcome;
-use super::ledger::{Ledger, Row, cell, no_such};
-use crate::soap::{Arguments, Perl};
-use crate::xml_simple::Node;
+use super::functions::Function;
+use super::ledger::{Ledger, Row, cell};
+use super::told::{ELEMENTS, Outcome, Told};
+use crate::perl::{Arguments, Perl};
+use crate::xml_simple;
 
 /// The filters of listEquipment and whether a part of the text is enough.
 const FILTERS: [(&str, bool); 5] =
     [("id", false), ("type", false), ("ipaddress", false), ("nickname", true), ("macaddress", true)];
+const COLUMNS: [&str; 14] = [
+    "id",
+    "date_added",
+    "description",
+    "imsi",
+    "ipaddress",
+    "ki",
+    "macaddress",
+    "msisdn",
+    "nickname",
+    "opcode",
+    "serialnumber",
+    "sqn",
+    "status",
+    "type",
+];
+/// The filters of getCPEData: columns of the CPE, columns of its equipment.
+const CPE_FILTERS: [&str; 2] = ["customerid", "equipid"];
+const EQUIPMENT_FILTERS: [&str; 4] = ["nickname", "ipaddress", "serialnumber", "macaddress"];
 
-/// A hash keyed by id, so in the order of its keys as text.
-pub(crate) fn list(ledger: &mut Ledger, arguments: &Arguments) -> Outcome {
-    let mut found: Vec<&Row> = ledger.equipment.iter().filter(|row| matches(row, arguments)).collect();
-    found.sort_by_key(|row| cell(row, "id"));
-    let nodes = found.into_iter().map(node).collect();
-    Ok(Perl::text(Node::branch("Equipment", nodes).write()))
+/// A hash by id over SOAP, a list over REST: the document shows both.
+pub(crate) fn list(ledger: &mut Ledger, _: &Function, arguments: &Arguments) -> Outcome {
+    let found: Vec<&Row> = ledger.rows("equipment").iter().filter(|row| matches(row, arguments)).collect();
+    let by_id = Perl::hash(found.iter().map(|row| (cell(row, "id"), record(row))));
+    let soap = Perl::Text(xml_simple::write("Equipment", &by_id, ELEMENTS));
+    Ok(Told::Pair { soap, rest: Perl::hash([("equipment", Perl::array(found.iter().map(|row| record(row))))]) })
 }
 
-pub(crate) fn add_cpe(ledger: &mut Ledger, arguments: &Arguments) -> Outcome {
-    let (equipment, customer) = (arguments.get("equipid"), arguments.get("customerid"));
-    ledger.customer(customer)?;
-    if !ledger.equipment.iter().any(|row| cell(row, "id") == equipment) {
-        return Err(no_such("equipment", equipment));
-    }
-    let id = ledger.next_number();
-    let given = arguments.iter().filter(|(name, _)| !matches!(*name, "api_username" | "api_password" | "operator"));
-    let mut row: Row = given.map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
-    row.insert("additionalinfo".to_owned(), arguments.all("additionalinfo").join(", "));
-    row.insert("id".to_owned(), id.clone());
-    ledger.cpes.push(row);
-    Ok(Perl::text(format!("OK :{id}")))
+/// Each with the columns of its equipment that one may search by; the form is inferred.
+pub(crate) fn cpes(ledger: &mut Ledger, function: &Function, arguments: &Arguments) -> Outcome {
+    let rows = ledger.rows("cpe").iter().filter_map(|cpe| {
+        let equipment = ledger.find("equipment", "id", cell(cpe, "equipid"))?;
+        let admits = |row: &Row, filters: &[&str]| filters.iter().all(|name| arguments.admits(name, cell(row, name)));
+        let wanted = admits(cpe, &CPE_FILTERS) && admits(equipment, &EQUIPMENT_FILTERS);
+        let columns = cpe.iter().map(|(column, text)| (column.as_str(), Perl::text(text)));
+        let more = EQUIPMENT_FILTERS.iter().map(|column| (*column, Perl::text(cell(equipment, column))));
+        wanted.then(|| Perl::hash(columns.chain(more)))
+    });
+    Ok(Told::record(function.root(), Perl::hash([("cpe", Perl::array(rows))])))
 }
 
-pub(crate) fn add_installer_tracking(ledger: &mut Ledger, arguments: &Arguments) -> Outcome {
-    let ticket = arguments.get("maintenanceId");
-    if !ledger.maintenance.iter().any(|row| cell(row, "id") == ticket) {
-        return Err(no_such("maintenance", ticket));
-    }
-    Ok(Perl::text(format!("{}OK", ledger.next_number())))
+/// The samples have no NULL here.
+fn record(row: &Row) -> Perl {
+    Perl::hash(COLUMNS.iter().map(|column| (*column, Perl::text(cell(row, column)))))
 }
 
 fn matches(row: &Row, arguments: &Arguments) -> bool {
@@ -45,12 +60,4 @@ fn matches(row: &Row, arguments: &Arguments) -> bool {
         let (has, wanted) = (cell(row, name), arguments.get(name));
         if *part { has.contains(wanted) } else { has == wanted }
     })
-}
-
-/// The id comes first, then the columns by name.
-fn node(row: &Row) -> Node {
-    let columns = row.iter().filter(|(name, _)| *name != "id");
-    let mut nodes = vec![Node::leaf("id", cell(row, "id"))];
-    nodes.extend(columns.map(|(name, text)| Node::leaf(name, text)));
-    Node::branch(cell(row, "id"), nodes)
 }

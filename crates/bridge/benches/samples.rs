@@ -1,0 +1,467 @@
+//! The same data as prost messages, as serde structs and as upstream texts.
+
+use std::{fmt::Write, path::PathBuf};
+
+use bridge::{
+    table::{Tables, TextRule, Vocabulary},
+    xml::write::escape_into,
+};
+use prost::{Message, Name};
+use serde::{Deserialize, Serialize};
+
+const PACKAGE: &str = "sample.v1";
+
+/// The tables of the sample contract.
+pub(crate) fn tables() -> Tables {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let ours = folder.join("benches/samples/contract");
+    let google = folder.join("../../proto/third_party");
+    let mut compiler = protox::Compiler::new([ours, google]).expect("the folders exist");
+    compiler.include_imports(true).open_file("sample/v1/customer.proto").expect("the contract compiles");
+    let descriptors = compiler.encode_file_descriptor_set();
+    let vocabulary = Vocabulary::parse(include_str!("samples/contract/vocabulary.toml")).expect("a vocabulary");
+    Tables::build(&descriptors, PACKAGE, &vocabulary, None, TextRule::Xml).expect("it fits")
+}
+
+#[derive(Clone, Copy, PartialEq, Message)]
+struct Date {
+    #[prost(int32, tag = "1")]
+    year: i32,
+    #[prost(int32, tag = "2")]
+    month: i32,
+    #[prost(int32, tag = "3")]
+    day: i32,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct AddRequest {
+    #[prost(string, optional, tag = "1")]
+    first_name: Option<String>,
+    #[prost(string, optional, tag = "2")]
+    last_name: Option<String>,
+    #[prost(string, optional, tag = "3")]
+    nickname: Option<String>,
+    #[prost(string, optional, tag = "4")]
+    email: Option<String>,
+    #[prost(string, optional, tag = "5")]
+    accounts_email: Option<String>,
+    #[prost(string, optional, tag = "6")]
+    phone: Option<String>,
+    #[prost(string, optional, tag = "7")]
+    mobile: Option<String>,
+    #[prost(string, optional, tag = "8")]
+    fax: Option<String>,
+    #[prost(string, optional, tag = "9")]
+    street1: Option<String>,
+    #[prost(string, optional, tag = "10")]
+    street2: Option<String>,
+    #[prost(string, optional, tag = "11")]
+    city: Option<String>,
+    #[prost(string, optional, tag = "12")]
+    county: Option<String>,
+    #[prost(string, optional, tag = "13")]
+    country: Option<String>,
+    #[prost(string, optional, tag = "14")]
+    postcode: Option<String>,
+    #[prost(string, optional, tag = "15")]
+    state: Option<String>,
+    #[prost(string, optional, tag = "16")]
+    vat_number: Option<String>,
+    #[prost(string, optional, tag = "17")]
+    company: Option<String>,
+    #[prost(string, optional, tag = "18")]
+    account_type: Option<String>,
+    #[prost(string, optional, tag = "19")]
+    currency: Option<String>,
+    #[prost(string, optional, tag = "20")]
+    marketing_code: Option<String>,
+    #[prost(string, optional, tag = "21")]
+    portal_username: Option<String>,
+    #[prost(string, optional, tag = "22")]
+    portal_password: Option<String>,
+    #[prost(string, optional, tag = "23")]
+    note: Option<String>,
+    #[prost(string, optional, tag = "24")]
+    reference: Option<String>,
+    #[prost(string, optional, tag = "25")]
+    payment_method: Option<String>,
+    #[prost(string, optional, tag = "26")]
+    language: Option<String>,
+    #[prost(string, optional, tag = "27")]
+    ip_address: Option<String>,
+    #[prost(string, optional, tag = "28")]
+    mac_address: Option<String>,
+    #[prost(bool, optional, tag = "29")]
+    invoicing_enabled: Option<bool>,
+    #[prost(bool, optional, tag = "30")]
+    voip_enabled: Option<bool>,
+    #[prost(bool, optional, tag = "31")]
+    nat: Option<bool>,
+    #[prost(bool, optional, tag = "32")]
+    equipment_graphs: Option<bool>,
+    #[prost(bool, optional, tag = "33")]
+    taxable: Option<bool>,
+    #[prost(bool, optional, tag = "34")]
+    paperless: Option<bool>,
+    #[prost(int32, optional, tag = "35")]
+    credit_days: Option<i32>,
+    #[prost(int32, optional, tag = "36")]
+    bucket_id: Option<i32>,
+    #[prost(int32, optional, tag = "37")]
+    connection_limit: Option<i32>,
+    #[prost(message, optional, tag = "38")]
+    start_date: Option<Date>,
+    #[prost(message, optional, tag = "39")]
+    install_date: Option<Date>,
+    #[prost(message, optional, tag = "40")]
+    contact_date: Option<Date>,
+}
+
+impl Name for AddRequest {
+    const NAME: &'static str = "AddRequest";
+    const PACKAGE: &'static str = PACKAGE;
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct SearchReply {
+    #[prost(int32, optional, tag = "1")]
+    limit: Option<i32>,
+    #[prost(int32, optional, tag = "2")]
+    offset: Option<i32>,
+    #[prost(int32, optional, tag = "3")]
+    results: Option<i32>,
+    #[prost(message, repeated, tag = "4")]
+    pub(crate) customers: Vec<Customer>,
+}
+
+impl Name for SearchReply {
+    const NAME: &'static str = "SearchReply";
+    const PACKAGE: &'static str = PACKAGE;
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Customer {
+    #[prost(int32, optional, tag = "1")]
+    customer_id: Option<i32>,
+    #[prost(string, optional, tag = "2")]
+    status: Option<String>,
+    #[prost(string, optional, tag = "3")]
+    first_name: Option<String>,
+    #[prost(string, optional, tag = "4")]
+    last_name: Option<String>,
+    #[prost(string, optional, tag = "5")]
+    email: Option<String>,
+    #[prost(string, optional, tag = "6")]
+    phone: Option<String>,
+    #[prost(string, optional, tag = "7")]
+    street1: Option<String>,
+    #[prost(string, optional, tag = "8")]
+    street2: Option<String>,
+    #[prost(string, optional, tag = "9")]
+    city: Option<String>,
+    #[prost(string, optional, tag = "10")]
+    county: Option<String>,
+    #[prost(string, optional, tag = "11")]
+    state: Option<String>,
+    #[prost(string, optional, tag = "12")]
+    postcode: Option<String>,
+    #[prost(string, optional, tag = "13")]
+    country: Option<String>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct Added {
+    #[serde(rename = "firstname", skip_serializing_if = "Option::is_none")]
+    first_name: Option<String>,
+    #[serde(rename = "lastname", skip_serializing_if = "Option::is_none")]
+    last_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nickname: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accounts_email: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    phone: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mobile: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fax: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    street1: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    street2: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    city: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    county: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    country: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    postcode: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vat_number: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    company: Option<String>,
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    account_type: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    currency: Option<String>,
+    #[serde(rename = "marketingcode", skip_serializing_if = "Option::is_none")]
+    marketing_code: Option<String>,
+    #[serde(rename = "eup_username", skip_serializing_if = "Option::is_none")]
+    portal_username: Option<String>,
+    #[serde(rename = "password", skip_serializing_if = "Option::is_none")]
+    portal_password: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reference: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payment_method: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    language: Option<String>,
+    #[serde(rename = "ipaddress", skip_serializing_if = "Option::is_none")]
+    ip_address: Option<String>,
+    #[serde(rename = "macaddress", skip_serializing_if = "Option::is_none")]
+    mac_address: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    invoicing_enabled: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    voip_enabled: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nat: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    equipment_graphs: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    taxable: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    paperless: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    credit_days: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bucket_id: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connection_limit: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start_date: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    install_date: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    contact_date: Option<String>,
+}
+
+/// A SOAP envelope as a derive reads it.
+#[derive(Deserialize)]
+pub(crate) struct Envelope {
+    #[serde(rename = "Body")]
+    pub(crate) body: Body,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Body {
+    #[serde(rename = "searchCustomerResponse")]
+    pub(crate) response: ResponseElement,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct ResponseElement {
+    #[serde(rename = "s-gensym3")]
+    pub(crate) result: ResultElement,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct ResultElement {
+    #[serde(rename = "$text")]
+    pub(crate) text: String,
+}
+
+/// The inner document as a derive reads it; the counts stand for the work of reading them.
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "read for the time it takes")]
+pub(crate) struct Customers {
+    limit: i32,
+    offset: i32,
+    results: i32,
+    pub(crate) customer: Vec<Found>,
+}
+
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "read for the time it takes")]
+pub(crate) struct Found {
+    #[serde(rename = "customerid")]
+    customer_id: i32,
+    #[serde(rename = "customerstatus")]
+    status: String,
+    #[serde(rename = "firstname")]
+    first_name: String,
+    #[serde(rename = "lastname")]
+    last_name: String,
+    email: String,
+    phone: String,
+    street1: String,
+    street2: String,
+    city: String,
+    county: String,
+    state: String,
+    postcode: String,
+    country: String,
+}
+
+/// The same in JSON.
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "read for the time it takes")]
+pub(crate) struct Listed {
+    limit: i32,
+    offset: i32,
+    results: i32,
+    customer: Vec<Found>,
+}
+
+fn text(value: &str) -> Option<String> {
+    Some(value.to_owned())
+}
+
+/// A request with 40 fields set.
+pub(crate) fn add_request() -> AddRequest {
+    AddRequest {
+        first_name: text("first_name & value"),
+        last_name: text("last_name & value"),
+        nickname: text("nickname & value"),
+        email: text("email & value"),
+        accounts_email: text("accounts_email & value"),
+        phone: text("phone & value"),
+        mobile: text("mobile & value"),
+        fax: text("fax & value"),
+        street1: text("street1 & value"),
+        street2: text("street2 & value"),
+        city: text("city & value"),
+        county: text("county & value"),
+        country: text("country & value"),
+        postcode: text("postcode & value"),
+        state: text("state & value"),
+        vat_number: text("vat_number & value"),
+        company: text("company & value"),
+        account_type: text("account_type & value"),
+        currency: text("currency & value"),
+        marketing_code: text("marketing_code & value"),
+        portal_username: text("portal_username & value"),
+        portal_password: text("portal_password & value"),
+        note: text("note & value"),
+        reference: text("reference & value"),
+        payment_method: text("payment_method & value"),
+        language: text("language & value"),
+        ip_address: text("ip_address & value"),
+        mac_address: text("mac_address & value"),
+        invoicing_enabled: Some(true),
+        voip_enabled: Some(true),
+        nat: Some(true),
+        equipment_graphs: Some(true),
+        taxable: Some(true),
+        paperless: Some(true),
+        credit_days: Some(35),
+        bucket_id: Some(36),
+        connection_limit: Some(37),
+        start_date: Some(Date { year: 2018, month: 9, day: 22 }),
+        install_date: Some(Date { year: 2018, month: 9, day: 22 }),
+        contact_date: Some(Date { year: 2018, month: 9, day: 22 }),
+    }
+}
+
+/// The same for the derive.
+pub(crate) fn added() -> Added {
+    Added {
+        first_name: text("first_name & value"),
+        last_name: text("last_name & value"),
+        nickname: text("nickname & value"),
+        email: text("email & value"),
+        accounts_email: text("accounts_email & value"),
+        phone: text("phone & value"),
+        mobile: text("mobile & value"),
+        fax: text("fax & value"),
+        street1: text("street1 & value"),
+        street2: text("street2 & value"),
+        city: text("city & value"),
+        county: text("county & value"),
+        country: text("country & value"),
+        postcode: text("postcode & value"),
+        state: text("state & value"),
+        vat_number: text("vat_number & value"),
+        company: text("company & value"),
+        account_type: text("account_type & value"),
+        currency: text("currency & value"),
+        marketing_code: text("marketing_code & value"),
+        portal_username: text("portal_username & value"),
+        portal_password: text("portal_password & value"),
+        note: text("note & value"),
+        reference: text("reference & value"),
+        payment_method: text("payment_method & value"),
+        language: text("language & value"),
+        ip_address: text("ip_address & value"),
+        mac_address: text("mac_address & value"),
+        invoicing_enabled: text("1"),
+        voip_enabled: text("1"),
+        nat: text("1"),
+        equipment_graphs: text("1"),
+        taxable: text("1"),
+        paperless: text("1"),
+        credit_days: Some(35),
+        bucket_id: Some(36),
+        connection_limit: Some(37),
+        start_date: text("09/22/2018"),
+        install_date: text("09/22/2018"),
+        contact_date: text("09/22/2018"),
+    }
+}
+
+const KEYS: [(&str, &str); 12] = [
+    ("city", "Cork"),
+    ("country", "Ireland"),
+    ("county", ""),
+    ("customerstatus", "current"),
+    ("email", "john@example.com"),
+    ("firstname", "John"),
+    ("lastname", "Smith & Sons"),
+    ("phone", "0871234567"),
+    ("postcode", "43-418"),
+    ("state", ""),
+    ("street1", "1 Main St"),
+    ("street2", ""),
+];
+
+/// A reply of `searchCustomer`: XML in a text in SOAP.
+pub(crate) fn soap_reply(customers: usize) -> String {
+    let mut inner = String::from("<customerSearchRoot>\n");
+    for number in 0..customers {
+        let _ = writeln!(inner, "  <customer id=\"{number}\">\n    <customerid>{number}</customerid>");
+        for (key, value) in KEYS {
+            let _ = write!(inner, "    <{key}>");
+            escape_into(&mut inner, value);
+            let _ = writeln!(inner, "</{key}>");
+        }
+        inner.push_str("  </customer>\n");
+    }
+    let _ = write!(inner, "  <limit>100</limit>\n  <offset>0</offset>\n  <results>{customers}</results>\n");
+    inner.push_str("</customerSearchRoot>\n");
+    let mut outer = String::from(concat!(
+        r#"<?xml version="1.0" encoding="UTF-8"?><soap:Envelope xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/" "#,
+        r#"xmlns:xsd="http://www.w3.org/2001/XMLSchema" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">"#,
+        r#"<soap:Body><searchCustomerResponse xmlns="http://h/OperatorAPI"><s-gensym3 xsi:type="xsd:string">"#
+    ));
+    escape_into(&mut outer, &inner);
+    outer.push_str("</s-gensym3></searchCustomerResponse></soap:Body></soap:Envelope>");
+    outer
+}
+
+/// The same records as JSON.
+pub(crate) fn json_reply(customers: usize) -> String {
+    let records: Vec<String> = (0..customers)
+        .map(|number| {
+            let pairs: Vec<String> = KEYS.iter().map(|(key, value)| format!("{key:?}:{value:?}")).collect();
+            format!("{{\"customerid\":{number},{}}}", pairs.join(","))
+        })
+        .collect();
+    format!("{{\"limit\":100,\"offset\":0,\"results\":{customers},\"customer\":[{}]}}", records.join(","))
+}

@@ -1,0 +1,9 @@
+//! The bridge from outside: recorded replies, mapping tables, the engine over real sockets.
+
+mod captures;
+mod contract;
+mod decoding;
+mod encoding;
+mod engine;
+mod oracles;
+mod round_trip;

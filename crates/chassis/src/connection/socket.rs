@@ -1,0 +1,109 @@
+//! The socket of one connection: counts its first bytes, watches what comes in, and gives up a peer that reads nothing.
+
+use std::{
+    future::Future,
+    io,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+    time::{Sleep, sleep},
+};
+
+use super::flood::Flood;
+use crate::Process;
+
+/// A socket as hyper gets it.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    stream: TcpStream,
+    read: Arc<AtomicUsize>,
+    flood: Flood,
+    patience: Duration,
+    /// Alarm of a write that has to wait.
+    alarm: Option<Pin<Box<Sleep>>>,
+    process: Process,
+}
+
+impl Socket {
+    /// Wraps a socket; `read` tells how many bytes came in, as long as they are few.
+    pub(crate) fn new(stream: TcpStream, read: Arc<AtomicUsize>, process: &Process) -> Self {
+        let settings = &process.settings().server;
+        Self {
+            stream,
+            read,
+            flood: Flood::new(settings.max_control_frames),
+            patience: settings.write_stall_seconds.0,
+            alarm: None,
+            process: process.clone(),
+        }
+    }
+
+    fn watched<T>(&mut self, polled: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
+        if polled.is_ready() {
+            self.alarm = None;
+            return polled;
+        }
+        let patience = self.patience;
+        let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep(patience)));
+        std::task::ready!(alarm.as_mut().poll(context));
+        self.process.telemetry().instruments.give_up("write_stalled");
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
+        let new = &buffer.filled()[before..];
+        if self.read.load(Ordering::Relaxed) < super::PREFACE {
+            self.read.fetch_add(new.len(), Ordering::Relaxed);
+        }
+        if self.flood.is_in(new) {
+            self.process.telemetry().instruments.give_up("control_frames");
+            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+        }
+        polled
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.watched(polled, context)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.watched(polled, context)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}

@@ -1,0 +1,144 @@
+//! The streams of one connection, each a task that ends when its peer takes nothing any more.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use hyper::rt::Executor;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::{
+    Process,
+    outflow::{Flow, Outflow},
+};
+
+tokio::task_local! {
+    static FLOW: Arc<Flow>;
+}
+
+/// Runs the streams of one connection for hyper.
+#[derive(Clone, Debug)]
+pub(crate) struct Streams {
+    outflow: Arc<Outflow>,
+    patience: Duration,
+    process: Process,
+}
+
+impl Streams {
+    pub(crate) fn new(process: &Process) -> Self {
+        Self {
+            outflow: Arc::new(Outflow::new(process.memory().clone())),
+            patience: process.settings().server.write_stall_seconds.0,
+            process: process.clone(),
+        }
+    }
+}
+
+/// Where the reply of the stream that asks is counted.
+pub(crate) fn flow() -> Option<Arc<Flow>> {
+    FLOW.try_with(Clone::clone).ok()
+}
+
+impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
+    fn execute(&self, stream: F) {
+        let flow = Arc::new(Flow::new(self.outflow.clone()));
+        let (patience, process) = (self.patience, self.process.clone());
+        tokio::spawn(FLOW.scope(flow.clone(), async move {
+            // Dropping what hyper made of a stream resets it (h2 sends CANCEL) and frees what it held.
+            if !is_taken(stream, &flow, patience).await {
+                process.telemetry().instruments.give_up("reply_stalled");
+            }
+        }));
+    }
+}
+
+/// Runs a stream to its end; false if its peer took nothing of the reply for too long.
+async fn is_taken(stream: impl Future<Output = ()>, flow: &Flow, patience: Duration) -> bool {
+    let mut stream = pin!(stream);
+    let mut alarm = None;
+    poll_fn(|context| match stream.as_mut().poll(context) {
+        Poll::Ready(()) => Poll::Ready(true),
+        Poll::Pending => poll_patience(&mut alarm, flow, patience, context).map(|()| false),
+    })
+    .await
+}
+
+/// Ready when patience is over. There is no alarm as long as the peer has nothing to take, which is most of the time.
+fn poll_patience(
+    alarm: &mut Option<Pin<Box<Sleep>>>,
+    flow: &Flow,
+    patience: Duration,
+    context: &mut Context<'_>,
+) -> Poll<()> {
+    loop {
+        let Some(end) = flow.patience_ends(patience) else {
+            *alarm = None;
+            return Poll::Pending;
+        };
+        if end <= Instant::now() {
+            return Poll::Ready(());
+        }
+        let alarm = alarm.get_or_insert_with(|| Box::pin(sleep_until(end)));
+        if alarm.deadline() != end {
+            alarm.as_mut().reset(end);
+        }
+        // If it rings, the peer may have taken something in the meantime.
+        std::task::ready!(alarm.as_mut().poll(context));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::{Buf, Bytes};
+    use tokio::time::sleep;
+
+    use super::*;
+    use crate::outflow::Memory;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn flow() -> Arc<Flow> {
+        Arc::new(Flow::new(Arc::new(Outflow::new(Arc::new(Memory::new(1000))))))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_without_a_reply_has_all_the_time() {
+        assert!(is_taken(sleep(SECOND * 100), &flow(), SECOND).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_takes_nothing_is_given_up_and_a_slow_one_is_not() {
+        let flow = flow();
+        let mut chunk = flow.chunk(Bytes::from(vec![0; 10]));
+        let slow = async {
+            for _ in 0..9 {
+                sleep(SECOND / 2).await;
+                chunk.advance(1);
+            }
+        };
+        assert!(is_taken(slow, &flow, SECOND).await);
+        let begun = Instant::now();
+        assert!(!is_taken(std::future::pending(), &flow, SECOND).await);
+        assert!(begun.elapsed() <= SECOND);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_drip_lasts_longer_than_the_deadline_and_patience() {
+        let flow = flow();
+        let mut chunk = flow.chunk(Bytes::from(vec![0; 100]));
+        flow.set_complete(Instant::now() + SECOND * 3);
+        let drip = async {
+            for _ in 0..99 {
+                sleep(SECOND / 2).await;
+                chunk.advance(1);
+            }
+        };
+        let begun = Instant::now();
+        assert!(!is_taken(drip, &flow, SECOND).await);
+        assert!((SECOND * 4..SECOND * 5).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+    }
+}

@@ -1,0 +1,229 @@
+//! Replies on their way out: how much memory they take, and whether their peers still take them.
+//!
+//! A chunk of a reply counts from the moment it is made until its last byte is handed to the socket, wherever in hyper and
+//! h2 it lies in between. Three sums are kept: of the process ([`Memory`]), of the connection ([`Outflow`]) and of the one
+//! reply ([`Flow`]), which also knows when its peer last took something.
+
+use std::{
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use bytes::{Buf, Bytes};
+use tokio::time::Instant;
+
+/// What a connection may hold unsent without its replies being waited for: they are done faster, and this much is bounded.
+const UNWATCHED: usize = 64 << 10;
+
+/// What the replies of a process hold.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    taken: AtomicUsize,
+    max: usize,
+}
+
+/// What the replies of a connection hold.
+#[derive(Debug)]
+pub(crate) struct Outflow {
+    memory: Arc<Memory>,
+    unsent: AtomicUsize,
+}
+
+/// What one reply holds, and since when its peer has taken nothing.
+#[derive(Debug)]
+pub(crate) struct Flow {
+    connection: Arc<Outflow>,
+    unsent: AtomicUsize,
+    begun: Instant,
+    /// Milliseconds after `begun`; counts only while something is unsent.
+    moved: AtomicU64,
+    /// When it should all be made, if there is such a time; a peer then has no more than its patience left.
+    complete: OnceLock<Instant>,
+    waiting: Mutex<Option<Waker>>,
+}
+
+/// A part of a reply.
+#[derive(Debug)]
+pub(crate) struct Chunk {
+    bytes: Bytes,
+    flow: Arc<Flow>,
+}
+
+impl Memory {
+    pub(crate) fn new(max: usize) -> Self {
+        Self { taken: AtomicUsize::new(0), max }
+    }
+
+    /// Bytes of replies that are not sent yet.
+    pub(crate) fn taken(&self) -> usize {
+        self.taken.load(Ordering::Relaxed)
+    }
+
+    /// Whether nothing more should be begun.
+    pub(crate) fn is_full(&self) -> bool {
+        self.taken() >= self.max
+    }
+}
+
+impl Outflow {
+    pub(crate) fn new(memory: Arc<Memory>) -> Self {
+        Self { memory, unsent: AtomicUsize::new(0) }
+    }
+}
+
+impl Flow {
+    pub(crate) fn new(connection: Arc<Outflow>) -> Self {
+        Self {
+            connection,
+            unsent: AtomicUsize::new(0),
+            begun: Instant::now(),
+            moved: AtomicU64::new(0),
+            complete: OnceLock::new(),
+            waiting: Mutex::new(None),
+        }
+    }
+
+    /// A reply on a connection of its own, where nobody serves one.
+    pub(crate) fn alone(memory: &Arc<Memory>) -> Arc<Self> {
+        Arc::new(Self::new(Arc::new(Outflow::new(memory.clone()))))
+    }
+
+    /// Whether so many bytes more are within the limit of the process. What must be sent is sent all the same.
+    pub(crate) fn has_room_for(&self, length: usize) -> bool {
+        let memory = &self.connection.memory;
+        memory.taken().saturating_add(length) <= memory.max
+    }
+
+    /// Counts bytes until they are sent.
+    pub(crate) fn chunk(self: &Arc<Self>, bytes: Bytes) -> Chunk {
+        let length = bytes.len();
+        self.connection.memory.taken.fetch_add(length, Ordering::Relaxed);
+        self.connection.unsent.fetch_add(length, Ordering::Relaxed);
+        if self.unsent.fetch_add(length, Ordering::AcqRel) == 0 {
+            self.note_move();
+        }
+        Chunk { bytes, flow: self.clone() }
+    }
+
+    /// Notes when the reply must be complete.
+    pub(crate) fn set_complete(&self, deadline: Instant) {
+        let _ = self.complete.set(deadline);
+    }
+
+    /// When the peer is given up unless it takes something; `None` while there is nothing to take.
+    pub(crate) fn patience_ends(&self, patience: Duration) -> Option<Instant> {
+        let moved = self.begun + Duration::from_millis(self.moved.load(Ordering::Relaxed));
+        let from = self.complete.get().map_or(moved, |complete| moved.min(*complete));
+        (self.unsent.load(Ordering::Acquire) > 0).then(|| from + patience)
+    }
+
+    /// Ready when the reply may be ended: all of it is sent, or so little is left on the connection that it does not matter.
+    ///
+    /// h2 has no handle on a stream that is ended, even if its data is still waiting for a window that may never open.
+    pub(crate) fn poll_sent(&self, context: &Context<'_>) -> Poll<()> {
+        if self.is_done() {
+            return Poll::Ready(());
+        }
+        *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = Some(context.waker().clone());
+        // The last byte may have gone in between.
+        if self.is_done() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    fn is_done(&self) -> bool {
+        self.unsent.load(Ordering::Acquire) == 0 || self.connection.unsent.load(Ordering::Relaxed) <= UNWATCHED
+    }
+
+    fn note_move(&self) {
+        let millis = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.moved.store(millis, Ordering::Relaxed);
+    }
+
+    fn sent(&self, length: usize) {
+        if length == 0 {
+            return;
+        }
+        self.note_move();
+        self.connection.memory.taken.fetch_sub(length, Ordering::Relaxed);
+        self.connection.unsent.fetch_sub(length, Ordering::Relaxed);
+        if self.unsent.fetch_sub(length, Ordering::AcqRel) == length
+            && let Some(waker) = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take()
+        {
+            waker.wake();
+        }
+    }
+}
+
+impl Buf for Chunk {
+    fn remaining(&self) -> usize {
+        self.bytes.remaining()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.bytes.chunk()
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.bytes.advance(count);
+        self.flow.sent(count);
+    }
+}
+
+impl Drop for Chunk {
+    fn drop(&mut self) {
+        self.flow.sent(self.bytes.len());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    fn flow(max: usize) -> (Arc<Memory>, Arc<Flow>) {
+        let memory = Arc::new(Memory::new(max));
+        (memory.clone(), Arc::new(Flow::new(Arc::new(Outflow::new(memory)))))
+    }
+
+    #[tokio::test]
+    async fn bytes_count_until_they_are_sent_or_dropped() {
+        let (memory, flow) = flow(1000);
+        let mut chunk = flow.chunk(Bytes::from(vec![0; 900]));
+        assert!(flow.has_room_for(100) && !flow.has_room_for(101) && !memory.is_full());
+        chunk.advance(400);
+        assert_eq!(memory.taken(), 500);
+        let second = flow.chunk(Bytes::from(vec![0; 500]));
+        assert!(memory.is_full());
+        drop((chunk, second));
+        assert_eq!((memory.taken(), flow.patience_ends(Duration::ZERO)), (0, None));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn patience_begins_anew_with_every_byte_that_is_taken() {
+        let (_, flow) = flow(1000);
+        let second = Duration::from_secs(1);
+        tokio::time::advance(second).await;
+        let mut chunk = flow.chunk(Bytes::from(vec![0; 10]));
+        assert_eq!(flow.patience_ends(second), Some(Instant::now() + second));
+        tokio::time::advance(second * 2).await;
+        assert_eq!(flow.patience_ends(second), Some(Instant::now() - second));
+        chunk.advance(1);
+        assert_eq!(flow.patience_ends(second), Some(Instant::now() + second));
+    }
+
+    #[tokio::test]
+    async fn only_a_large_reply_is_waited_for() {
+        let (_, flow) = flow(1 << 20);
+        let context = Context::from_waker(Waker::noop());
+        let small = flow.chunk(Bytes::from(vec![0; UNWATCHED]));
+        assert!(flow.poll_sent(&context).is_ready());
+        let large = flow.chunk(Bytes::from(vec![0; 1]));
+        assert!(flow.poll_sent(&context).is_pending());
+        drop((small, large));
+        assert!(flow.poll_sent(&context).is_ready());
+    }
+}

@@ -1,0 +1,105 @@
+//! Callers: each has a connection of its own with one call in flight, and waits for the answer before the next.
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, header};
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http2::{self, SendRequest};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::{net::TcpStream, task::JoinSet};
+
+use crate::{Failure, wiring, work::Work};
+
+/// One caller.
+#[derive(Clone)]
+struct Caller {
+    sender: SendRequest<Full<Bytes>>,
+    request: Request<()>,
+    body: Bytes,
+}
+
+/// Callers of one kind of call at one entrance.
+pub(crate) struct Callers(Vec<Caller>);
+
+impl Callers {
+    /// Connects that many callers.
+    pub(crate) async fn connect(entrance: SocketAddr, work: Work, count: usize) -> Result<Self, Failure> {
+        let mut callers = Vec::with_capacity(count);
+        for _ in 0..count {
+            callers.push(Caller::connect(entrance, work).await?);
+        }
+        Ok(Self(callers))
+    }
+
+    /// Makes one call and returns the message of the answer.
+    pub(crate) async fn once(&mut self) -> Result<Bytes, Failure> {
+        self.0.first_mut().ok_or("nobody calls")?.call().await
+    }
+
+    /// Calls for a while; returns how long each call took.
+    pub(crate) async fn call_for(&mut self, time: Duration) -> Result<Vec<Duration>, Failure> {
+        let mut running = JoinSet::new();
+        let end = Instant::now() + time;
+        for caller in &self.0 {
+            running.spawn(caller.clone().call_until(end));
+        }
+        let mut all = Vec::new();
+        while let Some(latencies) = running.join_next().await {
+            all.extend(latencies??);
+        }
+        Ok(all)
+    }
+}
+
+impl Caller {
+    async fn connect(entrance: SocketAddr, work: Work) -> Result<Self, Failure> {
+        let stream = TcpStream::connect(entrance).await?;
+        stream.set_nodelay(true)?;
+        let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await?;
+        tokio::spawn(connection);
+        let mut request = Request::new(());
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = format!("http://{entrance}{}", work.path()).parse()?;
+        *request.headers_mut() = metadata();
+        Ok(Self { sender, request, body: work.request() })
+    }
+
+    async fn call_until(mut self, end: Instant) -> Result<Vec<Duration>, Failure> {
+        let mut latencies = Vec::new();
+        loop {
+            let begun = Instant::now();
+            if begun >= end {
+                return Ok(latencies);
+            }
+            self.call().await?;
+            latencies.push(begun.elapsed());
+        }
+    }
+
+    async fn call(&mut self) -> Result<Bytes, Failure> {
+        let request = self.request.clone().map(|()| Full::new(self.body.clone()));
+        let (parts, body) = self.sender.send_request(request).await?.into_parts();
+        let collected = body.collect().await?;
+        let trailers = collected.trailers().unwrap_or(&parts.headers);
+        match trailers.get("grpc-status").map(HeaderValue::as_bytes) {
+            Some(b"0") => Ok(collected.to_bytes()),
+            _ => Err(format!("a call failed: {trailers:?}").into()),
+        }
+    }
+}
+
+/// The same metadata on every way; who has no use for one passes it over.
+fn metadata() -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    headers.insert(header::TE, HeaderValue::from_static("trailers"));
+    headers.insert(header::USER_AGENT, HeaderValue::from_static("ispbridge-bench"));
+    headers.insert("grpc-timeout", HeaderValue::from_static("10S"));
+    headers.insert("x-api-key", HeaderValue::from_static(wiring::API_KEY));
+    headers.insert("x-ispbridge-account", HeaderValue::from_static(wiring::ACCOUNT));
+    headers
+}

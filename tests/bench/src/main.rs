@@ -1,0 +1,84 @@
+//! Benchmarks of the whole path: what a call costs in our service and in our gateway, beside a hand-written service and a
+//! bare HTTP/2 pass-through in the same run.
+//!
+//! Everything measured is a process of its own and is charged with what the system says it used (`/proc`). [`stage`]
+//! starts the processes, [`load`] calls them, [`run`] decides what is compared with what, [`table`] prints it.
+
+mod load;
+mod pass_through;
+mod proc;
+mod process;
+mod run;
+mod stage;
+mod stand_in;
+mod table;
+mod wiring;
+mod work;
+mod yardstick;
+
+use std::{net::SocketAddr, process::ExitCode, time::Duration};
+
+use clap::{Parser, Subcommand};
+
+use work::Work;
+
+/// Anything that keeps a benchmark from running.
+pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Measures services and gateway against their yardsticks; needs the release binaries beside it.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    /// Seconds for each line of the table, in turns with the lines it is compared with.
+    #[arg(long, default_value_t = 4.0)]
+    seconds: f64,
+    /// Numbers of client connections; each has one call in flight.
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 64])]
+    connections: Vec<usize>,
+    /// Kinds of calls.
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = Work::ALL)]
+    work: Vec<Work>,
+    #[command(subcommand)]
+    role: Option<Role>,
+}
+
+/// What a child process of the benchmark is.
+#[derive(Debug, Subcommand)]
+enum Role {
+    /// The upstreams: fixed bytes for every call.
+    #[command(hide = true)]
+    Upstream { listen: SocketAddr },
+    /// A collector that throws away what it gets.
+    #[command(hide = true)]
+    Collector { listen: SocketAddr },
+    /// The hand-written service.
+    #[command(hide = true)]
+    Yardstick { listen: SocketAddr, upstream: SocketAddr, collector: SocketAddr },
+    /// The bare pass-through.
+    #[command(hide = true)]
+    PassThrough { listen: SocketAddr, to: SocketAddr },
+}
+
+fn main() -> ExitCode {
+    match begin(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("ispbridge-bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[tokio::main]
+async fn begin(arguments: Arguments) -> Result<(), Failure> {
+    match arguments.role {
+        Some(Role::Upstream { listen }) => stand_in::upstream(listen).await,
+        Some(Role::Collector { listen }) => stand_in::collector(listen).await,
+        Some(Role::Yardstick { listen, upstream, collector }) => yardstick::serve(listen, upstream, collector).await,
+        Some(Role::PassThrough { listen, to }) => pass_through::serve(listen, to).await,
+        None => {
+            let time = Duration::try_from_secs_f64(arguments.seconds)?;
+            run::run(&arguments.work, &arguments.connections, time).await
+        }
+    }
+}

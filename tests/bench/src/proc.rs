@@ -1,0 +1,40 @@
+//! What the system says that a process used.
+
+use std::{fs, io, time::Duration};
+
+/// Clock ticks of `/proc/PID/stat`: USER_HZ, 100 on every Linux that Rust runs on.
+const TICK: Duration = Duration::from_millis(10);
+
+/// CPU time of a process since it started, all of its threads, user and system together (proc(5), fields 14 and 15).
+pub(crate) fn cpu(pid: u32) -> io::Result<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // The name of the program stands in parentheses and may hold anything.
+    let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields).split_ascii_whitespace();
+    let ticks: u32 = fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<u32>().ok()).sum();
+    Ok(TICK * ticks)
+}
+
+/// Resident memory of a process in KiB (`VmRSS`).
+pub(crate) fn resident_kib(pid: u32) -> io::Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or("");
+    line.split_ascii_whitespace().next().and_then(|kib| kib.parse().ok()).ok_or(io::ErrorKind::InvalidData.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_works_has_used_time_and_memory() {
+        let own = std::process::id();
+        let begun = std::time::Instant::now();
+        let before = cpu(own).unwrap();
+        while begun.elapsed() < Duration::from_millis(200) {
+            std::hint::black_box(begun.elapsed());
+        }
+        let used = cpu(own).unwrap() - before;
+        assert!(used >= Duration::from_millis(20), "{used:?}");
+        assert!(resident_kib(own).unwrap() > 500);
+    }
+}

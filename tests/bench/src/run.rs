@@ -1,0 +1,121 @@
+//! One run: every kind of call at every number of connections, all ways in turns.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use crate::{
+    Failure,
+    load::Callers,
+    stage::{Chain, Stage, Way},
+    table,
+    work::Work,
+};
+
+/// Turns of each way: noise of the machine falls on all of them alike.
+const TURNS: u32 = 4;
+/// Calls before the measurement begins: pools fill, pages are touched.
+const WARM_UP: Duration = Duration::from_millis(300);
+/// How long a process may tidy up after its last call.
+const REST: Duration = Duration::from_millis(20);
+
+/// What was measured on one way.
+#[derive(Debug)]
+pub(crate) struct Measured {
+    pub(crate) way: Way,
+    pub(crate) latencies: Vec<Duration>,
+    pub(crate) hop: Option<Share>,
+    pub(crate) service: Share,
+}
+
+/// What one process used.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Share {
+    pub(crate) cpu: Duration,
+    pub(crate) resident_mib: f64,
+}
+
+impl Measured {
+    /// CPU time of one call in microseconds.
+    pub(crate) fn per_call(&self, share: Share) -> f64 {
+        share.cpu.as_secs_f64() * 1e6 / self.latencies.len().max(1) as f64
+    }
+
+    /// CPU time of one call in hop and service together, in microseconds.
+    pub(crate) fn together(&self) -> f64 {
+        self.per_call(self.service) + self.hop.map_or(0.0, |hop| self.per_call(hop))
+    }
+
+    /// The latency that a share of the calls does not exceed.
+    pub(crate) fn quantile(&self, share: f64) -> Duration {
+        let last = self.latencies.len().saturating_sub(1);
+        let place = (last as f64 * share).round() as usize;
+        self.latencies.get(place).copied().unwrap_or_default()
+    }
+}
+
+/// Runs the benchmark and prints its table.
+pub(crate) async fn run(works: &[Work], connections: &[usize], time: Duration) -> Result<(), Failure> {
+    let stage = Stage::open().await?;
+    table::idle(&stage.measured())?;
+    table::head();
+    for &work in works {
+        same_answers(&stage, work).await?;
+        for &count in connections {
+            table::lines(work, count, &measure(&stage, work, count, time).await?);
+        }
+    }
+    table::foot();
+    Ok(())
+}
+
+/// Whoever answers less than the others would win without right.
+async fn same_answers(stage: &Stage, work: Work) -> Result<(), Failure> {
+    let mut first = None;
+    for way in Way::ALL {
+        let answer = Callers::connect(stage.chain(work, way).entrance(), work, 1).await?.once().await?;
+        if *first.get_or_insert_with(|| answer.clone()) != answer {
+            return Err(format!("{work}: {way:?} answers something else than {:?}", Way::ALL[0]).into());
+        }
+    }
+    Ok(())
+}
+
+async fn measure(stage: &Stage, work: Work, count: usize, time: Duration) -> Result<Vec<Measured>, Failure> {
+    let mut ways = Vec::new();
+    for way in Way::ALL {
+        let chain = stage.chain(work, way);
+        let mut callers = Callers::connect(chain.entrance(), work, count).await?;
+        callers.call_for(WARM_UP).await?;
+        let hop = chain.hop.map(|_| Share::default());
+        let measured = Measured { way, latencies: Vec::new(), hop, service: Share::default() };
+        ways.push((chain, callers, measured));
+    }
+    for _ in 0..TURNS {
+        for (chain, callers, measured) in &mut ways {
+            turn(*chain, callers, measured, time / TURNS).await?;
+        }
+    }
+    let mut all: Vec<Measured> = ways.into_iter().map(|(_, _, measured)| measured).collect();
+    all.iter_mut().for_each(|measured| measured.latencies.sort_unstable());
+    Ok(all)
+}
+
+async fn turn(chain: Chain<'_>, callers: &mut Callers, measured: &mut Measured, time: Duration) -> Result<(), Failure> {
+    let before = used(chain)?;
+    measured.latencies.extend(callers.call_for(time).await?);
+    sleep(REST).await;
+    let after = used(chain)?;
+    measured.service.cpu += after.0.saturating_sub(before.0);
+    measured.service.resident_mib = chain.service.resident()?;
+    if let (Some(hop), Some(process)) = (&mut measured.hop, chain.hop) {
+        hop.cpu += after.1.saturating_sub(before.1);
+        hop.resident_mib = process.resident()?;
+    }
+    Ok(())
+}
+
+fn used(chain: Chain<'_>) -> Result<(Duration, Duration), Failure> {
+    let hop = chain.hop.map_or(Ok(Duration::ZERO), |hop| hop.cpu())?;
+    Ok((chain.service.cpu()?, hop))
+}

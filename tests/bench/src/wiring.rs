@@ -1,0 +1,157 @@
+//! The configuration files of the measured processes.
+
+use std::{
+    fs, io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use chassis::caller::Root;
+use ispbridge_gateway::KeyHash;
+use toml::{Table, Value, toml};
+
+use crate::Failure;
+
+/// Share of the traces that are kept, the same everywhere.
+pub(crate) const SAMPLING: f64 = 0.1;
+/// The account of the callers.
+pub(crate) const ACCOUNT: &str = "main";
+/// Their key at the gateway.
+pub(crate) const API_KEY: &str = "ispb_bench";
+
+const KEY_ID: &str = "bench";
+const ROOT: &str = "a root that only this benchmark uses";
+/// Calls in flight that no limit stops.
+const PLENTY: i64 = 1000;
+
+/// Whom a service believes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Callers {
+    /// Everybody: it is called without a gateway.
+    Open,
+    /// The gateway's signature.
+    Gateway,
+}
+
+/// Writes configuration files into a folder.
+pub(crate) struct Wiring<'a> {
+    pub(crate) folder: &'a Path,
+    pub(crate) upstream: SocketAddr,
+    pub(crate) collector: SocketAddr,
+}
+
+impl Wiring<'_> {
+    /// The Azotel service.
+    pub(crate) fn azotel(&self, listen: SocketAddr, callers: Callers) -> Result<PathBuf, Failure> {
+        let base_url = format!("http://{}/API/operatorapi.pl", self.upstream);
+        let uri = "http://127.0.0.1/OperatorAPI";
+        let password = self.secret("azotel-password", "bench-password")?;
+        let account = toml! {
+            base_url = base_url
+            uri = uri
+            username = "bench"
+            password = password
+        };
+        self.service("azotel", listen, callers, account)
+    }
+
+    /// The AEx service.
+    pub(crate) fn aex(&self, listen: SocketAddr, callers: Callers) -> Result<PathBuf, Failure> {
+        let base_url = format!("http://{}", self.upstream);
+        let token = self.secret("aex-token", "bench-token")?;
+        let account = toml! {
+            base_url = base_url
+            token = token
+        };
+        self.service("aex", listen, callers, account)
+    }
+
+    /// The gateway in front of the services.
+    pub(crate) fn gateway(&self, listen: SocketAddr, services: &[(&str, SocketAddr)]) -> Result<PathBuf, Failure> {
+        let routes: Vec<Table> = services.iter().map(route).collect();
+        let (listen, root, hash) = (listen.to_string(), self.secret("root", ROOT)?, KeyHash::of(API_KEY).to_string());
+        let table = toml! {
+            routes = routes
+
+            [server]
+            listen = listen
+
+            [signing]
+            id = KEY_ID
+            secret = root
+
+            [[principals]]
+            name = "bench"
+            api_keys = [hash]
+            in_flight = PLENTY
+
+            [[grants]]
+            principals = ["bench"]
+            methods = ["*"]
+            accounts = ["*"]
+        };
+        self.file("gateway", table)
+    }
+
+    fn service(
+        &self,
+        provider: &str,
+        listen: SocketAddr,
+        callers: Callers,
+        mut account: Table,
+    ) -> Result<PathBuf, Failure> {
+        let transport = toml! {
+            allow_private = true
+            in_flight = PLENTY
+        };
+        account.insert("transport".to_owned(), transport.into());
+        let listen = listen.to_string();
+        let mut table = toml! {
+            [server]
+            listen = listen
+        };
+        table.insert("accounts".to_owned(), Table::from_iter([(ACCOUNT.to_owned(), Value::from(account))]).into());
+        table.insert("callers".to_owned(), self.callers(provider, callers)?.into());
+        self.file(&format!("{provider}-{callers:?}"), table)
+    }
+
+    fn callers(&self, provider: &str, callers: Callers) -> Result<Table, Failure> {
+        if callers == Callers::Open {
+            return Ok(toml! { mode = "open" });
+        }
+        let key = Root::new(KEY_ID, ROOT)?.derive(&format!("ispbridge-{provider}")).to_text();
+        let key = self.secret(&format!("key-{provider}"), &key)?;
+        Ok(toml! {
+            [[keys]]
+            id = KEY_ID
+            secret = key
+        })
+    }
+
+    fn secret(&self, name: &str, secret: &str) -> io::Result<Value> {
+        let path = self.folder.join(name);
+        fs::write(&path, secret)?;
+        let path = path.display().to_string();
+        Ok(toml! { file = path }.into())
+    }
+
+    fn file(&self, name: &str, mut table: Table) -> Result<PathBuf, Failure> {
+        let collector = format!("http://{}", self.collector);
+        let telemetry = toml! {
+            otlp_endpoint = collector
+            sampling_ratio = SAMPLING
+        };
+        table.insert("telemetry".to_owned(), telemetry.into());
+        let path = self.folder.join(format!("{name}.toml"));
+        fs::write(&path, toml::to_string(&table)?)?;
+        Ok(path)
+    }
+}
+
+fn route(&(provider, address): &(&str, SocketAddr)) -> Table {
+    let instance = format!("http://{address}");
+    toml! {
+        provider = provider
+        instances = [instance]
+    }
+}

@@ -1,1 +1,0 @@
-//! ispbridge-tests

@@ -1,0 +1,254 @@
+//! No secret is ever shown: marked ones are sent every way, good and bad, and looked for wherever a person may look.
+
+use std::{collections::BTreeMap, net::SocketAddr};
+
+use chassis::caller::Root;
+use ispbridge_sandbox::{Config, Credentials, Fault, Kind, Provider, Sandbox};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+use tonic::Status;
+
+use crate::{
+    caller::Call,
+    disguise,
+    log::LOG,
+    outcome::order,
+    stage::{Secrets, Stage, WRONG},
+};
+
+/// A harmless word that travels beside the secrets and must be found, or the search proves nothing.
+const CONTROL: &str = "control-word-of-the-canaries";
+
+/// A card number that the sandbox takes.
+const CARD: &str = "4111111111111111";
+
+/// Passwords in the replies of the sandbox: a service's (seed, step 6) and a RADIUS entry's.
+const SEEDED: [&str; 3] = ["LKNY0DE1P", "30e97e3c78", "0ac5ae06a2ec2"];
+
+fn secrets() -> Secrets {
+    let upstream = Credentials {
+        aex_token: mark("aex-token"),
+        freeside_password: mark("freeside-password"),
+        azotel_password: mark("azotel-password"),
+        ..Credentials::default()
+    };
+    Secrets {
+        upstream,
+        wrong: mark("wrong"),
+        root: mark("root-of-the-caller-context"),
+        key: mark("key"),
+        stranger: mark("stranger"),
+    }
+}
+
+/// A secret that changes in every encoding and is no part of any other text.
+fn mark(name: &str) -> String {
+    format!("kanarie+{name}/&<{}>=", name.len() * 7919)
+}
+
+/// What callers send in sensitive fields.
+fn sent(name: &str) -> String {
+    mark(&format!("sent-{name}"))
+}
+
+/// Calls with as many secrets as there is room for.
+fn calls() -> Vec<(Provider, &'static str, Value)> {
+    let new = json!({ "customer": {
+        "firstName": "Thandi", "lastName": "Example", "email": "thandi@example.com",
+        "password": sent("aex"), "mobileNumber": "1234567890",
+    } });
+    let subscriber = json!({
+        "firstName": "John", "lastName": "Smith", "addressLine1": "1 Main St", "city": "San Francisco", "state": "CA",
+        "postalCode": "94105", "country": "US", "packageDefinitionNumber": "1", "username": "lucja",
+        "paymentMethod": "PAYMENT_METHOD_CARD", "paymentNumber": CARD, "paymentExpiry": "11/2012",
+        "password": sent("freeside"), "securityPhrase": sent("phrase"), "pin": sent("pin"),
+        "sipPassword": sent("sip"), "socialSecurityNumber": sent("ssn"),
+    });
+    let customer = json!({ "name": "Jane", "nickname": "Jane", "invoicingId": "J1", "portalPassword": sent("azotel") });
+    let change = json!({ "customerId": "27939", "portalPassword": sent("azotel-change") });
+    let list = json!({ "table": "RADIUS_TABLE_RADCHECK", "customerId": "27939" });
+    let radius = json!({
+        "table": "RADIUS_TABLE_RADCHECK", "action": "RADIUS_ACTION_ADD", "customerId": "27939", "username": "user",
+        "attribute": "Cleartext-Password", "value": sent("radius"),
+    });
+    vec![
+        (Provider::Aex, "aex.CustomerService/CreateCustomer", new),
+        (Provider::Aex, "aex.OrderService/GetService", json!({ "serviceId": "533EE0A6-7279-415B-9ED1-191BC406AB9D" })),
+        (Provider::Aex, "aex.OrderService/CreateService", order()),
+        (Provider::Freeside, "freeside.AgentService/AgentInfo", json!({})),
+        (Provider::Freeside, "freeside.CustomerService/NewCustomer", subscriber),
+        (Provider::Azotel, "azotel.CustomerService/AddCustomer", customer),
+        (Provider::Azotel, "azotel.CustomerService/ModifyCustomer", change),
+        (Provider::Azotel, "azotel.NetworkService/ListCustomerRadius", list),
+        (Provider::Azotel, "azotel.NetworkService/ChangeCustomerRadius", radius),
+    ]
+}
+
+/// The same with a character that no XML can carry, in the field that must not be quoted.
+fn illegal() -> [(&'static str, Value); 2] {
+    let password = format!("{}\u{1}", sent("illegal"));
+    let subscriber = json!({ "firstName": "John", "password": password });
+    let customer = json!({ "name": "Jane", "portalPassword": password });
+    [("freeside.CustomerService/NewCustomer", subscriber), ("azotel.CustomerService/AddCustomer", customer)]
+}
+
+fn faults() -> Vec<Kind> {
+    vec![
+        Kind::ResetAfterCommit,
+        Kind::TruncateAfterCommit,
+        Kind::WrongContentType,
+        Kind::HtmlLoginPage,
+        Kind::RateLimit { retry_after: 600 },
+        Kind::Http500 { after_commit: true },
+    ]
+}
+
+/// Makes every call in every way; returns the statuses of those that failed and the number of those that did not.
+async fn exercise(stage: &Stage) -> (Vec<Status>, usize) {
+    let (mut failed, mut good) = (Vec::new(), 0);
+    for (provider, method, request) in calls() {
+        match send(stage, method, &request, &[]).await {
+            Ok(_) => good += 1,
+            Err(status) => failed.push(status),
+        }
+        for kind in faults() {
+            stage.sandbox.fault(provider, Fault::once("*", kind));
+            failed.extend(send(stage, method, &request, &[]).await.err());
+            stage.sandbox.clear_faults(provider);
+        }
+        let unknown = sent("unknown-key");
+        for header in [("x-ispbridge-account", WRONG), ("x-api-key", &unknown), ("x-api-key", &stage.secrets.stranger)]
+        {
+            failed.push(send(stage, method, &request, &[header]).await.unwrap_err());
+        }
+    }
+    for (method, request) in illegal() {
+        failed.push(send(stage, method, &request, &[]).await.unwrap_err());
+    }
+    for (provider, method, request) in calls() {
+        stage.sandbox.fault(provider, Fault::once("*", Kind::ExpireSessions));
+        failed.extend(send(stage, method, &request, &[]).await.err());
+    }
+    (failed, good)
+}
+
+async fn send(stage: &Stage, method: &str, request: &Value, headers: &[(&'static str, &str)]) -> Result<Value, Status> {
+    let call = Call::new(method, request.clone()).with("x-request-id", CONTROL);
+    // Strangers' headers: whoever mistakes a door still hands over a secret.
+    let call = call.with("authorization", format!("Bearer {}", sent("bearer"))).with("cookie", sent("cookie"));
+    stage.send(headers.iter().fold(call, |call, (name, value)| call.with(name, *value))).await
+}
+
+/// Everything that is marked, and where it came from.
+fn marks(secrets: &Secrets) -> BTreeMap<String, String> {
+    let root = Root::new("stage", &secrets.root).unwrap();
+    let derived = |provider: &str| root.derive(&format!("ispbridge-{provider}")).to_text();
+    let mut marks: BTreeMap<String, String> = ["aex", "azotel", "freeside"]
+        .into_iter()
+        .map(|provider| (format!("caller key of {provider}"), derived(provider)))
+        .collect();
+    let known = [&secrets.upstream.aex_token, &secrets.upstream.freeside_password, &secrets.upstream.azotel_password];
+    let own = [&secrets.wrong, &secrets.root, &secrets.key, &secrets.stranger];
+    let places = ["aex", "freeside", "phrase", "pin", "sip", "ssn", "azotel", "azotel-change", "radius", "illegal"];
+    let strange = ["unknown-key", "bearer", "cookie"];
+    let sent = places.iter().chain(&strange).map(|name| sent(name));
+    let texts =
+        known.into_iter().chain(own).cloned().chain(sent).chain(SEEDED.map(str::to_owned)).chain([CARD.to_owned()]);
+    marks.extend(texts.map(|text| (text.clone(), text)));
+    marks
+}
+
+/// Wherever a person may look, with a word that must be found there.
+async fn artefacts(stage: Stage, failed: &[Status]) -> Vec<(String, String, &'static str)> {
+    let statuses: Vec<_> = failed.iter().map(|status| format!("{status:?} {}", lossy(status.details()))).collect();
+    let mut found = vec![("statuses".to_owned(), statuses.join("\n"), "OUTCOME_UNKNOWN")];
+    let admins: Vec<_> = stage.services.iter().map(|(name, running)| (*name, running.admin_addr().unwrap())).collect();
+    for (name, address) in admins.into_iter().chain([("gateway", stage.gateway.admin_addr().unwrap())]) {
+        for (page, word) in
+            [("/metrics", "ispbridge"), ("/buildinfo", "version"), ("/readyz", "ok"), ("/nothing", "404")]
+        {
+            found.push((format!("{name} {page}"), get(address, page).await, word));
+        }
+    }
+    let states: Vec<_> = stage.services.iter().map(|(_, running)| format!("{running:?}")).collect();
+    found.push(("state".to_owned(), format!("{states:?} {:?}", stage.gateway), "Running"));
+    let spans = stage.spans.clone();
+    stage.close().await;
+    found.push(("spans".to_owned(), format!("{:?}", spans.all()), CONTROL));
+    found.push(("log".to_owned(), LOG.text(), CONTROL));
+    found
+}
+
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[tokio::test]
+async fn no_secret_is_shown_anywhere() {
+    LOG.install();
+    let stage = Stage::open_with(secrets()).await;
+    let (failed, good) = exercise(&stage).await;
+    assert!(good == calls().len() && failed.len() > 60, "{good} good, {} failed", failed.len());
+    let mut marks = marks(&stage.secrets);
+    marks.insert("session key".to_owned(), session_key(stage.secrets.upstream.clone()).await);
+    for (place, text, control) in artefacts(stage, &failed).await {
+        assert!(text.contains(control), "{place} does not hold {control}: {text}");
+        for (name, secret) in &marks {
+            for (form, disguised) in disguise::all(secret) {
+                let hit = text.find(&disguised).map(|at| excerpt(&text, at));
+                assert_eq!(hit, None, "{name} in {place}, {form}");
+            }
+        }
+    }
+}
+
+fn excerpt(text: &str, at: usize) -> &str {
+    &text[text.floor_char_boundary(at.saturating_sub(300))..text.floor_char_boundary(at + 100)]
+}
+
+/// The search finds a secret in the log in every disguise; otherwise its silence would mean nothing.
+#[test]
+fn a_secret_that_is_logged_is_found() {
+    LOG.install();
+    let secret = mark("control");
+    for (form, disguised) in disguise::all(&secret) {
+        tracing::trace!(target: "canary", "before {disguised} after");
+        let escaped = serde_json::to_string(&disguised).unwrap();
+        let text = LOG.text();
+        assert!(text.contains(&disguised) || text.contains(escaped.trim_matches('"')), "{form}");
+    }
+    let whole = format!("GET /?q={secret}");
+    let encoded = disguise::all(&whole).into_iter().find(|(form, _)| *form == "base64").unwrap().1;
+    assert!(disguise::all(&secret).iter().any(|(_, disguised)| encoded.contains(disguised)), "inside of base64");
+}
+
+/// The key of the first session that a sandbox opens: with the same seed it is the same.
+async fn session_key(credentials: Credentials) -> String {
+    let sandbox = Sandbox::start(Config { credentials: credentials.clone(), ..Config::default() }).await.unwrap();
+    let text = |text: &str| format!("<param><value>{}</value></param>", disguise::xml(text));
+    let arguments = ["username", &credentials.freeside_username, "password", &credentials.freeside_password].map(text);
+    let call = format!(
+        "<methodCall><methodName>FS.SelfService.XMLRPC.agent_login</methodName><params>{}</params></methodCall>",
+        arguments.concat()
+    );
+    let head = format!("POST /selfservice/xmlrpc.cgi HTTP/1.1\r\nhost: upstream\r\ncontent-length: {}\r\n", call.len());
+    let answer =
+        http(sandbox.freeside(), &format!("{head}content-type: text/xml\r\nconnection: close\r\n\r\n{call}")).await;
+    let rest = answer.split("<name>session_id</name><value><string>").nth(1).unwrap_or_else(|| panic!("{answer}"));
+    rest.split('<').next().unwrap().to_owned()
+}
+
+async fn get(address: SocketAddr, path: &str) -> String {
+    http(address, &format!("GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n")).await
+}
+
+async fn http(address: SocketAddr, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}

@@ -1,0 +1,235 @@
+//! What a caller is told of calls that went wrong on their way, and how often they were made.
+
+use std::time::Duration;
+
+use ispbridge_sandbox::{Fault, Kind, Provider};
+use serde_json::{Value, json};
+use tonic::Code;
+use tonic_types::StatusExt;
+
+use crate::stage::Stage;
+
+/// A provider's call with everything that the tests need to know of it.
+struct Case {
+    provider: Provider,
+    method: &'static str,
+    operation: &'static str,
+    request: fn() -> Value,
+}
+
+const WRITES: [Case; 3] = [
+    Case {
+        provider: Provider::Aex,
+        method: "aex.OrderService/CreateService",
+        operation: "POST /services/full",
+        request: order,
+    },
+    Case {
+        provider: Provider::Freeside,
+        method: "freeside.CustomerService/NewCustomer",
+        operation: "new_customer",
+        request: subscriber,
+    },
+    Case {
+        provider: Provider::Azotel,
+        method: "azotel.CustomerService/AddCustomer",
+        operation: "addCustomer",
+        request: customer,
+    },
+];
+
+const READS: [Case; 3] = [
+    Case {
+        provider: Provider::Aex,
+        method: "aex.PremiseService/GetPremise",
+        operation: "GET /premises/{id}",
+        request: premise,
+    },
+    Case {
+        provider: Provider::Freeside,
+        method: "freeside.AgentService/AgentInfo",
+        operation: "agent_info",
+        request: nothing,
+    },
+    Case {
+        provider: Provider::Azotel,
+        method: "azotel.CustomerService/SearchCustomer",
+        operation: "searchCustomer",
+        request: search,
+    },
+];
+
+/// The order of the document's sample (seed, step 5), for the customer and the premise of the sandbox.
+pub(crate) fn order() -> Value {
+    json!({
+        "customer": {
+            "id": "FC65F24E-AADD-440E-AF96-9CBBDFA50349", "firstName": "Thandi", "lastName": "Example",
+            "email": "thandi@example.com", "username": "thandi", "mobileNumber": "1234567890",
+        },
+        "premise": { "externalReference": "66E9BB4D-E360-4F40-A30E-AF27F52392B6" },
+        "service": { "productId": "C567389A-2D36-4C29-AD46-0EC3D7A7D0EA" },
+    })
+}
+
+/// The card is that of the document's sample, in whose time the sandbox stands.
+pub(crate) fn subscriber() -> Value {
+    json!({
+        "firstName": "Łucja", "lastName": "Ó Briain", "addressLine1": "1 Main St", "city": "San Francisco",
+        "state": "CA", "postalCode": "94105", "country": "US", "packageDefinitionNumber": "1",
+        "paymentMethod": "PAYMENT_METHOD_CARD", "paymentNumber": "4111111111111111", "paymentExpiry": "11/2012",
+    })
+}
+
+pub(crate) fn customer() -> Value {
+    json!({ "name": "Jane Doe", "nickname": "Jane", "invoicingId": "J1" })
+}
+
+fn premise() -> Value {
+    json!({ "premiseId": "B002A6B4-6541-47A5-8438-BE8ACEAA6D82" })
+}
+
+fn nothing() -> Value {
+    json!({})
+}
+
+fn search() -> Value {
+    json!({ "firstName": "John" })
+}
+
+impl Case {
+    fn spoil(&self, stage: &Stage, times: u32, kind: Kind) {
+        stage.sandbox.fault(self.provider, Fault { path_or_method: self.operation.to_owned(), times, kind });
+    }
+
+    fn received(&self, stage: &Stage) -> u64 {
+        stage.sandbox.received(self.provider, self.operation)
+    }
+
+    fn executed(&self, stage: &Stage) -> u64 {
+        stage.sandbox.executed(self.provider, self.operation)
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_broke_off_is_of_unknown_outcome_and_was_made_once() {
+    let stage = Stage::open().await;
+    for case in WRITES {
+        for kind in [Kind::ResetAfterCommit, Kind::TruncateAfterCommit] {
+            let before = case.executed(&stage);
+            case.spoil(&stage, 9, kind);
+            let refusal = stage.refused(case.method, (case.request)()).await;
+            refusal.assert(Code::Aborted, "OUTCOME_UNKNOWN", "UNKNOWN");
+            assert_ne!(refusal.note("probe"), "", "{}", case.method);
+            assert_eq!(case.executed(&stage) - before, 1, "{}", case.method);
+            stage.sandbox.clear_faults(case.provider);
+        }
+        assert_eq!(case.received(&stage), 2, "{}", case.method);
+    }
+    stage.close().await;
+}
+
+#[tokio::test]
+async fn a_write_that_broke_off_before_its_effect_is_not_sent_again_either() {
+    let stage = Stage::open().await;
+    for case in WRITES {
+        case.spoil(&stage, 9, Kind::ResetBeforeCommit);
+        stage.refused(case.method, (case.request)()).await.assert(Code::Aborted, "OUTCOME_UNKNOWN", "UNKNOWN");
+        assert_eq!((case.received(&stage), case.executed(&stage)), (1, 0), "{}", case.method);
+    }
+    stage.close().await;
+}
+
+#[tokio::test]
+async fn a_read_that_broke_off_once_is_repeated() {
+    let stage = Stage::open().await;
+    for case in READS {
+        case.spoil(&stage, 1, Kind::ResetAfterCommit);
+        stage.ask(case.method, (case.request)()).await;
+        assert_eq!(case.received(&stage), 2, "{}", case.method);
+    }
+    stage.close().await;
+}
+
+#[tokio::test]
+async fn a_read_that_always_breaks_off_is_given_up_after_three_attempts() {
+    let stage = Stage::open().await;
+    for case in READS {
+        case.spoil(&stage, 99, Kind::ResetAfterCommit);
+        let refusal = stage.refused(case.method, (case.request)()).await;
+        assert_eq!(refusal.status.code(), Code::Unavailable, "{}", case.method);
+        assert!((2..=3).contains(&case.received(&stage)), "{}: {}", case.method, case.received(&stage));
+    }
+    stage.close().await;
+}
+
+#[tokio::test]
+async fn a_truncated_reply_is_never_a_success() {
+    let stage = Stage::open().await;
+    for case in READS {
+        case.spoil(&stage, 99, Kind::TruncateAfterCommit);
+        let refusal = stage.refused(case.method, (case.request)()).await;
+        assert_eq!(refusal.note("outcome"), "UNKNOWN", "{}: {:?}", case.method, refusal.status);
+    }
+    stage.close().await;
+}
+
+#[tokio::test]
+async fn a_login_page_says_that_our_credentials_are_bad() {
+    for case in WRITES.into_iter().chain(READS) {
+        let stage = Stage::open().await;
+        case.spoil(&stage, 1, Kind::HtmlLoginPage);
+        let refusal = stage.refused(case.method, (case.request)()).await;
+        assert_eq!((refusal.status.code(), refusal.info.reason.as_str()), (Code::FailedPrecondition, "UPSTREAM_AUTH"));
+        assert_eq!(case.received(&stage), 1, "{}", case.method);
+        stage.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_method_that_died_in_the_middle_is_of_unknown_outcome() {
+    let stage = Stage::open().await;
+    for case in WRITES {
+        case.spoil(&stage, 9, Kind::Http500 { after_commit: true });
+        stage.refused(case.method, (case.request)()).await.assert(Code::Aborted, "OUTCOME_UNKNOWN", "UNKNOWN");
+        assert_eq!((case.received(&stage), case.executed(&stage)), (1, 1), "{}", case.method);
+    }
+    stage.close().await;
+}
+
+#[tokio::test]
+async fn a_session_that_ended_is_opened_anew_once() {
+    let stage = Stage::open().await;
+    let logins = || stage.sandbox.received(Provider::Freeside, "agent_login");
+    stage.ask("freeside.AgentService/AgentInfo", json!({})).await;
+    assert_eq!(logins(), 1);
+    until_next_login_is_due().await;
+    let expire = Fault::once("new_customer", Kind::ExpireSessions);
+    stage.sandbox.fault(Provider::Freeside, expire);
+    let made = stage.ask("freeside.CustomerService/NewCustomer", subscriber()).await;
+    assert!(made["customerNumber"].is_string(), "{made}");
+    assert_eq!(logins(), 2);
+    assert_eq!(stage.sandbox.received(Provider::Freeside, "new_customer"), 2);
+    assert_eq!(stage.sandbox.executed(Provider::Freeside, "new_customer"), 1);
+    stage.close().await;
+}
+
+#[tokio::test]
+async fn a_supplier_that_ends_every_session_is_not_flooded_with_logins() {
+    let stage = Stage::open().await;
+    stage.ask("freeside.AgentService/AgentInfo", json!({})).await;
+    let expire = Fault { path_or_method: "*".to_owned(), times: 99, kind: Kind::ExpireSessions };
+    stage.sandbox.fault(Provider::Freeside, expire);
+    let refusal = stage.refused("freeside.AgentService/AgentInfo", json!({})).await;
+    refusal.assert(Code::Unavailable, "UPSTREAM_SESSION", "NOT_SENT");
+    let wait = refusal.status.get_details_retry_info().unwrap().retry_delay.unwrap();
+    assert!(wait <= Duration::from_secs(10), "{wait:?}");
+    assert_eq!(stage.sandbox.received(Provider::Freeside, "agent_login"), 1);
+    stage.close().await;
+}
+
+/// Logins are ten seconds apart; tokio's clock is put forward instead of waited for.
+async fn until_next_login_is_due() {
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(11)).await;
+    tokio::time::resume();
+}

@@ -1,0 +1,168 @@
+//! What every provider has, and has alike.
+
+use std::{collections::BTreeSet, os::unix::process::CommandExt, path::Path, process::Command};
+
+use prost_reflect::MethodDescriptor;
+use prost_types::method_options::IdempotencyLevel;
+
+use crate::{
+    caller::POOLS,
+    tree::{ROOT, files, folders, read, snake},
+};
+
+/// Files of a provider besides its services and fixtures.
+const FILES: [&str; 8] = [
+    "Cargo.toml",
+    "README.md",
+    "build.rs",
+    "src/config.rs",
+    "src/lib.rs",
+    "src/main.rs",
+    "src/upstream.rs",
+    "vocabulary.toml",
+];
+
+/// What a method does with its upstream, as its source says it.
+struct Verb {
+    writes: bool,
+    probes: Vec<String>,
+    /// Whether the source says that no function of the upstream shows the write's effect.
+    untold: bool,
+}
+
+fn methods(provider: &str) -> Vec<MethodDescriptor> {
+    let (_, pool) = POOLS.iter().find(|(known, _)| *known == provider).unwrap();
+    let package = format!("ispbridge.{}.v1", provider.replace('-', "_"));
+    let own: Vec<_> = pool.services().filter(|service| service.package_name() == package).collect();
+    assert!(!own.is_empty(), "no service in {package}");
+    own.iter().flat_map(|service| service.methods().collect::<Vec<_>>()).collect()
+}
+
+fn idempotency(method: &MethodDescriptor) -> IdempotencyLevel {
+    let options = method.method_descriptor_proto().options.as_ref();
+    options.map_or(IdempotencyLevel::IdempotencyUnknown, |options| options.idempotency_level())
+}
+
+#[test]
+fn every_service_folder_is_known_here() {
+    let known: Vec<_> = POOLS.iter().map(|(provider, _)| (*provider).to_owned()).collect();
+    assert_eq!(folders("services"), known);
+}
+
+#[test]
+fn providers_have_the_same_files() {
+    for (provider, _) in POOLS.iter() {
+        let mut expected: BTreeSet<String> = FILES.iter().map(|&file| file.to_owned()).collect();
+        expected.insert(format!("{provider}.sample.toml"));
+        for method in methods(provider) {
+            expected.insert(source(&method));
+        }
+        let files = files(&ROOT.join("services").join(provider));
+        let is_own = |path: &&Path| !path.starts_with("fixtures") && !path.starts_with("tests");
+        let found = files.iter().map(|path| path.as_path()).filter(is_own);
+        let found: BTreeSet<String> = found.map(|path| path.to_str().unwrap().to_owned()).collect();
+        assert_eq!(found, expected, "{provider}");
+    }
+}
+
+/// The file of a method's service, e.g. `src/customer.rs` for `CustomerService`.
+fn source(method: &MethodDescriptor) -> String {
+    let service = method.parent_service().name().to_owned();
+    format!("src/{}.rs", snake(service.strip_suffix("Service").unwrap()))
+}
+
+#[test]
+fn every_method_has_a_fixture() {
+    let mut missing = Vec::new();
+    for (provider, _) in POOLS.iter() {
+        for method in methods(provider) {
+            let folder = format!("services/{provider}/fixtures/{}", method.name());
+            let absent = |file: &&&str| !ROOT.join(&folder).join(file).is_file();
+            let parts = ["request.json", "sent.http", "received.http", "reply.json"];
+            missing.extend(parts.iter().filter(absent).map(|file| format!("{folder}/{file}")));
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
+#[test]
+fn verbs_and_idempotency_levels_agree() {
+    for (provider, _) in POOLS.iter() {
+        for method in methods(provider) {
+            let verb = verb(provider, &method);
+            let reads = idempotency(&method) == IdempotencyLevel::NoSideEffects;
+            assert_eq!(verb.writes, !reads, "{}", method.full_name());
+            assert_eq!(verb.probes.is_empty() && !verb.untold, reads, "{} names no probe", method.full_name());
+        }
+    }
+}
+
+#[test]
+fn every_probe_is_a_read_of_the_same_provider() {
+    for (provider, _) in POOLS.iter() {
+        let all = methods(provider);
+        for probe in all.iter().flat_map(|method| verb(provider, method).probes) {
+            let is_it =
+                |method: &&MethodDescriptor| format!("{}/{}", method.parent_service().name(), method.name()) == probe;
+            let method = all.iter().find(is_it).unwrap_or_else(|| panic!("{provider} has no {probe}"));
+            assert_eq!(idempotency(method), IdempotencyLevel::NoSideEffects, "{provider}: {probe}");
+        }
+    }
+}
+
+/// Reads a method's verb off its source: `.read(` or `.write(`, and the probe among the latter's arguments.
+fn verb(provider: &str, method: &MethodDescriptor) -> Verb {
+    let file = format!("services/{provider}/{}", source(method));
+    let text = read(&file);
+    let head = format!("async fn {}(", snake(method.name()));
+    let body = text.split_once(&head).unwrap_or_else(|| panic!("{file} has no {head}")).1;
+    let body = body.split("\n    }\n").next().unwrap();
+    let service_method = |text: &&str| text.split_once('/').is_some_and(|(service, _)| service.ends_with("Service"));
+    let calls = body.split(".write(").skip(1);
+    let probes = calls.filter_map(|call| call.split('"').skip(1).step_by(2).find(service_method).map(str::to_owned));
+    let verb =
+        Verb { writes: body.contains(".write("), probes: probes.collect(), untold: body.contains("NO_PROBE") };
+    assert!(verb.writes || body.contains(".read("), "{file}: {head}..) makes no call");
+    verb
+}
+
+#[test]
+fn sample_configurations_are_right() {
+    let mut samples = vec![("gateway".to_owned(), "gateway/gateway.sample.toml".to_owned())];
+    samples.extend(POOLS.iter().map(|(name, _)| ((*name).to_owned(), format!("services/{name}/{name}.sample.toml"))));
+    for (program, sample) in samples {
+        let output = Command::new(env!("CARGO_BIN_EXE_programs"))
+            .arg0(format!("ispbridge-{program}"))
+            .args(["--check-config", "--config", &sample])
+            .envs(secrets(&read(&sample)))
+            .current_dir(*ROOT)
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{sample}: {text}");
+    }
+}
+
+#[test]
+fn a_wrong_key_of_a_configuration_is_named() {
+    for (provider, _) in POOLS.iter() {
+        let sample = format!("services/{provider}/{provider}.sample.toml");
+        let output = Command::new(env!("CARGO_BIN_EXE_programs"))
+            .arg0(format!("ispbridge-{provider}"))
+            .args(["--check-config", "--config", &sample])
+            .envs(secrets(&read(&sample)))
+            .env("ISPBRIDGE__ACCOUNTS__MAIN__COLOUR", "blue")
+            .current_dir(*ROOT)
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(64), "{text}");
+        assert!(text.contains("accounts.main") && text.contains("colour"), "{text}");
+    }
+}
+
+/// A value for every variable that a sample takes a secret from.
+fn secrets(sample: &str) -> Vec<(String, &'static str)> {
+    let names = sample.split("env = \"").skip(1).filter_map(|rest| rest.split('"').next());
+    names.map(|name| (name.to_owned(), "a secret of at least thirty-two bytes")).collect()
+}

@@ -1,0 +1,273 @@
+//! The services against the libraries that their upstreams are made of, in the upstreams' own language.
+//!
+//! Needs the Debian packages `libsoap-lite-perl`, `libxmlrpc-lite-perl` and `libxml-simple-perl`.
+
+use std::{fs, os::unix::process::CommandExt, path::Path, process::Command};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
+
+use crate::{caller::Call, child::Running, disguise};
+
+const USERNAME: &str = "reseller";
+const PASSWORD: &str = "pässword+of/the&peer";
+/// Not in Latin-1, and with letters that are.
+const NAME: [&str; 2] = ["Łucja", "Ó Briain"];
+
+/// A Perl server and a service process that is configured for it.
+struct Peer {
+    perl: Running,
+    service: Running,
+    provider: &'static str,
+    address: String,
+    _folder: TempDir,
+}
+
+impl Peer {
+    /// `None`, and a line that says why, where Perl or one of its modules is missing.
+    fn start(provider: &'static str, modules: &[&str], account: impl Fn(&str) -> String) -> Option<Self> {
+        if !has(modules) {
+            println!("skipped: perl has not all of {modules:?}");
+            return None;
+        }
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("perl/{provider}.pl"));
+        let mut perl = Command::new("perl");
+        perl.arg(script).env("PEER_USERNAME", USERNAME).env("PEER_PASSWORD", PASSWORD);
+        let perl = Running::start(&mut perl);
+        let folder = TempDir::new().unwrap();
+        let config = folder.path().join("service.toml");
+        fs::write(&config, configuration(folder.path(), &account(&perl.after("listening on ", '\n')))).unwrap();
+        let mut service = Command::new(env!("CARGO_BIN_EXE_programs"));
+        service.arg0(format!("ispbridge-{provider}")).arg("--config").arg(config);
+        let service = Running::start(&mut service);
+        let address = format!("http://{}", service.after("\"address\":\"", '"'));
+        Some(Self { perl, service, provider, address, _folder: folder })
+    }
+
+    async fn send(&self, method: &str, request: Value) -> Result<Value, Status> {
+        Call::new(&format!("{}.{method}", self.provider), request).send(self.address.clone()).await
+    }
+
+    async fn ask(&self, method: &str, request: Value) -> Value {
+        let answer = self.send(method, request).await;
+        answer.unwrap_or_else(|status| panic!("{method}: {status:?}\n{}", self.service.text()))
+    }
+
+    async fn refused(&self, method: &str, request: Value, code: Code, outcome: &str) {
+        let status = self.send(method, request).await.unwrap_err();
+        let info = status.get_details_error_info().unwrap();
+        assert_eq!((status.code(), &*info.metadata["outcome"]), (code, outcome), "{status:?}");
+    }
+
+    fn calls(&self, function: &str) -> usize {
+        self.perl.text().lines().filter(|line| *line == format!("called {function}")).count()
+    }
+
+    /// The service ends when it is told to, and its log, which is at the finest level, holds no password.
+    fn end(mut self) {
+        assert!(self.service.end().success());
+        let log = self.service.text();
+        assert!(log.contains("ispbridge::call"), "{log}");
+        for (form, password) in disguise::all(PASSWORD) {
+            assert!(!log.contains(&password), "the password as {form} in {log}");
+        }
+    }
+}
+
+fn has(modules: &[&str]) -> bool {
+    let modules = modules.iter().map(|module| format!("-M{module}"));
+    Command::new("perl").args(modules).args(["-e", "1"]).output().is_ok_and(|output| output.status.success())
+}
+
+/// A stock daemon of these libraries serves one connection at a time, so none may be kept open.
+fn configuration(folder: &Path, account: &str) -> String {
+    let password = folder.join("password");
+    fs::write(&password, PASSWORD).unwrap();
+    format!(
+        r#"
+        server.listen = "127.0.0.1:0"
+        log.level = "trace"
+        callers.mode = "open"
+        [accounts.main]
+        transport = {{ allow_private = true, keep_alive = false }}
+        username = "{USERNAME}"
+        password = {{ file = {password:?} }}
+        {account}
+        "#
+    )
+}
+
+fn freeside(door: &str) -> Option<Peer> {
+    let modules = ["XMLRPC::Lite", "XMLRPC::Transport::HTTP"];
+    Peer::start("freeside", &modules, |port| {
+        format!("base_url = \"http://127.0.0.1:{port}/selfservice/xmlrpc.cgi\"\ndoor = {door:?}")
+    })
+}
+
+#[tokio::test]
+async fn freeside_behind_its_front_door() {
+    if let Some(peer) = freeside("self_service") {
+        reseller(&peer).await;
+        peer.end();
+    }
+}
+
+#[tokio::test]
+async fn freeside_behind_its_back_door() {
+    if let Some(peer) = freeside("back_end") {
+        reseller(&peer).await;
+        peer.end();
+    }
+}
+
+/// A reseller's day.
+async fn reseller(peer: &Peer) {
+    let info = peer.ask("AgentService/AgentInfo", json!({})).await;
+    assert_eq!((&info["agentName"], &info["activeCount"]), (&json!("Test Reseller"), &json!(1)));
+    let new = json!({
+        "firstName": NAME[0], "lastName": NAME[1], "addressLine1": "1 Main St", "city": "Łódź", "state": "CA",
+        "postalCode": "05432", "country": "US", "packageDefinitionNumber": "1", "username": "lucja",
+        "password": "s33kret", "company": "Tofu & <Co>",
+    });
+    let made = peer.ask("CustomerService/NewCustomer", new.clone()).await;
+    assert_eq!((&made["username"], &made["password"]), (&json!("lucja"), &json!("s33kret")));
+    let number = made["customerNumber"].as_str().unwrap();
+    peer.refused("CustomerService/NewCustomer", new, Code::AlreadyExists, "REJECTED").await;
+    let found = peer.ask("AgentService/AgentListCustomers", json!({ "search": "łucja" })).await;
+    let [row] = found["customers"].as_array().unwrap().as_slice() else { panic!("{found}") };
+    assert_eq!([&row["firstName"], &row["lastName"]], NAME, "{row}");
+    assert_eq!(
+        (&row["postalCode"], &row["city"], &row["company"]),
+        (&json!("05432"), &json!("Łódź"), &json!("Tofu & <Co>"))
+    );
+    assert!(row["signupDate"].is_string(), "{row}");
+    let own = json!({ "customerNumber": number });
+    let info = peer.ask("CustomerService/CustomerInfo", own.clone()).await;
+    assert_eq!((&info["firstName"], &info["balance"]), (&json!(NAME[0]), &json!("19.99")));
+    assert_eq!(info["openInvoices"][0]["invoiceNumber"], "12");
+    peer.refused("CustomerService/CustomerInfo", json!({ "customerNumber": "7" }), Code::NotFound, "REJECTED").await;
+    accounts(peer).await;
+    let order = json!({ "customerNumber": number, "packageDefinitionNumber": "2" });
+    let ordered = peer.ask("PackageService/OrderPkg", order).await;
+    let packages = peer.ask("PackageService/ListPkgs", own).await;
+    assert_eq!(packages["packages"][1]["packageNumber"], ordered["packageNumber"]);
+    assert_eq!(peer.calls("agent_login"), 1);
+}
+
+async fn accounts(peer: &Peer) {
+    let account = json!({ "username": "lucja", "domain": "example.com" });
+    assert_eq!(peer.ask("AccountService/CheckUsername", account.clone()).await["available"], false);
+    let free = json!({ "username": "nobody", "domain": "example.com" });
+    assert_eq!(peer.ask("AccountService/CheckUsername", free.clone()).await["available"], true);
+    peer.ask("AccountService/SuspendUsername", account.clone()).await;
+    let suspended = peer.ask("AgentService/AgentListCustomers", json!({ "suspended": true })).await;
+    assert_eq!(suspended["customers"].as_array().unwrap().len(), 2);
+    peer.ask("AccountService/UnsuspendUsername", account).await;
+    peer.refused("AccountService/SuspendUsername", free, Code::NotFound, "REJECTED").await;
+}
+
+#[tokio::test]
+async fn a_freeside_method_that_dies_leaves_the_outcome_open() {
+    let Some(peer) = freeside("self_service") else { return };
+    let new = json!({
+        "firstName": "John", "lastName": "Smith", "addressLine1": "1 Main St", "city": "Cork", "state": "CA",
+        "postalCode": "94105", "country": "US", "packageDefinitionNumber": "1", "comments": "x".repeat(201),
+    });
+    peer.refused("CustomerService/NewCustomer", new, Code::Aborted, "UNKNOWN").await;
+    assert_eq!(peer.calls("new_customer"), 1);
+    peer.end();
+}
+
+fn azotel(style: &str) -> Option<Peer> {
+    let modules = ["SOAP::Lite", "SOAP::Transport::HTTP", "XML::Simple"];
+    Peer::start("azotel", &modules, |port| {
+        format!("base_url = \"http://127.0.0.1:{port}/API/operatorapi.pl\"\nstyle = {style:?}\noperator = \"wisp\"")
+    })
+}
+
+#[tokio::test]
+async fn azotel_with_attributes_as_a_map() {
+    if let Some(peer) = azotel("map") {
+        operator(&peer).await;
+        peer.end();
+    }
+}
+
+#[tokio::test]
+async fn azotel_with_attributes_as_a_struct() {
+    if let Some(peer) = azotel("struct") {
+        operator(&peer).await;
+        peer.end();
+    }
+}
+
+/// An operator's day.
+async fn operator(peer: &Peer) {
+    peer.ask("SystemService/PingApi", json!({})).await;
+    let name = NAME.join(" ");
+    let new = json!({
+        "name": name, "nickname": "JohnSmith", "invoicingId": "L1", "email": "lucja@example.com",
+        "initialContactDate": { "year": 2018, "month": 9, "day": 22 }, "status": "current", "note": "a < b & \"c\"",
+        "address": { "street1": "Główna 1", "town": "Łódź", "postalCode": "05432" }, "phone": "0871234567",
+    });
+    let made = peer.ask("CustomerService/AddCustomer", new).await;
+    let id = made["customerId"].as_str().unwrap();
+    let data = peer.ask("CustomerService/GetCustomerData", json!({ "customerId": id })).await;
+    let customer = &data["customer"];
+    assert_eq!((&customer["name"], &customer["nickname"]), (&json!(name), &json!("JohnSmith2")));
+    assert_eq!(customer["initialContactDate"], json!({ "year": 2018, "month": 9, "day": 22 }));
+    assert_eq!((&customer["street1"], &customer["town"]), (&json!("Główna 1"), &json!("Łódź")));
+    assert_eq!((&customer["postalCode"], &customer["note"]), (&json!("05432"), &json!("a < b & \"c\"")));
+    let found = peer.ask("CustomerService/SearchCustomer", json!({ "firstName": "łucja" })).await;
+    let [row] = found["customers"].as_array().unwrap().as_slice() else { panic!("{found}") };
+    assert_eq!((&row["id"], &row["lastName"], &row["phone"]), (&json!(id), &json!(NAME[1]), &json!("0871234567")));
+    assert_eq!(peer.ask("CustomerService/SearchCustomer", json!({ "firstName": "nobody" })).await["results"], 0);
+    let address = |email: &str| json!({ "email": email });
+    let known = peer.ask("CustomerService/CheckExistingEmail", address("lucja@example.com")).await;
+    assert_eq!(known["customerId"], id);
+    assert_eq!(peer.ask("CustomerService/CheckExistingEmail", address("nobody@example.com")).await, json!({}));
+    equipment(peer, id).await;
+    radius(peer, id).await;
+    removal(peer, id).await;
+}
+
+async fn equipment(peer: &Peer, customer: &str) {
+    let statuses = peer.ask("CustomerService/GetCustomerStatuses", json!({})).await;
+    assert_eq!(statuses["statuses"], json!(["contract", "current", "Nowy Status", "post"]));
+    assert_eq!(statuses["labels"]["Nowy Status"], "Nowy Status");
+    assert_eq!(statuses["substatuses"][0]["values"], json!(["", "price", "signal"]));
+    let listed = peer.ask("EquipmentService/ListEquipment", json!({})).await;
+    let description = |row: &Value| row["id"] == "100" && row["description"] == "Réseau NAS & Router <core>";
+    assert!(listed["equipment"].as_array().unwrap().iter().any(description), "{listed}");
+    let cpe = json!({ "equipmentId": "1", "customerId": customer, "additionalInfo": ["roof", "żółty"] });
+    assert!(peer.ask("EquipmentService/AddCpe", cpe).await["cpeId"].is_string());
+    let tracking = json!({ "maintenanceId": "7", "note": "Łącka" });
+    let made = peer.ask("MaintenanceService/AddInstallerTracking", tracking).await;
+    assert!(made["installerTrackingId"].is_string());
+}
+
+async fn radius(peer: &Peer, customer: &str) {
+    let mut entry = json!({
+        "table": "RADIUS_TABLE_RADCHECK", "customerId": customer, "username": "łucja", "operator": ":=",
+        "attribute": "Cleartext-Password", "value": "0123", "action": "RADIUS_ACTION_ADD",
+    });
+    assert_eq!(peer.ask("NetworkService/ChangeCustomerRadius", entry.clone()).await["result"], "OK");
+    let list = json!({ "table": "RADIUS_TABLE_RADCHECK", "customerId": customer });
+    let listed = peer.ask("NetworkService/ListCustomerRadius", list).await;
+    let [row] = listed["entries"].as_array().unwrap().as_slice() else { panic!("{listed}") };
+    assert_eq!((&row["username"], &row["value"], &row["operator"]), (&json!("łucja"), &json!("0123"), &json!(":=")));
+    entry["action"] = json!("RADIUS_ACTION_DELETE");
+    peer.ask("NetworkService/ChangeCustomerRadius", entry.clone()).await;
+    peer.refused("NetworkService/ChangeCustomerRadius", entry, Code::FailedPrecondition, "REJECTED").await;
+}
+
+async fn removal(peer: &Peer, customer: &str) {
+    let own = json!({ "customerId": customer });
+    peer.refused("CustomerService/DeleteCustomer", own.clone(), Code::FailedPrecondition, "REJECTED").await;
+    peer.ask("CustomerService/ModifyCustomer", json!({ "customerId": customer, "status": "post" })).await;
+    peer.ask("CustomerService/DeleteCustomer", own.clone()).await;
+    peer.refused("CustomerService/GetCustomerData", own, Code::FailedPrecondition, "REJECTED").await;
+    assert_eq!(peer.calls("deleteCustomer"), 2);
+}
