@@ -32,7 +32,8 @@ fn both_transports_give_the_same_message() {
 }
 
 fn reply(folder: &Path) -> Value {
-    let mut reply: Value = serde_json::from_slice(&fs::read(folder.join("reply.json")).unwrap()).unwrap();
+    let text = fs::read(folder.join("reply.json")).expect("every fixture has a reply");
+    let mut reply: Value = serde_json::from_slice(&text).expect("a reply is JSON");
     if let Some(Value::Object(root)) = reply.get_mut("data") {
         root.remove("name");
     }
