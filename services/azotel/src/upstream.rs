@@ -253,7 +253,7 @@ fn data<'t>(function: &str, node: Node<'t>, arena: &'t Bump) -> Result<Node<'t>,
         _ if !answers_data(function) => return Err(Fault::unreadable("data where a word was expected")),
         _ if TREES.contains(&function) => return Ok(named("data", node)),
         // XML::Simple writes a record without keys as an empty element, JSON one as an empty list.
-        _ if node.is_empty() => return Ok(Node::Map(&[])),
+        _ if node.is_empty() || node.scalar().is_some_and(|text| text.trim().is_empty()) => return Ok(Node::Map(&[])),
         (_, Node::Map(_)) => {}
         _ => return Ok(named("content", node)),
     }
@@ -446,6 +446,7 @@ pub(crate) mod tests {
         assert_eq!(of("addCustomer", "<r><id>1</id></r>").unwrap_err().outcome(), Outcome::Unknown);
         assert_eq!(of("getIPData", "<r><a></r>").unwrap_err().kind(), Kind::Unreadable);
         assert_eq!(of("searchCustomer", "<r><results>0</results></r>").unwrap().text_at("results"), "0");
+        assert_eq!(of("listRadiusSessions", "<r>\n</r>\n").unwrap(), Node::Map(&[]));
         let nested = Node::Map(&[("action", Node::Text("add")), ("result", Node::Text("no such row"))]);
         assert_eq!(verdict("customerRadius", nested, &arena).unwrap_err().outcome(), Outcome::Rejected);
     }
