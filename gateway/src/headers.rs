@@ -68,7 +68,10 @@ pub(crate) fn waited_for(left: Duration) -> Duration {
 /// A `grpc-timeout` in milliseconds, which eight digits always hold under the longest deadline of the suite.
 pub(crate) fn grpc_timeout(left: Duration) -> HeaderValue {
     let millis = left.as_millis().min(99_999_999);
-    HeaderValue::try_from(format!("{millis}m")).unwrap_or(HeaderValue::from_static("1m"))
+    let mut value = HeaderValue::try_from(format!("{millis}m")).unwrap_or(HeaderValue::from_static("1m"));
+    // As in `hop`: different in each call.
+    value.set_sensitive(true);
+    value
 }
 
 /// Whether a content type is gRPC's.

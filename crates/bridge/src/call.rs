@@ -90,7 +90,7 @@ impl Call {
         R: Message + Name + Default,
     {
         self.account.provider.admit(operation)?;
-        let tables = &self.shared.tables;
+        let tables = &*self.account.tables;
         let arena = Bump::new();
         let arguments = tables.encode(request, &arena).map_err(Fault::invalid)?;
         let decoded = self.exchange(operation, write, arguments, &|node| decode(tables, node), gone).await?;

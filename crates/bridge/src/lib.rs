@@ -27,4 +27,4 @@ pub use fault::Fault;
 pub use node::Node;
 pub use secret::Secret;
 pub use telemetry::Telemetry;
-pub use upstream::{AccountSetup, Outgoing, Provider, Reply, SetupError, UNREADABLE_FIELDS, Upstream};
+pub use upstream::{AccountSetup, NO_PROBE, Outgoing, Provider, Reply, SetupError, UNREADABLE_FIELDS, Upstream};

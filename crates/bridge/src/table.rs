@@ -4,6 +4,7 @@
 //! and the provider's `vocabulary.toml`. One interpreter walks messages and trees by it, both ways, so
 //! that field mapping is nobody's code.
 
+mod array;
 mod build;
 mod calendar;
 mod decode;
@@ -122,6 +123,10 @@ enum Format {
     Epoch,
     /// Several values in one text.
     Joined { separator: Box<str>, parts: Option<Box<str>> },
+    /// Several values in one text as PostgreSQL writes an array: `{"a","b c"}`.
+    Array,
+    /// A map whose keys are whole numbers; any other key is refused, as it could be another argument's.
+    Numbered,
     /// A message's fields in order in one text, every place kept.
     Parts(Box<str>),
     /// A map upstream, a list here; the key goes into the named field.

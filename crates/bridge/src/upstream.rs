@@ -35,6 +35,9 @@ pub const UNREADABLE_FIELDS: &str = "x-ispbridge-unreadable-fields";
 /// Deadline of calls that came without one.
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(60);
 
+/// The probe of a write whose effect no call of its upstream shows.
+pub const NO_PROBE: &str = "";
+
 /// What a provider adds to the engine; one value per account, which holds that account's settings.
 pub trait Provider: Send + Sync + 'static {
     /// Writes a call as an HTTP request: envelope, address and credentials.
@@ -85,6 +88,8 @@ pub struct AccountSetup {
     pub base_url: BaseUrl,
     /// How that is reached.
     pub transport: Transport,
+    /// The mapping tables of the dialect that it speaks.
+    pub tables: Arc<Tables>,
     /// The provider's own part.
     pub provider: Box<dyn Provider>,
 }
@@ -106,7 +111,6 @@ pub struct Upstream(Arc<Shared>);
 
 pub(crate) struct Shared {
     domain: &'static str,
-    pub(crate) tables: Tables,
     accounts: ArcSwap<Accounts>,
     pub(crate) telemetry: Telemetry,
 }
@@ -115,6 +119,7 @@ type Accounts = HashMap<String, Arc<Account>>;
 
 pub(crate) struct Account {
     pub(crate) provider: Box<dyn Provider>,
+    pub(crate) tables: Arc<Tables>,
     pub(crate) client: Client,
     in_flight: Semaphore,
     pub(crate) budget: RetryBudget,
@@ -130,12 +135,11 @@ impl Upstream {
     /// [`SetupError`] naming the account.
     pub fn new(
         domain: &'static str,
-        tables: Tables,
         accounts: impl IntoIterator<Item = (String, AccountSetup)>,
         telemetry: Telemetry,
     ) -> Result<Self, SetupError> {
         let accounts = ArcSwap::from_pointee(ready(accounts)?);
-        Ok(Upstream(Arc::new(Shared { domain, tables, accounts, telemetry })))
+        Ok(Upstream(Arc::new(Shared { domain, accounts, telemetry })))
     }
 
     /// Puts other accounts in the place of the present ones; calls under way end with the old ones.
@@ -184,6 +188,12 @@ impl Upstream {
         let context = extensions.get::<Context>().cloned().unwrap_or_default();
         let place = extensions.get::<Arc<OwnedSemaphorePermit>>().cloned();
         Ok(Call { shared: self.0.clone(), account, deadline: upstream_deadline(deadline), context, _place: place })
+    }
+
+    /// The status of a request that a method refuses before anything is sent, naming every field.
+    #[must_use]
+    pub fn invalid(&self, violations: Problems) -> Status {
+        Fault::invalid(violations).with_operation(self.0.operation(false, "")).into()
     }
 
     /// Makes the account's harmless read.
@@ -255,6 +265,7 @@ impl Account {
     fn new(setup: AccountSetup, client: Client) -> Self {
         Account {
             provider: setup.provider,
+            tables: setup.tables,
             client,
             in_flight: Semaphore::new(setup.transport.in_flight.max(1)),
             budget: RetryBudget::default(),

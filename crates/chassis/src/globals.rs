@@ -1,6 +1,6 @@
 //! The only things that an operating system process has once: the TLS provider, the log, the panic hook.
 
-use std::io::IsTerminal;
+use std::{fs::File, io::IsTerminal, os::fd::AsFd};
 
 use tracing::{Level, Subscriber};
 use tracing_subscriber::{
@@ -53,8 +53,10 @@ fn install_log(settings: &LogSettings) -> Result<(), Error> {
     let filter = filter(&settings.level)?;
     let cap = filter_fn(|line| allowed(line.target(), *line.level()));
     let registry = tracing_subscriber::registry().with(filter).with(cap);
-    let colours = std::io::stderr().is_terminal();
-    let installed = registry.with(lines(settings.format, colours, std::io::stderr)).try_init();
+    let stderr = std::io::stderr();
+    // A line is one write, which the system keeps whole; `Stderr`'s own lock would make the workers wait for each other.
+    let writer = File::from(stderr.as_fd().try_clone_to_owned().map_err(Error::program)?);
+    let installed = registry.with(lines(settings.format, stderr.is_terminal(), writer)).try_init();
     installed.map_err(Error::program)
 }
 

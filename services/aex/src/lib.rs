@@ -10,6 +10,8 @@ pub mod premise;
 pub mod product;
 mod upstream;
 
+use std::sync::Arc;
+
 use chassis::{Error, Process, Program, Surface};
 
 use contract::{
@@ -51,12 +53,17 @@ impl Program for Aex {
 
     async fn build(config: config::Config, process: &Process) -> Result<Surface, Error> {
         let upstream = upstream::connect(config, process)?;
+        process.keep(Arc::new(upstream.clone()));
         Ok(Surface::new()
             .descriptors(DESCRIPTORS)
             .service(CustomerServiceServer::new(customer::Customers(upstream.clone())))
             .service(OrderServiceServer::new(order::Orders(upstream.clone())))
             .service(PremiseServiceServer::new(premise::Premises(upstream.clone())))
             .service(ProductServiceServer::new(product::Products(upstream))))
+    }
+
+    fn reload(config: config::Config, process: &Process) -> Result<(), Error> {
+        upstream::replace(config, process)
     }
 
     async fn check_account(config: config::Config, process: &Process, alias: &str) -> Result<String, String> {

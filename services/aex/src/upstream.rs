@@ -1,5 +1,7 @@
 //! How AEx is spoken to: bearer token, JSON, and the fault table.
 
+use std::sync::Arc;
+
 use bridge::{
     AccountSetup, Fault, Node, Outgoing, Provider, Telemetry, Upstream,
     fault::Kind,
@@ -23,26 +25,36 @@ use crate::config::{Account, Config};
 pub(crate) const CREATE_SERVICE: &str = "POST /services/full";
 
 pub(crate) fn connect(config: Config, process: &Process) -> Result<Upstream, Error> {
-    let vocabulary = Vocabulary::parse(include_str!("../vocabulary.toml")).map_err(Error::program)?;
-    let tables = Tables::build(crate::DESCRIPTORS, "ispbridge.aex.v1", &vocabulary, None, TextRule::Any);
     let telemetry = Telemetry::new("aex", process.tracer(), process.meter());
-    let mut accounts = Vec::new();
-    for (alias, account) in config.accounts {
-        let setup = account.setup().map_err(|problem| Error::config(format!("accounts.{alias}.token"), problem))?;
-        accounts.push((alias, setup));
-    }
-    let upstream = Upstream::new("aex.ispbridge", tables.map_err(Error::program)?, accounts, telemetry);
+    let upstream = Upstream::new("aex.ispbridge", setups(config)?, telemetry);
     upstream.map_err(|error| Error::config("accounts", error))
 }
 
+/// Puts the accounts of a configuration that was read again in the place of the present ones.
+pub(crate) fn replace(config: Config, process: &Process) -> Result<(), Error> {
+    let upstream = process.kept::<Upstream>().ok_or_else(|| Error::program("nothing is served yet"))?;
+    upstream.replace(setups(config)?).map_err(|error| Error::config("accounts", error))
+}
+
+fn setups(config: Config) -> Result<Vec<(String, AccountSetup)>, Error> {
+    let vocabulary = Vocabulary::parse(include_str!("../vocabulary.toml")).map_err(Error::program)?;
+    let tables = Tables::build(crate::DESCRIPTORS, "ispbridge.aex.v1", &vocabulary, None, TextRule::Any);
+    let tables = Arc::new(tables.map_err(Error::program)?);
+    let setups = config.accounts.into_iter().map(|(alias, account)| {
+        let setup = account.setup(tables.clone());
+        Ok((alias.clone(), setup.map_err(|problem| Error::config(format!("accounts.{alias}.token"), problem))?))
+    });
+    setups.collect()
+}
+
 impl Account {
-    fn setup(self) -> Result<AccountSetup, &'static str> {
+    fn setup(self, tables: Arc<Tables>) -> Result<AccountSetup, &'static str> {
         let bearer = format!("Bearer {}", self.token.expose());
         let mut authorization =
             HeaderValue::try_from(bearer).map_err(|_| "holds characters that a header cannot carry")?;
         authorization.set_sensitive(true);
         let provider = Box::new(Aex { base: self.base_url.url().clone(), authorization });
-        Ok(AccountSetup { base_url: self.base_url, transport: self.transport, provider })
+        Ok(AccountSetup { base_url: self.base_url, transport: self.transport, tables, provider })
     }
 }
 

@@ -1,13 +1,16 @@
 //! What an operator sets for Azotel's SIMPLer.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use bridge::{
     Secret,
     http::{BaseUrl, Transport},
     wire::soap::Style,
 };
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor, value},
+};
 
 /// The service's own part of its configuration file.
 #[derive(Debug, Deserialize)]
@@ -21,12 +24,13 @@ pub struct Config {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Account {
-    /// The whole address of the SOAP door, `http://SERVER/API/operatorapi.pl` (seed, "General").
+    /// Over SOAP the whole address of the door, `http://SERVER/API/operatorapi.pl`; over REST what stands
+    /// before `/API/FUNCTION`, such as `https://SERVER/restapi` or `http://SERVER:8080` (seed, "General").
     pub base_url: BaseUrl,
-    /// The URI that selects the class, `http://SERVER/OperatorAPI`; the server looks at its path only
+    /// SOAP: the URI that selects the class, `http://SERVER/OperatorAPI`; the server looks at its path only
     /// (dossier 2.3). Made from the address if absent.
     pub uri: Option<String>,
-    /// How the attributes are passed (dossier 2.2).
+    /// SOAP: how the attributes are passed (dossier 2.2).
     #[serde(default)]
     pub style: Style,
     /// The API's user name.
@@ -35,7 +39,100 @@ pub struct Account {
     pub password: Secret,
     /// The database, for an operator that has several.
     pub operator: Option<String>,
-    /// How the address is reached.
+    /// What is spoken, `"soap"` or `"rest"`, or a table that says also how the address is reached.
     #[serde(default)]
-    pub transport: Transport,
+    pub transport: Way,
+}
+
+/// Which of the API's two transports an account has, and how its address is reached.
+///
+/// Written as `transport = "rest"`, or as a table with `kind = "rest"` and the keys of [`Transport`].
+#[derive(Debug, Default)]
+pub struct Way {
+    /// What is spoken.
+    pub kind: Kind,
+    /// How the address is reached.
+    pub http: Transport,
+}
+
+/// The API's transports.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// SOAP 1.1.
+    #[default]
+    Soap,
+    /// JSON over HTTP.
+    Rest,
+}
+
+/// The table form of [`Way`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    #[serde(default)]
+    kind: Kind,
+    #[serde(flatten)]
+    http: Transport,
+}
+
+struct WayVisitor;
+
+impl<'de> Deserialize<'de> for Way {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(WayVisitor)
+    }
+}
+
+impl<'de> Visitor<'de> for WayVisitor {
+    type Value = Way;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("\"soap\", \"rest\" or a table")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, word: &str) -> Result<Way, E> {
+        let kind = Kind::deserialize(value::StrDeserializer::<E>::new(word))?;
+        Ok(Way { kind, http: Transport::default() })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Way, A::Error> {
+        let Table { kind, http } = Table::deserialize(value::MapAccessDeserializer::new(map))?;
+        Ok(Way { kind, http })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn way(text: &str) -> Result<Way, toml::de::Error> {
+        #[derive(Deserialize)]
+        struct Outer {
+            transport: Way,
+        }
+        toml::from_str::<Outer>(text).map(|outer| outer.transport)
+    }
+
+    #[test]
+    fn a_transport_is_a_word_or_a_table() {
+        assert_eq!(way("transport = \"rest\"").unwrap().kind, Kind::Rest);
+        let table = way("[transport]\nkind = \"rest\"\nin_flight = 4\nidle_seconds = 5").unwrap();
+        assert_eq!((table.kind, table.http.in_flight, table.http.idle_seconds), (Kind::Rest, 4, 5.0));
+        let table = way("transport = { keep_alive = false }").unwrap();
+        assert_eq!((table.kind, table.http.keep_alive), (Kind::Soap, false));
+    }
+
+    #[test]
+    fn what_a_transport_cannot_be_is_named() {
+        for (text, named) in [
+            ("transport = \"grpc\"", "grpc"),
+            ("transport = 1", "\"rest\""),
+            ("transport = { colour = 1 }", "colour"),
+            ("transport = { kind = \"rset\" }", "rset"),
+        ] {
+            let error = way(text).unwrap_err().to_string();
+            assert!(error.contains(named), "{text}: {error}");
+        }
+    }
 }

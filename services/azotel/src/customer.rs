@@ -1,13 +1,16 @@
-//! `ispbridge.azotel.v1.CustomerService`: customers, their data and statuses.
+//! `ispbridge.azotel.v1.CustomerService`: customers, their data, statuses, remarks and subaccounts.
 
-use bridge::{Reply, Upstream};
+use bridge::{NO_PROBE, Reply, Upstream};
 use tonic::Request;
 
 use crate::contract::{
-    AddCustomerRequest, AddCustomerResponse, CheckExistingEmailRequest, CheckExistingEmailResponse,
-    DeleteCustomerRequest, DeleteCustomerResponse, GetCustomerDataRequest, GetCustomerDataResponse,
-    GetCustomerStatusesRequest, GetCustomerStatusesResponse, ModifyCustomerRequest, ModifyCustomerResponse,
-    SearchCustomerRequest, SearchCustomerResponse, customer_service_server::CustomerService,
+    AddCustomerNoteRequest, AddCustomerNoteResponse, AddCustomerRequest, AddCustomerResponse, AddSubaccountRequest,
+    AddSubaccountResponse, CheckEupLoginRequest, CheckEupLoginResponse, CheckExistingEmailRequest,
+    CheckExistingEmailResponse, DeleteCustomerRequest, DeleteCustomerResponse, DeleteSubaccountRequest,
+    DeleteSubaccountResponse, GetCustomerDataRequest, GetCustomerDataResponse, GetCustomerStatusesRequest,
+    GetCustomerStatusesResponse, ModifyCustomerRequest, ModifyCustomerResponse, SearchCustomerRequest,
+    SearchCustomerResponse, UpdateSubaccountRequest, UpdateSubaccountResponse,
+    customer_service_server::CustomerService,
 };
 
 /// The service over its upstream.
@@ -49,5 +52,25 @@ impl CustomerService for Customers {
         request: Request<GetCustomerStatusesRequest>,
     ) -> Reply<GetCustomerStatusesResponse> {
         self.0.read("getCustomerStatuses", request).await
+    }
+
+    async fn add_customer_note(&self, request: Request<AddCustomerNoteRequest>) -> Reply<AddCustomerNoteResponse> {
+        self.0.write("addCustomerNote", NO_PROBE, request).await
+    }
+
+    async fn add_subaccount(&self, request: Request<AddSubaccountRequest>) -> Reply<AddSubaccountResponse> {
+        self.0.write("addSubaccount", NO_PROBE, request).await
+    }
+
+    async fn update_subaccount(&self, request: Request<UpdateSubaccountRequest>) -> Reply<UpdateSubaccountResponse> {
+        self.0.write("updateSubaccount", NO_PROBE, request).await
+    }
+
+    async fn delete_subaccount(&self, request: Request<DeleteSubaccountRequest>) -> Reply<DeleteSubaccountResponse> {
+        self.0.write("deleteSubaccount", NO_PROBE, request).await
+    }
+
+    async fn check_eup_login(&self, request: Request<CheckEupLoginRequest>) -> Reply<CheckEupLoginResponse> {
+        self.0.read("checkEUPLogin", request).await
     }
 }

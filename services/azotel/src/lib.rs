@@ -1,22 +1,32 @@
-//! `ispbridge.azotel.v1` over the SOAP door of Azotel's SIMPLer API.
+//! `ispbridge.azotel.v1` over Azotel's SIMPLer API, by SOAP or by JSON as each account has it.
 //!
-//! Five gRPC services, one file each; credentials travel in every call, there are no sessions:
-//! [`customer`], [`equipment`], [`maintenance`], [`network`] and [`system`].
+//! Ten gRPC services, one file each; credentials travel in every call, there are no sessions:
+//! [`billing`], [`community_code`], [`custom_table`], [`customer`], [`equipment`], [`maintenance`],
+//! [`network`], [`sales`], [`subscription`] and [`system`].
 
+pub mod billing;
+pub mod community_code;
 pub mod config;
+pub mod custom_table;
 pub mod customer;
 pub mod equipment;
 pub mod maintenance;
 pub mod network;
+pub mod sales;
+pub mod subscription;
 pub mod system;
 mod upstream;
+
+use std::sync::Arc;
 
 use chassis::{Error, Process, Program, Surface};
 
 use contract::{
-    customer_service_server::CustomerServiceServer, equipment_service_server::EquipmentServiceServer,
-    maintenance_service_server::MaintenanceServiceServer, network_service_server::NetworkServiceServer,
-    system_service_server::SystemServiceServer,
+    billing_service_server::BillingServiceServer, community_code_service_server::CommunityCodeServiceServer,
+    custom_table_service_server::CustomTableServiceServer, customer_service_server::CustomerServiceServer,
+    equipment_service_server::EquipmentServiceServer, maintenance_service_server::MaintenanceServiceServer,
+    network_service_server::NetworkServiceServer, sales_service_server::SalesServiceServer,
+    subscription_service_server::SubscriptionServiceServer, system_service_server::SystemServiceServer,
 };
 
 #[allow(
@@ -46,20 +56,30 @@ impl Program for Azotel {
 
     fn check(config: &config::Config) -> Result<(), Error> {
         config.accounts.iter().try_for_each(|(alias, account)| {
-            let checked = account.transport.check(&account.base_url);
+            let checked = account.transport.http.check(&account.base_url);
             checked.map_err(|problem| Error::config(format!("accounts.{alias}"), problem))
         })
     }
 
     async fn build(config: config::Config, process: &Process) -> Result<Surface, Error> {
         let upstream = upstream::connect(config, process)?;
+        process.keep(Arc::new(upstream.clone()));
         Ok(Surface::new()
             .descriptors(DESCRIPTORS)
+            .service(BillingServiceServer::new(billing::Billing(upstream.clone())))
+            .service(CommunityCodeServiceServer::new(community_code::CommunityCodes(upstream.clone())))
+            .service(CustomTableServiceServer::new(custom_table::CustomTables(upstream.clone())))
             .service(CustomerServiceServer::new(customer::Customers(upstream.clone())))
             .service(EquipmentServiceServer::new(equipment::Equipment(upstream.clone())))
             .service(MaintenanceServiceServer::new(maintenance::Maintenance(upstream.clone())))
             .service(NetworkServiceServer::new(network::Network(upstream.clone())))
+            .service(SalesServiceServer::new(sales::Sales(upstream.clone())))
+            .service(SubscriptionServiceServer::new(subscription::Subscriptions(upstream.clone())))
             .service(SystemServiceServer::new(system::System(upstream))))
+    }
+
+    fn reload(config: config::Config, process: &Process) -> Result<(), Error> {
+        upstream::replace(config, process)
     }
 
     async fn check_account(config: config::Config, process: &Process, alias: &str) -> Result<String, String> {

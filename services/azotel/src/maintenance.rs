@@ -1,10 +1,15 @@
-//! `ispbridge.azotel.v1.MaintenanceService`: the tracking of installers.
+//! `ispbridge.azotel.v1.MaintenanceService`: maintenance tickets, the work on them, and attachments.
 
-use bridge::{Reply, Upstream};
+use bridge::{NO_PROBE, Reply, Upstream};
 use tonic::Request;
 
 use crate::contract::{
-    AddInstallerTrackingRequest, AddInstallerTrackingResponse, maintenance_service_server::MaintenanceService,
+    AddInstallerTrackingRequest, AddInstallerTrackingResponse, AddMaintenanceRequest, AddMaintenanceResponse,
+    DeleteInstallerTrackingRequest, DeleteInstallerTrackingResponse, GetMaintenanceDataRequest,
+    GetMaintenanceDataResponse, ModifyInstallerTrackingRequest, ModifyInstallerTrackingResponse,
+    ModifyMaintenanceRequest, ModifyMaintenanceResponse, SynchronizeCustomerAttachmentsRequest,
+    SynchronizeCustomerAttachmentsResponse, SynchronizeMaintenanceAttachmentsRequest,
+    SynchronizeMaintenanceAttachmentsResponse, maintenance_service_server::MaintenanceService,
 };
 
 /// The service over its upstream.
@@ -16,6 +21,75 @@ impl MaintenanceService for Maintenance {
         &self,
         request: Request<AddInstallerTrackingRequest>,
     ) -> Reply<AddInstallerTrackingResponse> {
-        self.0.write("addInstallerTracking", "CustomerService/GetCustomerData", request).await
+        self.0.write("addInstallerTracking", "MaintenanceService/GetMaintenanceData", request).await
+    }
+
+    async fn modify_installer_tracking(
+        &self,
+        request: Request<ModifyInstallerTrackingRequest>,
+    ) -> Reply<ModifyInstallerTrackingResponse> {
+        self.0.write("modifyInstallerTracking", "MaintenanceService/GetMaintenanceData", request).await
+    }
+
+    async fn delete_installer_tracking(
+        &self,
+        request: Request<DeleteInstallerTrackingRequest>,
+    ) -> Reply<DeleteInstallerTrackingResponse> {
+        self.0.write("deleteInstallerTracking", "MaintenanceService/GetMaintenanceData", request).await
+    }
+
+    async fn add_maintenance(&self, request: Request<AddMaintenanceRequest>) -> Reply<AddMaintenanceResponse> {
+        self.0.write("addMaintenance", "MaintenanceService/GetMaintenanceData", request).await
+    }
+
+    async fn modify_maintenance(&self, request: Request<ModifyMaintenanceRequest>) -> Reply<ModifyMaintenanceResponse> {
+        self.0.write("modifyMaintenance", "MaintenanceService/GetMaintenanceData", request).await
+    }
+
+    async fn get_maintenance_data(
+        &self,
+        request: Request<GetMaintenanceDataRequest>,
+    ) -> Reply<GetMaintenanceDataResponse> {
+        self.0.read("getMaintenanceData", request).await
+    }
+
+    async fn synchronize_customer_attachments(
+        &self,
+        request: Request<SynchronizeCustomerAttachmentsRequest>,
+    ) -> Reply<SynchronizeCustomerAttachmentsResponse> {
+        self.0.write("synchronizeCustomerAttachments", NO_PROBE, request).await
+    }
+
+    async fn synchronize_maintenance_attachments(
+        &self,
+        request: Request<SynchronizeMaintenanceAttachmentsRequest>,
+    ) -> Reply<SynchronizeMaintenanceAttachmentsResponse> {
+        self.0.write("synchronizeMaintenanceAttachments", NO_PROBE, request).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        contract::AttachmentRight,
+        upstream::tests::{refused, sent},
+    };
+
+    #[test]
+    fn rights_are_an_array_of_the_database() {
+        let rights = vec![AttachmentRight::BillingInformation.into(), AttachmentRight::Maintenance.into()];
+        let nothing = SynchronizeCustomerAttachmentsRequest::default();
+        assert_eq!(refused(&nothing), ["customer_id", "filename_pattern", "description", "rights"]);
+        let text = || "x".to_owned();
+        let files = SynchronizeCustomerAttachmentsRequest {
+            customer_id: text(),
+            filename_pattern: text(),
+            description: text(),
+            rights,
+            mode: None,
+        };
+        let (_, json) = sent("synchronizeCustomerAttachments", &files);
+        assert!(json.ends_with(r#""rights":"{\"billing information\",\"maintenance\"}"}"#), "{json}");
     }
 }

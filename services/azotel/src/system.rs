@@ -1,9 +1,15 @@
-//! `ispbridge.azotel.v1.SystemService`: whether the API is there.
+//! `ispbridge.azotel.v1.SystemService`: whether the API is there, and what runs over all of its data.
 
-use bridge::{Reply, Upstream};
+use bridge::{NO_PROBE, Reply, Upstream};
 use tonic::Request;
 
-use crate::contract::{PingApiRequest, PingApiResponse, system_service_server::SystemService};
+use crate::{
+    contract::{
+        PingApiRequest, PingApiResponse, UpdateGpsDetailsRequest, UpdateGpsDetailsResponse,
+        system_service_server::SystemService,
+    },
+    upstream::scope,
+};
 
 /// The service over its upstream.
 pub struct System(pub Upstream);
@@ -12,5 +18,15 @@ pub struct System(pub Upstream);
 impl SystemService for System {
     async fn ping_api(&self, request: Request<PingApiRequest>) -> Reply<PingApiResponse> {
         self.0.read("pingAPI", request).await
+    }
+
+    /// The function has no attributes and works on every account (seed, updateGPSdetails).
+    async fn update_gps_details(
+        &self,
+        mut request: Request<UpdateGpsDetailsRequest>,
+    ) -> Reply<UpdateGpsDetailsResponse> {
+        let scope = scope(None, request.get_mut().all_customers.take());
+        scope.map_err(|problems| self.0.invalid(problems))?;
+        self.0.write("updateGPSdetails", NO_PROBE, request).await
     }
 }

@@ -1,16 +1,59 @@
-//! Plays the fixtures of `ispbridge.azotel.v1`.
+//! Plays the fixtures of `ispbridge.azotel.v1`, over both transports.
+
+use std::{fs, path::Path};
 
 use ispbridge_azotel::{Azotel, DESCRIPTORS};
 use playback::Setup;
+use serde_json::Value;
+
+/// The fixtures over SOAP, and the same calls over REST.
+const FOLDERS: [&str; 2] =
+    [concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures"), concat!(env!("CARGO_MANIFEST_DIR"), "/tests/rest")];
 
 #[test]
 fn fixtures() {
-    playback::run::<Azotel>(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures"), DESCRIPTORS, config);
+    playback::run::<Azotel>(FOLDERS[0], DESCRIPTORS, config);
+}
+
+#[test]
+fn rest() {
+    playback::run::<Azotel>(FOLDERS[1], DESCRIPTORS, rest_config);
+}
+
+/// Only the root of a tree has a name over SOAP alone, and only a list has an order over both: the statuses
+/// of the document's JSON are keys, in another order than its XML.
+#[test]
+fn both_transports_give_the_same_message() {
+    let entries = fs::read_dir(FOLDERS[1]).unwrap().map(Result::unwrap);
+    for name in entries.filter(|entry| entry.path().is_dir()).map(|entry| entry.file_name()) {
+        let [soap, rest] = FOLDERS.map(|folder| reply(&Path::new(folder).join(&name)));
+        assert!(soap == rest, "{name:?}\n{soap:#}\n{rest:#}");
+    }
+}
+
+fn reply(folder: &Path) -> Value {
+    let text = fs::read(folder.join("reply.json")).expect("every fixture has a reply");
+    let mut reply: Value = serde_json::from_slice(&text).expect("a reply is JSON");
+    if let Some(Value::Object(root)) = reply.get_mut("data") {
+        root.remove("name");
+    }
+    if let Some(Value::Array(keyed)) = reply.get_mut("substatuses") {
+        keyed.sort_by_key(|substatus| substatus["name"].to_string());
+    }
+    reply
 }
 
 fn config(setup: &Setup) -> String {
     format!(
         "[accounts.main]\nbase_url = \"{}/API/operatorapi.pl\"\nuri = \"http://upstream.example/OperatorAPI\"\nusername = \"apiuser\"\npassword = {}\ntransport = {{ allow_private = true }}\n",
+        setup.url(),
+        setup.secret("password", "apipass"),
+    )
+}
+
+fn rest_config(setup: &Setup) -> String {
+    format!(
+        "[accounts.main]\nbase_url = \"{}/restapi\"\nusername = \"apiuser\"\npassword = {}\ntransport = {{ kind = \"rest\", allow_private = true }}\n",
         setup.url(),
         setup.secret("password", "apipass"),
     )

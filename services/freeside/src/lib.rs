@@ -20,6 +20,8 @@ mod upstream;
 
 pub use upstream::UNSCOPED;
 
+use std::sync::Arc;
+
 use chassis::{Error, Process, Program, Surface};
 
 use contract::{
@@ -65,6 +67,7 @@ impl Program for Freeside {
 
     async fn build(config: config::Config, process: &Process) -> Result<Surface, Error> {
         let upstream = upstream::connect(config, process)?;
+        process.keep(Arc::new(upstream.clone()));
         Ok(Surface::new()
             .descriptors(DESCRIPTORS)
             .service(AccountServiceServer::new(account::Accounts(upstream.clone())))
@@ -78,6 +81,10 @@ impl Program for Freeside {
             .service(ProvisioningServiceServer::new(provisioning::Provisioning(upstream.clone())))
             .service(SignupServiceServer::new(signup::Signups(upstream.clone())))
             .service(TicketServiceServer::new(ticket::Tickets(upstream))))
+    }
+
+    fn reload(config: config::Config, process: &Process) -> Result<(), Error> {
+        upstream::replace(config, process)
     }
 
     async fn check_account(config: config::Config, process: &Process, alias: &str) -> Result<String, String> {

@@ -1,6 +1,6 @@
 //! `ispbridge.freeside.v1.SignupService`: what precedes and makes a customer.
 
-use bridge::{Reply, Upstream};
+use bridge::{NO_PROBE, Reply, Upstream};
 use tonic::Request;
 
 use crate::contract::{
@@ -26,6 +26,6 @@ impl SignupService for Signups {
 
     /// No method lists prospects, so no probe tells whether one was kept.
     async fn new_prospect(&self, request: Request<NewProspectRequest>) -> Reply<NewProspectResponse> {
-        self.0.write("new_prospect", "", request).await
+        self.0.write("new_prospect", NO_PROBE, request).await
     }
 }

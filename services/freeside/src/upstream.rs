@@ -1,6 +1,6 @@
 //! How Freeside is spoken to: reseller sessions, XML-RPC, and the fault table.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bridge::{
     AccountSetup, Fault, Node, Outgoing, Provider, Telemetry, Upstream,
@@ -22,16 +22,26 @@ use url::Url;
 use crate::config::{Account, Config, Door};
 
 pub(crate) fn connect(config: Config, process: &Process) -> Result<Upstream, Error> {
-    let vocabulary = Vocabulary::parse(include_str!("../vocabulary.toml")).map_err(Error::program)?;
-    let tables = Tables::build(crate::DESCRIPTORS, "ispbridge.freeside.v1", &vocabulary, None, TextRule::Xml);
     let telemetry = Telemetry::new("freeside", process.tracer(), process.meter());
-    let accounts = config.accounts.into_iter().map(|(alias, account)| (alias, account.setup()));
-    let upstream = Upstream::new("freeside.ispbridge", tables.map_err(Error::program)?, accounts, telemetry);
+    let upstream = Upstream::new("freeside.ispbridge", setups(config)?, telemetry);
     upstream.map_err(|error| Error::config("accounts", error))
 }
 
+/// Puts the accounts of a configuration that was read again in the place of the present ones.
+pub(crate) fn replace(config: Config, process: &Process) -> Result<(), Error> {
+    let upstream = process.kept::<Upstream>().ok_or_else(|| Error::program("nothing is served yet"))?;
+    upstream.replace(setups(config)?).map_err(|error| Error::config("accounts", error))
+}
+
+fn setups(config: Config) -> Result<Vec<(String, AccountSetup)>, Error> {
+    let vocabulary = Vocabulary::parse(include_str!("../vocabulary.toml")).map_err(Error::program)?;
+    let tables = Tables::build(crate::DESCRIPTORS, "ispbridge.freeside.v1", &vocabulary, None, TextRule::Xml);
+    let tables = Arc::new(tables.map_err(Error::program)?);
+    Ok(config.accounts.into_iter().map(|(alias, account)| (alias, account.setup(tables.clone()))).collect())
+}
+
 impl Account {
-    fn setup(self) -> AccountSetup {
+    fn setup(self, tables: Arc<Tables>) -> AccountSetup {
         let (prefix, parameters, texts) = match self.door {
             Door::SelfService => ("FS.SelfService.XMLRPC.", Parameters::Struct, Texts::String),
             Door::BackEnd => ("FS.ClientAPI_XMLRPC.", Parameters::Flat, Texts::Base64),
@@ -44,7 +54,7 @@ impl Account {
             unscoped: self.unscoped_methods,
             reseller: Reseller { username: self.username, password: self.password },
         };
-        AccountSetup { base_url: self.base_url, transport: self.transport, provider: Box::new(provider) }
+        AccountSetup { base_url: self.base_url, transport: self.transport, tables, provider: Box::new(provider) }
     }
 }
 

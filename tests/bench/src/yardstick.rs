@@ -15,10 +15,12 @@ use ispbridge_aex::contract::{
     premise_service_server::{PremiseService, PremiseServiceServer},
 };
 use ispbridge_azotel::contract::{
-    AddCustomerRequest, AddCustomerResponse, CheckExistingEmailRequest, CheckExistingEmailResponse,
-    DeleteCustomerRequest, DeleteCustomerResponse, GetCustomerDataRequest, GetCustomerDataResponse,
-    GetCustomerStatusesRequest, GetCustomerStatusesResponse, ModifyCustomerRequest, ModifyCustomerResponse,
-    SearchCustomerRequest, SearchCustomerResponse,
+    AddCustomerNoteRequest, AddCustomerNoteResponse, AddCustomerRequest, AddCustomerResponse, AddSubaccountRequest,
+    AddSubaccountResponse, CheckEupLoginRequest, CheckEupLoginResponse, CheckExistingEmailRequest,
+    CheckExistingEmailResponse, DeleteCustomerRequest, DeleteCustomerResponse, DeleteSubaccountRequest,
+    DeleteSubaccountResponse, GetCustomerDataRequest, GetCustomerDataResponse, GetCustomerStatusesRequest,
+    GetCustomerStatusesResponse, ModifyCustomerRequest, ModifyCustomerResponse, SearchCustomerRequest,
+    SearchCustomerResponse, UpdateSubaccountRequest, UpdateSubaccountResponse,
     customer_service_server::{CustomerService, CustomerServiceServer},
 };
 use opentelemetry::Context;
@@ -132,6 +134,41 @@ impl CustomerService for Yardstick {
         &self,
         _: Request<GetCustomerStatusesRequest>,
     ) -> Result<Response<GetCustomerStatusesResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn add_customer_note(
+        &self,
+        _: Request<AddCustomerNoteRequest>,
+    ) -> Result<Response<AddCustomerNoteResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn add_subaccount(
+        &self,
+        _: Request<AddSubaccountRequest>,
+    ) -> Result<Response<AddSubaccountResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn update_subaccount(
+        &self,
+        _: Request<UpdateSubaccountRequest>,
+    ) -> Result<Response<UpdateSubaccountResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn delete_subaccount(
+        &self,
+        _: Request<DeleteSubaccountRequest>,
+    ) -> Result<Response<DeleteSubaccountResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn check_eup_login(
+        &self,
+        _: Request<CheckEupLoginRequest>,
+    ) -> Result<Response<CheckEupLoginResponse>, Status> {
         Err(Status::unimplemented(""))
     }
 }

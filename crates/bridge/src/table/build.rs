@@ -242,6 +242,8 @@ fn check_format(format: &Format, shape: Shape, kind: &Kind) -> Result<(), String
         Format::Joined { parts: Some(_), .. } | Format::Keyed(_) => {
             shape == Shape::Many && matches!(kind, Kind::Message(_))
         }
+        Format::Array => shape == Shape::Many && !matches!(kind, Kind::Message(_) | Kind::Element | Kind::Struct),
+        Format::Numbered => shape == Shape::Map,
         Format::Parts(_) | Format::Whole => shape == Shape::One && matches!(kind, Kind::Message(_)),
         Format::Json => shape == Shape::One && matches!(kind, Kind::Struct | Kind::Message(_)),
         Format::Xml => shape == Shape::One && matches!(kind, Kind::Element),

@@ -8,7 +8,7 @@
 use prost::{Message, Name};
 
 use super::{
-    EnumTable, Field, Format, Kind, Path, Shape, Table, Tables, calendar,
+    EnumTable, Field, Format, Kind, Path, Shape, Table, Tables, array, calendar,
     protobuf::{put_bytes, put_double, put_float, put_message, put_uint},
     structure::{put_element_node, put_element_text, put_struct, put_structure},
 };
@@ -124,6 +124,7 @@ impl Decoder<'_> {
         match (field.shape, &field.format) {
             (Shape::Map, _) => self.map(field, node, path, out),
             (Shape::Many, Format::Joined { separator, .. }) => self.joined(field, node, separator, path, out),
+            (Shape::Many, Format::Array) => self.array(field, node, path, out),
             (Shape::Many, Format::Keyed(key)) => self.keyed(field, node, key, path, out),
             (Shape::Many, _) => self.many(field, node, path, out),
             (Shape::One, _) => {
@@ -226,6 +227,17 @@ impl Decoder<'_> {
             readable &= self.one(field, Node::Text(item.trim()), &path.item(&field.name, index), out);
         }
         readable
+    }
+
+    /// An array in a text, or a list where the wire has one.
+    fn array(&mut self, field: &Field, node: Node<'_>, path: &Path<'_>, out: &mut Out) -> bool {
+        let Some(text) = node.scalar() else { return self.many(field, node, path, out) };
+        let Some(items) = array::read(text) else {
+            self.unreadable.push(Problem::new(path.field(&field.name).render(), "is not an array"));
+            return false;
+        };
+        let items: Vec<Node<'_>> = items.iter().map(|item| Node::Text(item)).collect();
+        self.many(field, Node::List(&items), path, out)
     }
 
     /// A map keyed by `key`, or a list whose items carry the key themselves.

@@ -6,7 +6,7 @@ use bumpalo::{Bump, collections::Vec as BumpVec};
 use prost::{Message, Name};
 
 use super::{
-    Field, Format, Kind, Path, Shape, Table, Tables, TextRule, calendar,
+    Field, Format, Kind, Path, Shape, Table, Tables, TextRule, array, calendar,
     protobuf::{Fields, Raw, take_varint},
 };
 use crate::{
@@ -134,6 +134,9 @@ impl<'t> Encoder<'t> {
         if key.is_empty() {
             self.problem(&path, "has an empty key");
         }
+        if field.format == Format::Numbered && !key.bytes().all(|byte| byte.is_ascii_digit()) {
+            self.problem(&path, "has a key that is not a whole number");
+        }
         let prefix = field.key.strip_suffix('*').unwrap_or("");
         let key =
             if prefix.is_empty() { key } else { bumpalo::format!(in self.arena, "{}{}", prefix, key).into_bump_str() };
@@ -158,6 +161,7 @@ impl<'t> Encoder<'t> {
             (Format::Joined { separator, .. }, _) => {
                 Node::Text(self.join(&run.items, separator, &path.field(&field.name)))
             }
+            (Format::Array, _) => Node::Text(array::write(&run.items, self.arena)),
             _ => Node::List(run.items.into_bump_slice()),
         };
         entries.push((&field.key, node));

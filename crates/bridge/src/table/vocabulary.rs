@@ -119,6 +119,8 @@ impl std::str::FromStr for Format {
             ("datetime", "") => Ok(Format::Text),
             ("epoch", "") => Ok(Format::Epoch),
             ("whole", "") => Ok(Format::Whole),
+            ("array", "") => Ok(Format::Array),
+            ("numbered", "") => Ok(Format::Numbered),
             ("json", "") => Ok(Format::Json),
             ("xml", "") => Ok(Format::Xml),
             ("boolean", spellings) => boolean(spellings),
@@ -165,6 +167,7 @@ mod tests {
             "joined /// parts :::".parse(),
             Ok(Format::Joined { separator: "///".into(), parts: Some(":::".into()) })
         );
+        assert_eq!(("array".parse(), "numbered".parse()), (Ok(Format::Array), Ok(Format::Numbered)));
         for bad in ["", "txt", "boolean yes", "date DD-MM", "parts ", "text x"] {
             assert!(bad.parse::<Format>().is_err(), "{bad:?}");
         }

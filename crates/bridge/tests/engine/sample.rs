@@ -1,6 +1,6 @@
 //! A provider that posts JSON, with a secret in the query and sessions if they are wanted.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bridge::{
     AccountSetup, Fault, Node, Outgoing, Provider, Telemetry, Upstream,
@@ -36,10 +36,10 @@ pub(super) fn transport() -> Transport {
 pub(super) fn upstream(address: std::net::SocketAddr, transport: Transport, sessions: bool) -> Upstream {
     let base_url = BaseUrl::try_from(format!("http://{address}/")).expect("an address");
     let provider = Box::new(Sample { url: base_url.url().clone(), sessions });
-    let setup = AccountSetup { base_url, transport, provider };
+    let setup = AccountSetup { base_url, transport, tables: Arc::new(fresh_tables()), provider };
     let tracer = SdkTracerProvider::default().tracer("test");
     let telemetry = Telemetry::new("sample", &tracer, &SdkMeterProvider::default().meter("test"));
-    Upstream::new("sample.ispbridge", fresh_tables(), [("main".to_owned(), setup)], telemetry).expect("one account")
+    Upstream::new("sample.ispbridge", [("main".to_owned(), setup)], telemetry).expect("one account")
 }
 
 struct Sample {

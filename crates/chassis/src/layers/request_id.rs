@@ -38,12 +38,10 @@ pub(crate) fn of(headers: &HeaderMap) -> &str {
 }
 
 fn ensure(headers: &mut HeaderMap) -> HeaderValue {
-    if let Some(id) = headers.get(&HEADER)
-        && decent(id)
-    {
-        return id.clone();
-    }
-    let id = fresh();
+    let given = headers.get(&HEADER).filter(|id| decent(id)).cloned();
+    let mut id = given.unwrap_or_else(fresh);
+    // No secret, but HPACK keeps what is one out of its table, where an id would push out headers that come again.
+    id.set_sensitive(true);
     headers.insert(HEADER, id.clone());
     id
 }
