@@ -21,9 +21,11 @@ check:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked
     cd proto && npx --yes @bufbuild/buf@1.75.0 lint
 
-# Measures the mapping against serde, side by side in one run.
+# Measures the mapping against serde, and the whole path against hand-written yardsticks, side by side in one run.
 bench:
     cargo bench -p bridge
+    cargo build --release -p ispbridge-aex -p ispbridge-azotel -p ispbridge-gateway -p ispbridge-bench
+    target/release/ispbridge-bench
 
 # Rewrites what services send and answer in the fixtures; review the difference.
 update-fixtures:

@@ -119,3 +119,18 @@ fn used(chain: Chain<'_>) -> Result<(Duration, Duration), Failure> {
     let hop = chain.hop.map_or(Ok(Duration::ZERO), |hop| hop.cpu())?;
     Ok((chain.service.cpu()?, hop))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_those_of_one_call() {
+        let latencies = (1..=100).map(Duration::from_millis).collect();
+        let share = |millis| Share { cpu: Duration::from_millis(millis), resident_mib: 1.0 };
+        let measured = Measured { way: Way::Gateway, latencies, hop: Some(share(10)), service: share(20) };
+        assert_eq!((measured.per_call(measured.service), measured.together()), (200.0, 300.0));
+        assert_eq!(measured.quantile(0.99), Duration::from_millis(99));
+        assert_eq!(measured.quantile(1.0), Duration::from_millis(100));
+    }
+}

@@ -100,3 +100,16 @@ fn grown(reply: &str) -> String {
     let times = (LARGE - before.len() - after.len()).div_ceil(records.len());
     [before, &records.repeat(times), after].concat()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_large_reply_is_what_it_is_called() {
+        let replies = Replies::new();
+        assert!((20_000..24_000).contains(&replies.found.len()), "{}", replies.found.len());
+        assert!(replies.found.ends_with(b"</soap:Envelope>") && replies.added.starts_with(b"<?xml"));
+        assert!(replies.premise.starts_with(b"{"));
+    }
+}

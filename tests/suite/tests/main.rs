@@ -24,6 +24,8 @@ mod polyglot;
 mod provider;
 #[path = "main/real_peers.rs"]
 mod real_peers;
+#[path = "main/reload.rs"]
+mod reload;
 #[path = "main/spans.rs"]
 mod spans;
 #[path = "main/stage.rs"]

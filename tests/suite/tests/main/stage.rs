@@ -44,7 +44,7 @@ pub(crate) struct Stage {
     pub(crate) secrets: Secrets,
     pub(crate) services: Vec<(&'static str, Running)>,
     pub(crate) gateway: Running,
-    _folder: Folder,
+    folder: Folder,
 }
 
 /// Files that configurations refer to.
@@ -78,13 +78,28 @@ impl Stage {
         ];
         let addresses: Vec<_> = services.iter().map(|(provider, running)| (*provider, running.grpc_addr())).collect();
         let gateway = started::<Gateway>(folder.gateway(&secrets, &addresses), &spans).await;
-        let stage = Self { sandbox, spans, secrets, services, gateway, _folder: folder };
+        let stage = Self { sandbox, spans, secrets, services, gateway, folder };
         stage.until_known().await;
         stage
     }
 
     pub(crate) fn address(&self) -> String {
         format!("http://{}", self.gateway.grpc_addr())
+    }
+
+    /// A service's configuration in which the account `wrong` is right, at another address if one is given.
+    pub(crate) fn mended(&self, provider: &str, address: &str) -> Table {
+        let upstream = &self.secrets.upstream;
+        let with = |password: &str| Secrets { wrong: password.to_owned(), ..self.secrets.clone() };
+        let mut table = match provider {
+            "aex" => self.folder.aex(&self.sandbox, &with(&upstream.aex_token)),
+            "azotel" => self.folder.azotel(&self.sandbox, &with(&upstream.azotel_password)),
+            _ => self.folder.freeside(&self.sandbox, &with(&upstream.freeside_password)),
+        };
+        if !address.is_empty() {
+            table["accounts"][WRONG]["base_url"] = address.into();
+        }
+        table
     }
 
     /// Ends all processes, which brings the last spans.
