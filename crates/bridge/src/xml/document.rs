@@ -4,6 +4,8 @@
 //! document type is refused, the text is read to its end, nothing but the five predefined entities
 //! and character references is expanded, and size, depth and counts are bounded.
 
+use std::borrow::Cow;
+
 use bumpalo::{Bump, collections::Vec as BumpVec};
 use quick_xml::{
     Reader,
@@ -155,15 +157,8 @@ impl<'t> Parser<'t, '_> {
                 Err(XmlError::Malformed("text outside the document element"))
             };
         }
-        let text = self.unescaped(raw)?;
+        let text = unescaped(raw, self.arena)?;
         self.add_text(text)
-    }
-
-    fn unescaped(&self, raw: &'t str) -> Result<&'t str, XmlError> {
-        match unescape(raw).map_err(|_| XmlError::Malformed("an entity that is not predefined"))? {
-            std::borrow::Cow::Borrowed(text) => Ok(text),
-            std::borrow::Cow::Owned(text) => Ok(self.arena.alloc_str(&text)),
-        }
     }
 
     fn add_text(&mut self, text: &'t str) -> Result<(), XmlError> {
@@ -220,7 +215,15 @@ impl<'t> Parser<'t, '_> {
     }
 }
 
-fn within(what: &'static str, count: usize, limit: usize) -> Result<(), XmlError> {
+/// Text with its character references and predefined entities resolved.
+pub(super) fn unescaped<'t>(raw: &'t str, arena: &'t Bump) -> Result<&'t str, XmlError> {
+    match unescape(raw).map_err(|_| XmlError::Malformed("an entity that is not predefined"))? {
+        Cow::Borrowed(text) => Ok(text),
+        Cow::Owned(text) => Ok(arena.alloc_str(&text)),
+    }
+}
+
+pub(super) fn within(what: &'static str, count: usize, limit: usize) -> Result<(), XmlError> {
     if count > limit { Err(XmlError::Limit(what, limit)) } else { Ok(()) }
 }
 

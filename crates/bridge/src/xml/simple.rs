@@ -5,9 +5,8 @@
 //! scanner takes a name literally and asks only that the closing tag repeats it.
 
 use bumpalo::{Bump, collections::Vec as BumpVec};
-use quick_xml::escape::unescape;
 
-use super::document::{Element, Limits, XmlError};
+use super::document::{Element, Limits, XmlError, unescaped, within};
 
 /// Reads XML::Simple's text; the root's name is whatever the function chose to write.
 ///
@@ -30,8 +29,8 @@ impl<'t> Scanner<'t, '_> {
     /// Reads one element from its `<` to the end of its closing tag.
     fn element(&mut self, depth: usize) -> Result<Element<'t>, XmlError> {
         self.elements += 1;
-        self.within("elements", self.elements, self.limits.elements)?;
-        self.within("levels", depth, self.limits.depth)?;
+        within("elements", self.elements, self.limits.elements)?;
+        within("levels", depth, self.limits.depth)?;
         let tag = self.tag()?;
         let (tag, closed) = tag.strip_suffix('/').map_or((tag, false), |open| (open, true));
         let mut element = self.head(tag)?;
@@ -62,12 +61,12 @@ impl<'t> Scanner<'t, '_> {
         let tag = tag.trim_end();
         let (name, mut rest) =
             if tag.contains('"') { tag.split_once(' ').ok_or(XmlError::Malformed("a tag"))? } else { (tag, "") };
-        self.within("bytes in one name", name.len(), self.limits.name_bytes)?;
+        within("bytes in one name", name.len(), self.limits.name_bytes)?;
         let mut attributes = BumpVec::new_in(self.arena);
         while let Some((key, after)) = rest.split_once("=\"") {
             let (value, next) = after.split_once('"').ok_or(XmlError::Malformed("an attribute"))?;
-            self.within("bytes in one attribute", value.len(), self.limits.attribute_bytes)?;
-            attributes.push((key.trim(), self.unescaped(value)?));
+            within("bytes in one attribute", value.len(), self.limits.attribute_bytes)?;
+            attributes.push((key.trim(), unescaped(value, self.arena)?));
             rest = next;
         }
         if name.is_empty() || !rest.trim().is_empty() {
@@ -80,12 +79,12 @@ impl<'t> Scanner<'t, '_> {
         loop {
             let next = self.rest.find('<').ok_or(XmlError::Malformed("the text is cut off"))?;
             let (text, rest) = self.rest.split_at(next);
-            self.within("bytes in one text", text.len(), self.limits.text_bytes)?;
+            within("bytes in one text", text.len(), self.limits.text_bytes)?;
             self.rest = rest;
             let closing = rest.strip_prefix("</");
             if element.text.is_empty() && (closing.is_some() && element.children.is_empty() || !text.trim().is_empty())
             {
-                element.text = self.unescaped(text)?;
+                element.text = unescaped(text, self.arena)?;
             }
             let Some(closing) = closing else {
                 element.children.push(self.element(depth + 1)?);
@@ -95,17 +94,6 @@ impl<'t> Scanner<'t, '_> {
             self.rest = after.ok_or(XmlError::Malformed("a closing tag that is not its element's"))?;
             return Ok(());
         }
-    }
-
-    fn unescaped(&self, raw: &'t str) -> Result<&'t str, XmlError> {
-        match unescape(raw).map_err(|_| XmlError::Malformed("an entity that is not predefined"))? {
-            std::borrow::Cow::Borrowed(text) => Ok(text),
-            std::borrow::Cow::Owned(text) => Ok(self.arena.alloc_str(&text)),
-        }
-    }
-
-    fn within(&self, what: &'static str, count: usize, limit: usize) -> Result<(), XmlError> {
-        if count > limit { Err(XmlError::Limit(what, limit)) } else { Ok(()) }
     }
 }
 
