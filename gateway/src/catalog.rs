@@ -1,5 +1,7 @@
 //! What the gateway has learnt of all providers: which methods only read, and the union of their descriptors.
 
+mod learn;
+
 use std::{
     collections::{BTreeMap, HashMap},
     convert::Infallible,
@@ -17,10 +19,7 @@ use tonic::body::Body;
 use tonic_reflection::server::Builder;
 use tower::{ServiceExt, util::BoxCloneSyncService};
 
-use crate::{
-    learn::{self, Description},
-    route::Route,
-};
+use crate::{catalog::learn::Description, fleet::route::Route};
 
 /// Pause before a provider is asked again that could not be asked.
 const AGAIN: Duration = Duration::from_secs(2);

@@ -10,7 +10,7 @@ use http::Uri;
 use serde::Deserialize;
 
 use crate::{
-    pattern::{AccountPattern, MethodPattern, is_label},
+    policy::pattern::{AccountPattern, MethodPattern, is_label},
     principal::KeyHash,
 };
 

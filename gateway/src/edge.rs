@@ -19,13 +19,13 @@ use tower::Service;
 use crate::{
     answer::{self, Answer, Outcome},
     catalog::{self, Catalog, Nature},
+    fleet::route::{Route, Routes},
     forward, headers,
-    hop::Hops,
     limit::Ticket,
     method::MethodName,
     policy::{self, ACCOUNT},
     principal::{Principal, Principals},
-    route::{Route, Routes},
+    telemetry::hop::Hops,
 };
 
 /// Deadline of a call whose edge set none, which does not happen behind the chassis.

@@ -1,5 +1,8 @@
 //! Hands a call to an instance, and sends it again only where that cannot do harm.
 
+pub(crate) mod relay;
+mod replay;
+
 use std::sync::Arc;
 
 use chassis::Body;
@@ -11,13 +14,13 @@ use tower::retry::budget::Budget;
 use crate::{
     answer::{self, Answer},
     catalog::Nature,
+    fleet::link::{Failure, Link, Seat},
+    fleet::route::{Route, Vacancy},
+    forward::relay::{Ending, Relay},
+    forward::replay::Replay,
     headers,
-    hop::{Hop, Hops},
     limit::{self, Ticket},
-    link::{Failure, Link, Seat},
-    relay::{Ending, Relay},
-    replay::Replay,
-    route::{Route, Vacancy},
+    telemetry::hop::{Hop, Hops},
 };
 
 /// How often one call is handed to an instance at most.

@@ -10,11 +10,11 @@ use crate::{
     commands,
     config::{Config, GrantConfig, PrincipalConfig},
     edge::{Edge, Front},
+    fleet::route::Routes,
     health::Doctor,
-    hop::Hops,
     policy::Grant,
     principal::{Principal, Principals},
-    route::Routes,
+    telemetry::hop::Hops,
 };
 
 /// The program.

@@ -16,7 +16,10 @@ use tonic_health::pb::{
     health_server::{Health, HealthServer},
 };
 
-use crate::{catalog::Catalog, channel::Channel, route::Routes};
+use crate::{
+    catalog::Catalog,
+    fleet::{channel::Channel, route::Routes},
+};
 
 /// How long a service may take to say how it is.
 const PATIENCE: Duration = Duration::from_secs(2);

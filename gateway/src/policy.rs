@@ -1,5 +1,7 @@
 //! What a principal may do: method x account, refused unless a grant says otherwise.
 
+pub(crate) mod pattern;
+
 use std::collections::BTreeSet;
 
 use tonic::Code;
@@ -8,7 +10,7 @@ use crate::{
     answer::{Answer, Outcome},
     catalog::Nature,
     method::MethodName,
-    pattern::{AccountPattern, MethodPattern, is_alias},
+    policy::pattern::{AccountPattern, MethodPattern, is_alias},
 };
 
 /// The header that names the upstream account.

@@ -17,10 +17,10 @@ use tower::Service;
 use crate::{
     answer,
     catalog::Nature,
+    fleet::link::Failure,
+    fleet::route::Route,
+    forward::relay::{Ending, Relay},
     headers,
-    link::Failure,
-    relay::{Ending, Relay},
-    route::Route,
 };
 
 /// How long a call of the gateway's own may take.

@@ -12,7 +12,7 @@ use tower::retry::budget::TpsBudget;
 
 use crate::{
     config::RouteConfig,
-    link::{Link, Seat},
+    fleet::link::{Link, Seat},
     method::provider_segment,
 };
 

@@ -17,7 +17,11 @@ use tonic_reflection::pb::v1::{
     server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
 };
 
-use crate::{catalog::Nature, channel::Channel, method::provider_segment, route::Route};
+use crate::{
+    catalog::Nature,
+    fleet::{channel::Channel, route::Route},
+    method::provider_segment,
+};
 
 /// Most files and bytes of descriptors that one provider may have.
 const FILES: usize = 1000;

@@ -18,10 +18,10 @@ use tonic::Code;
 use crate::{
     answer::{self, Answer, Outcome},
     catalog::Nature,
+    fleet::link::{Seat, reason},
     headers,
-    hop::Hop,
     limit::Ticket,
-    link::{Seat, reason},
+    telemetry::hop::Hop,
 };
 
 /// What is known of a call when its reply ends, and what must be held until then.

@@ -1,0 +1,3 @@
+//! What the gateway itself records of a call.
+
+pub(crate) mod hop;
