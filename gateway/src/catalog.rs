@@ -1,5 +1,6 @@
 //! What the gateway has learnt of all providers: which methods only read, and the union of their descriptors.
 
+pub(crate) mod followers;
 mod learn;
 
 use std::{
@@ -106,6 +107,14 @@ impl Catalog {
                 () = changed => {}
                 () = sleep(pause) => {}
             }
+        }
+    }
+
+    /// Forgets a provider that has no route any more.
+    pub(crate) fn forget(&self, provider: &str) {
+        let mut descriptions = self.lock();
+        if descriptions.remove(provider).is_some() {
+            self.replace(&descriptions);
         }
     }
 

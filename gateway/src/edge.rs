@@ -12,14 +12,14 @@ use std::{
 use chassis::{Body, CallNotes};
 use http::{HeaderValue, Method, Request, Response, request::Parts};
 use opentelemetry::Context;
-use tokio::{task::JoinSet, time::Instant};
+use tokio::time::Instant;
 use tonic::Code;
 use tower::Service;
 
 use crate::{
     answer::{self, Answer, Outcome},
     catalog::{self, Catalog, Nature},
-    fleet::route::{Route, Routes},
+    fleet::{route::Route, routes::Routes},
     forward, headers,
     limit::Ticket,
     method::MethodName,
@@ -44,8 +44,6 @@ pub(crate) struct Edge {
     pub(crate) hops: Hops,
     /// Whether reflection answers without a key.
     pub(crate) public_reflection: bool,
-    /// The tasks that learn; they end with the edge.
-    pub(crate) _followers: JoinSet<()>,
 }
 
 impl Edge {
@@ -81,12 +79,13 @@ impl Edge {
             notes.set_writes();
         }
         let call = forward::Call {
-            route,
+            route: &route,
             path,
             method: if known { method.full } else { chassis::names::OTHER }.into(),
             nature: nature.unwrap_or(Nature::Write),
-            deadline: deadline(parts),
-            headers: onward(parts, principal, route, &account, &method),
+            deadline: deadline(parts, route.rules.timeout(&method, nature)),
+            hedge: route.rules.hedge(&method, nature),
+            headers: onward(parts, principal, &route, &account, &method),
             parent: parts.extensions.get::<Context>().cloned().unwrap_or_default(),
         };
         let response = call.forward(body, ticket, &self.hops).await?;
@@ -156,9 +155,11 @@ fn named_account(parts: &Parts) -> Result<Option<&str>, Box<Answer>> {
     }
 }
 
-fn deadline(parts: &Parts) -> Instant {
+/// The caller's deadline, or that of the method if it comes sooner.
+fn deadline(parts: &Parts, longest: Option<Duration>) -> Instant {
     let told = parts.extensions.get::<Instant>().copied();
-    told.unwrap_or_else(|| Instant::now() + DEFAULT_DEADLINE)
+    let told = told.unwrap_or_else(|| Instant::now() + DEFAULT_DEADLINE);
+    longest.map_or(told, |longest| told.min(Instant::now() + longest))
 }
 
 fn unknown_method(path: &str) -> Box<Answer> {

@@ -2,15 +2,14 @@
 
 use std::{process::ExitCode, sync::Arc};
 
-use chassis::{Error, Process, Program, Surface, caller::Root};
-use tokio::task::JoinSet;
+use chassis::{Consul, Error, Process, Program, Surface, caller::Root};
 
 use crate::{
-    catalog::Catalog,
+    catalog::{Catalog, followers::Followers},
     commands,
     config::{Config, GrantConfig, PrincipalConfig},
     edge::{Edge, Front},
-    fleet::route::Routes,
+    fleet::routes::{Routes, Wanted},
     health::Doctor,
     policy::Grant,
     principal::{Principal, Principals},
@@ -20,6 +19,15 @@ use crate::{
 /// The program.
 #[derive(Debug)]
 pub struct Gateway;
+
+/// What a new configuration changes while the gateway runs.
+#[derive(Debug)]
+struct Live {
+    routes: Arc<Routes>,
+    followers: Followers,
+    consul: Option<Consul>,
+    access: String,
+}
 
 impl Program for Gateway {
     const NAME: &'static str = "ispbridge-gateway";
@@ -31,26 +39,53 @@ impl Program for Gateway {
     }
 
     async fn build(config: Config, process: &Process) -> Result<Surface, Error> {
-        let root = Root::new(&config.signing.id, config.signing.secret.expose())
-            .map_err(|error| Error::config("signing", error))?;
+        let consul = process.settings().consul.as_ref().map(Consul::new).transpose()?;
         let catalog = Arc::new(Catalog::default());
         catalog.begin();
-        let routes = Arc::new(Routes::open(&config.routes, &root));
+        let routes = Arc::new(Routes::open(wanted(&config, &root(&config)?, consul.as_ref()))?);
+        let followers = Followers::new(Arc::clone(&catalog));
+        followers.follow(routes.all());
+        let access = access(&config);
+        process.keep(Arc::new(Live { routes: Arc::clone(&routes), followers, consul, access }));
         let edge = Edge {
             principals: principals(&config),
             routes: Arc::clone(&routes),
             catalog: Arc::clone(&catalog),
             hops: Hops::new(process),
             public_reflection: config.public_reflection,
-            _followers: followers(&routes, &catalog),
         };
         let doctor = Doctor::server(routes, catalog, process.clone());
         Ok(Surface::new().service(doctor).fallback(Front(Arc::new(edge))))
     }
 
+    fn reload(config: Config, process: &Process) -> Result<(), Error> {
+        let live = process.kept::<Live>().ok_or_else(|| Error::program("the gateway is not built yet"))?;
+        if live.access != access(&config) {
+            return Err(Error::program("principals, grants and limits change with a restart only"));
+        }
+        live.routes.update(wanted(&config, &root(&config)?, live.consul.as_ref()))?;
+        live.followers.follow(live.routes.all());
+        Ok(())
+    }
+
     fn command(words: &[String]) -> Option<ExitCode> {
         commands::run(words)
     }
+}
+
+fn root(config: &Config) -> Result<Root, Error> {
+    let signing = &config.signing;
+    Root::new(&signing.id, signing.secret.expose()).map_err(|error| Error::config("signing", error))
+}
+
+fn wanted<'a>(config: &'a Config, root: &'a Root, consul: Option<&'a Consul>) -> Wanted<'a> {
+    let Config { routes, services, timeouts, hedging, .. } = config;
+    Wanted { routes, services, root, consul, timeouts, hedging }
+}
+
+/// Who may call and how much, in a form that can be compared.
+fn access(config: &Config) -> String {
+    format!("{:?}", (&config.principals, &config.grants, &config.limits, config.public_reflection))
 }
 
 fn principals(config: &Config) -> Principals {
@@ -73,12 +108,4 @@ fn grants(principal: &PrincipalConfig, all: &[GrantConfig]) -> Vec<Grant> {
         .filter(|grant| grant.principals.contains(&principal.name))
         .map(|grant| Grant { methods: grant.methods.clone(), accounts: grant.accounts.clone() })
         .collect()
-}
-
-fn followers(routes: &Routes, catalog: &Arc<Catalog>) -> JoinSet<()> {
-    let mut followers = JoinSet::new();
-    for route in routes.all() {
-        followers.spawn(Arc::clone(catalog).follow(Arc::clone(route)));
-    }
-    followers
 }

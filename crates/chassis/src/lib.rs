@@ -11,6 +11,7 @@ pub mod caller;
 mod cli;
 mod config;
 mod connection;
+mod consul;
 mod drain;
 mod error;
 mod globals;
@@ -33,6 +34,7 @@ mod telemetry;
 
 pub use cli::main;
 pub use config::apply_overrides;
+pub use consul::{CheckKind, Consul, ConsulAnswer, ConsulError, ConsulInstance, ConsulSettings};
 pub use drain::Draining;
 pub use error::Error;
 pub use globals::install_globals;
