@@ -1,5 +1,7 @@
 //! The only things that an operating system process has once: the TLS provider, the log, the panic hook.
 
+mod json;
+
 use std::{fs::File, io::IsTerminal, os::fd::AsFd};
 
 use tracing::{Level, Subscriber};
@@ -11,6 +13,7 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
+use self::json::JsonLines;
 use crate::{Error, LogFormat, LogSettings};
 
 /// Libraries whose finer levels print the bytes that pass, secrets among them.
@@ -68,7 +71,7 @@ where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     match format {
-        LogFormat::Json => fmt::layer().json().flatten_event(true).with_writer(writer).boxed(),
+        LogFormat::Json => JsonLines(writer).boxed(),
         LogFormat::Text => {
             let fields = debug_fn(|writer, field, value| {
                 let value = escaped(&format!("{value:?}"));
@@ -116,7 +119,13 @@ mod tests {
     }
 
     #[derive(Clone, Debug, Default)]
-    struct Written(Arc<Mutex<Vec<u8>>>);
+    pub(super) struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl Written {
+        pub(super) fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
 
     impl io::Write for Written {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -146,7 +155,7 @@ mod tests {
             tracing::subscriber::with_default(subscriber, || {
                 tracing::error!(account = EVIL, error = %EVIL, kind = ?EVIL, "upstream said {EVIL}");
             });
-            let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+            let text = written.text();
             assert_eq!(text.lines().count(), 1, "{format:?}: {text:?}");
             // JSON leaves the controls beyond ASCII as they are; no reader of it takes them for more than text.
             let drives = |char: char| match format {
