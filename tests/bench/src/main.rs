@@ -57,6 +57,9 @@ enum Role {
     /// The bare pass-through.
     #[command(hide = true)]
     PassThrough { listen: SocketAddr, to: SocketAddr },
+    /// Makes a number of calls and no more, for profilers that count instructions.
+    #[command(hide = true)]
+    Load { entrance: SocketAddr, work: Work, connections: usize, calls: usize },
 }
 
 fn main() -> ExitCode {
@@ -76,6 +79,9 @@ async fn begin(arguments: Arguments) -> Result<(), Failure> {
         Some(Role::Collector { listen }) => stand_in::collector(listen).await,
         Some(Role::Yardstick { listen, upstream, collector }) => yardstick::serve(listen, upstream, collector).await,
         Some(Role::PassThrough { listen, to }) => pass_through::serve(listen, to).await,
+        Some(Role::Load { entrance, work, connections, calls }) => {
+            load::Callers::connect(entrance, work, connections).await?.call_each(calls / connections.max(1)).await
+        }
         None => {
             let time = Duration::try_from_secs_f64(arguments.seconds)?;
             run::run(&arguments.work, &arguments.connections, time).await
