@@ -9,7 +9,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 use toml::Table;
 
-use crate::{ConfigSource, Error, Process, Program, StartOptions, config, globals, running, telemetry::Telemetry};
+use crate::{ConfigSource, Error, Process, Program, StartOptions, config, globals, running, telemetry::Telemetry, tls};
 
 #[derive(Debug, Parser)]
 #[command(version)]
@@ -101,6 +101,7 @@ fn source<P: Program>(given: Option<&Path>) -> ConfigSource {
 fn check_config<P: Program>(mut table: Table) -> Result<ExitCode, Error> {
     let settings = config::take_settings::<P>(&mut table)?;
     running::verifier::<P>(&settings)?;
+    tls::server(&settings)?;
     P::check(&config::program::<P::Config>(table)?)?;
     println!("{}: the configuration is right", P::NAME);
     Ok(ExitCode::SUCCESS)

@@ -30,9 +30,11 @@ mod settings;
 mod source;
 mod surface;
 mod telemetry;
+mod tls;
 
 pub use cli::main;
 pub use config::apply_overrides;
+pub use connection::peer::{Peer, PeerIdentity};
 pub use drain::Draining;
 pub use error::Error;
 pub use globals::install_globals;
@@ -48,6 +50,7 @@ pub use settings::{
 };
 pub use source::ConfigSource;
 pub use surface::Surface;
+pub use tls::{ClientAuth, TlsSettings};
 
 /// The body of every request and reply that passes the layers; the generated tonic servers take it as it is.
 pub type Body = axum::body::Body;
