@@ -12,8 +12,6 @@ mod callers;
 mod calls;
 #[path = "main/logs.rs"]
 mod logs;
-#[path = "main/peer.rs"]
-mod peer;
 #[path = "main/probe.rs"]
 mod probe;
 #[path = "main/redact.rs"]
