@@ -12,8 +12,6 @@ mod callers;
 mod calls;
 #[path = "main/logs.rs"]
 mod logs;
-#[path = "main/peer.rs"]
-mod peer;
 #[path = "main/pki.rs"]
 mod pki;
 #[path = "main/probe.rs"]
