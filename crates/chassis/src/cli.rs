@@ -9,7 +9,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 use toml::Table;
 
-use crate::{ConfigSource, Error, Process, Program, StartOptions, config, globals, running, telemetry::Telemetry};
+use crate::{ConfigSource, Error, Process, Program, StartOptions, config, globals, running, telemetry::Telemetry, tls};
 
 #[derive(Debug, Parser)]
 #[command(version)]
@@ -101,6 +101,7 @@ fn source<P: Program>(given: Option<&Path>) -> ConfigSource {
 fn check_config<P: Program>(mut table: Table) -> Result<ExitCode, Error> {
     let settings = config::take_settings::<P>(&mut table)?;
     running::verifier::<P>(&settings)?;
+    tls::server(&settings)?;
     P::check(&config::program::<P::Config>(table)?)?;
     println!("{}: the configuration is right", P::NAME);
     Ok(ExitCode::SUCCESS)
@@ -127,7 +128,7 @@ async fn check_account<P: Program>(mut table: Table, alias: &str) -> Result<Exit
 
 async fn serve<P: Program>(table: Table, source: ConfigSource) -> Result<ExitCode, Error> {
     let settings = config::take_settings::<P>(&mut table.clone())?;
-    globals::install_globals(&settings.log)?;
+    let _log = globals::install_kept(&settings.log)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(Error::program)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::program)?;
     let mut hangup = signal(SignalKind::hangup()).map_err(Error::program)?;

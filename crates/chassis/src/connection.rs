@@ -1,11 +1,14 @@
 //! One connection from its first byte to its last.
 
 mod flood;
+pub(crate) mod peer;
 mod socket;
+mod stream;
 mod streams;
 
 use std::{
     convert::Infallible,
+    net::SocketAddr,
     pin::{Pin, pin},
     sync::{
         Arc,
@@ -20,11 +23,17 @@ use hyper::{body::Incoming, server::conn::http2, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::TcpStream,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout_at},
 };
+use tokio_rustls::TlsAcceptor;
 use tonic::{Code, Status};
 
-use self::{socket::Socket, streams::Streams};
+use self::{
+    peer::{Peer, PeerIdentity},
+    socket::Socket,
+    stream::Stream,
+    streams::Streams,
+};
 use crate::{
     Body, Process, ServerSettings,
     layers::{
@@ -32,6 +41,7 @@ use crate::{
         answer::{self, Outcome},
         reply::Reply,
     },
+    tls,
 };
 
 /// Length of the client's half of the HTTP/2 connection preface (RFC 9113, 3.4).
@@ -42,6 +52,7 @@ const PREFACE: usize = 24;
 pub(crate) struct Connections<S> {
     stack: Arc<S>,
     process: Process,
+    tls: Option<tls::Current>,
 }
 
 /// A request's body that ends with RESOURCE_EXHAUSTED where it becomes too large.
@@ -51,21 +62,24 @@ struct Bounded {
 }
 
 impl<S: Call<Reply = Reply>> Connections<S> {
-    pub(crate) fn new(stack: S, process: &Process) -> Self {
-        Self { stack: Arc::new(stack), process: process.clone() }
+    pub(crate) fn new(stack: S, process: &Process, tls: Option<tls::Current>) -> Self {
+        Self { stack: Arc::new(stack), process: process.clone(), tls }
     }
 
     /// Serves a connection until its peer leaves, it is too old, or the process drains and its last call is answered.
-    pub(crate) async fn serve(&self, stream: TcpStream, age_factor: f64) {
+    pub(crate) async fn serve(&self, stream: TcpStream, address: SocketAddr, age_factor: f64) {
         // A small reply waits for nothing; if the option cannot be set it comes a little later.
         let _ = stream.set_nodelay(true);
         let settings = &self.process.settings().server;
+        let begun = Instant::now();
+        let Some((stream, peer)) = self.open(stream, address, begun + settings.preface_seconds.0).await else {
+            return;
+        };
         let mut draining = self.process.draining();
         let read = Arc::new(AtomicUsize::new(0));
         let io = TokioIo::new(Socket::new(stream, read.clone(), &self.process));
         let http2 = http2(settings, Streams::new(&self.process));
-        let mut connection = pin!(http2.serve_connection(io, service_fn(|request| self.answer(request))));
-        let begun = Instant::now();
+        let mut connection = pin!(http2.serve_connection(io, service_fn(|request| self.answer(request, peer.clone()))));
         let age = settings.max_connection_age_seconds.0.mul_f64(age_factor);
         // Once it was told to go, no call on it can be in time after that.
         let grace = settings.max_deadline_seconds.0 + settings.write_stall_seconds.0;
@@ -95,9 +109,25 @@ impl<S: Call<Reply = Reply>> Connections<S> {
         }
     }
 
+    /// Shakes hands where the listener has a certificate; nothing if that does not succeed in time.
+    async fn open(&self, stream: TcpStream, address: SocketAddr, end: Instant) -> Option<(Stream, Peer)> {
+        let Some(tls) = &self.tls else {
+            return Some((Stream::Plain(stream), Peer::new(address, None)));
+        };
+        let handshake = Box::pin(TlsAcceptor::from(tls.load_full()).accept(stream));
+        let Ok(Ok(stream)) = timeout_at(end, handshake).await else {
+            self.process.telemetry().instruments.give_up("tls_handshake");
+            return None;
+        };
+        let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+        let identity = certificate.map(PeerIdentity::of);
+        Some((Stream::Tls(Box::new(stream)), Peer::new(address, identity)))
+    }
+
     fn answer(
         &self,
         request: http::Request<Incoming>,
+        peer: Peer,
     ) -> impl Future<Output = Result<http::Response<Reply>, Infallible>> + use<S> {
         let stack = self.stack.clone();
         let max = self.process.settings().server.max_request_bytes;
@@ -105,6 +135,7 @@ impl<S: Call<Reply = Reply>> Connections<S> {
         // The layers together are kilobytes; hyper and tokio move a stream some ten times before it runs.
         Box::pin(async move {
             let mut request = request.map(|inner| Body::new(Bounded { inner, left }));
+            request.extensions_mut().insert(peer);
             // This runs inside of the stream's task, which knows where the reply is counted.
             streams::flow().map(|flow| request.extensions_mut().insert(flow));
             Ok(stack.call(request).await)

@@ -31,9 +31,11 @@ mod settings;
 mod source;
 mod surface;
 mod telemetry;
+mod tls;
 
 pub use cli::main;
 pub use config::apply_overrides;
+pub use connection::peer::{Peer, PeerIdentity};
 pub use consul::{CheckKind, Consul, ConsulAnswer, ConsulError, ConsulInstance, ConsulSettings};
 pub use drain::Draining;
 pub use error::Error;
@@ -50,6 +52,7 @@ pub use settings::{
 };
 pub use source::ConfigSource;
 pub use surface::Surface;
+pub use tls::{ClientAuth, TlsSettings};
 
 /// The body of every request and reply that passes the layers; the generated tonic servers take it as it is.
 pub type Body = axum::body::Body;

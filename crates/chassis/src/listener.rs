@@ -17,6 +17,7 @@ use crate::{
     Error, Process,
     connection::Connections,
     layers::{Call, reply::Reply},
+    tls,
 };
 
 /// How long the loop rests when the system has no descriptor left for a connection.
@@ -47,10 +48,10 @@ pub(crate) async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr
 }
 
 impl<S: Call<Reply = Reply>> Listener<S> {
-    pub(crate) fn new(stack: S, process: &Process) -> Self {
+    pub(crate) fn new(stack: S, process: &Process, tls: Option<tls::Current>) -> Self {
         let settings = &process.settings().server;
         Self {
-            connections: Arc::new(Connections::new(stack, process)),
+            connections: Arc::new(Connections::new(stack, process, tls)),
             process: process.clone(),
             open: JoinSet::new(),
             peers: HashMap::new(),
@@ -68,7 +69,7 @@ impl<S: Call<Reply = Reply>> Listener<S> {
                 () = draining.wait() => break,
                 Some(ended) = self.open.join_next_with_id() => self.forget(&ended),
                 accepted = socket.accept(), if self.open.len() < self.max => match accepted {
-                    Ok((stream, peer)) => self.take(stream, peer.ip()),
+                    Ok((stream, peer)) => self.take(stream, peer),
                     // Out of descriptors, or a peer that left while it waited: both pass.
                     Err(error) => {
                         tracing::warn!(%error, "a connection could not be accepted");
@@ -81,8 +82,8 @@ impl<S: Call<Reply = Reply>> Listener<S> {
         self.drain().await;
     }
 
-    fn take(&mut self, stream: TcpStream, ip: IpAddr) {
-        let count = self.per_ip.entry(ip).or_default();
+    fn take(&mut self, stream: TcpStream, peer: SocketAddr) {
+        let count = self.per_ip.entry(peer.ip()).or_default();
         if *count >= self.max_per_ip {
             return;
         }
@@ -90,8 +91,8 @@ impl<S: Call<Reply = Reply>> Listener<S> {
         let connections = self.connections.clone();
         // Instances that started together would otherwise all lose their connections together.
         let age_factor = 0.9 + 0.2 * fastrand::f64();
-        let task = self.open.spawn(async move { connections.serve(stream, age_factor).await });
-        self.peers.insert(task.id(), ip);
+        let task = self.open.spawn(async move { connections.serve(stream, peer, age_factor).await });
+        self.peers.insert(task.id(), peer.ip());
     }
 
     fn forget(&mut self, ended: &Result<(Id, ()), JoinError>) {

@@ -8,13 +8,14 @@ use std::{
 
 use arc_swap::ArcSwap;
 use opentelemetry::KeyValue;
-use toml::Table;
+use toml::{Table, Value};
 
 use crate::{
     ConfigSource, Draining, Error, Process, Program,
     caller::Verifier,
     config, names, running,
     source::{self, Stamp},
+    tls,
 };
 
 /// Sections that are read at the start only.
@@ -32,6 +33,7 @@ pub(crate) trait Reload: Send + Sync {
 pub(crate) struct Reloader<P> {
     process: Process,
     verifier: Option<Arc<ArcSwap<Verifier>>>,
+    tls: Option<tls::Current>,
     current: Mutex<Part>,
     program: PhantomData<fn() -> P>,
 }
@@ -42,9 +44,14 @@ struct Part(Table, Vec<Stamp>);
 
 impl<P: Program> Reloader<P> {
     /// Begins with the program's part of the configuration that the process started with.
-    pub(crate) fn new(process: &Process, verifier: Option<Arc<ArcSwap<Verifier>>>, own: Table) -> Self {
+    pub(crate) fn new(
+        process: &Process,
+        verifier: Option<Arc<ArcSwap<Verifier>>>,
+        tls: Option<tls::Current>,
+        own: Table,
+    ) -> Self {
         let current = Mutex::new(Part::of(own));
-        Self { process: process.clone(), verifier, current, program: PhantomData }
+        Self { process: process.clone(), verifier, tls, current, program: PhantomData }
     }
 
     fn try_take(&self, mut table: Table, forced: bool) -> Result<(), Error> {
@@ -52,10 +59,17 @@ impl<P: Program> Reloader<P> {
         let part = Part::of(table.clone());
         let own: P::Config = config::program(table)?;
         P::check(&own)?;
+        let tls = tls::server(&settings)?;
+        if tls.is_some() != self.tls.is_some() {
+            return Err(Error::config("server.tls", "comes and goes with a restart only"));
+        }
         match (&self.verifier, running::verifier::<P>(&settings)?) {
             (Some(current), Some(verifier)) => current.store(Arc::new(verifier)),
             (None, None) => {}
             _ => return Err(Error::config("callers.mode", "changes with a restart only")),
+        }
+        if let (Some(current), Some(tls)) = (&self.tls, tls) {
+            current.store(Arc::new(tls));
         }
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if forced || *current != part {
@@ -150,5 +164,12 @@ async fn pause(time: Duration, draining: &mut Draining) -> bool {
 
 /// Fixed sections that are not as they were at the start.
 fn changed(started: &Table, table: &Table) -> Vec<&'static str> {
-    FIXED.into_iter().filter(|section| started.get(*section) != table.get(*section)).collect()
+    FIXED.into_iter().filter(|section| fixed(started, section) != fixed(table, section)).collect()
+}
+
+/// A section without what is read again.
+fn fixed(table: &Table, section: &str) -> Option<Value> {
+    let mut section = table.get(section)?.clone();
+    section.as_table_mut().map(|section| section.remove("tls"));
+    Some(section)
 }

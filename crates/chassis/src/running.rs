@@ -17,6 +17,7 @@ use crate::{
     listener::{self, Listener},
     reload::{self, Reload, Reloader},
     telemetry::Telemetry,
+    tls,
 };
 
 /// How long the end may take once the time to drain is over.
@@ -61,6 +62,7 @@ pub async fn start_with<P: Program>(mut config: Table, options: StartOptions) ->
     let own: P::Config = config::program(config.clone())?;
     P::check(&own)?;
     let verifier = verifier::<P>(&settings)?.map(|verifier| Arc::new(ArcSwap::from_pointee(verifier)));
+    let tls = tls::server(&settings)?.map(|tls| Arc::new(ArcSwap::from_pointee(tls)));
     let telemetry = Telemetry::new(P::NAME, &settings.telemetry, options.span_processor)?;
     let process = Process::new(P::NAME, settings, telemetry, whole);
     let surface = P::build(own, &process).await?;
@@ -68,10 +70,10 @@ pub async fn start_with<P: Program>(mut config: Table, options: StartOptions) ->
     let (surface, health) = health::add(surface, process.settings().server.reflection).await?;
     let services = surface.names.clone();
     let stack = layers::around(surface.into_router(), &process, methods, verifier.clone());
-    let reload = Arc::new(Reloader::<P>::new(&process, verifier, config));
+    let reload = Arc::new(Reloader::<P>::new(&process, verifier, tls.clone(), config));
     let (socket, address) = listener::bind(process.settings().server.listen).await?;
     let admin = admin(&process).await?;
-    let serving = tokio::spawn(Listener::new(stack, &process).run(socket));
+    let serving = tokio::spawn(Listener::new(stack, &process, tls).run(socket));
     tracing::info!(process = P::NAME, %address, "serving");
     let registration = Registration::begin(&process, address, &services)?;
     let source = options.source;

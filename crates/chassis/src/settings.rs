@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Deserializer, de};
 
-use crate::{ConsulSettings, Secret};
+use crate::{ConsulSettings, Secret, TlsSettings};
 
 /// The sections that every process of the suite has.
 #[derive(Clone, Debug, Default)]
@@ -82,6 +82,8 @@ pub struct ServerSettings {
     pub reload_seconds: Seconds,
     /// Whether the reflection service is offered.
     pub reflection: bool,
+    /// The certificate of the listener; plain text without it.
+    pub tls: Option<TlsSettings>,
 }
 
 /// `[admin]`.
@@ -224,6 +226,7 @@ impl Default for ServerSettings {
             drain_seconds: Seconds::whole(25),
             reload_seconds: Seconds::whole(5),
             reflection: true,
+            tls: None,
         }
     }
 }

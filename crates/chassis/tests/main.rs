@@ -12,8 +12,8 @@ mod callers;
 mod calls;
 #[path = "main/logs.rs"]
 mod logs;
-#[path = "main/peer.rs"]
-mod peer;
+#[path = "main/pki.rs"]
+mod pki;
 #[path = "main/probe.rs"]
 mod probe;
 #[path = "main/redact.rs"]
@@ -24,3 +24,5 @@ mod reload;
 mod stopping;
 #[path = "main/telemetry.rs"]
 mod telemetry;
+#[path = "main/tls.rs"]
+mod tls;

@@ -14,17 +14,16 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
     time::{Sleep, sleep},
 };
 
-use super::flood::Flood;
+use super::{flood::Flood, stream::Stream};
 use crate::Process;
 
 /// A socket as hyper gets it.
 #[derive(Debug)]
 pub(crate) struct Socket {
-    stream: TcpStream,
+    stream: Stream,
     read: Arc<AtomicUsize>,
     flood: Flood,
     patience: Duration,
@@ -35,7 +34,7 @@ pub(crate) struct Socket {
 
 impl Socket {
     /// Wraps a socket; `read` tells how many bytes came in, as long as they are few.
-    pub(crate) fn new(stream: TcpStream, read: Arc<AtomicUsize>, process: &Process) -> Self {
+    pub(crate) fn new(stream: Stream, read: Arc<AtomicUsize>, process: &Process) -> Self {
         let settings = &process.settings().server;
         Self {
             stream,
@@ -100,7 +99,9 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        // TLS takes some bytes before it waits for the peer; they are waited for here.
+        let polled = Pin::new(&mut self.stream).poll_flush(context);
+        self.watched(polled, context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

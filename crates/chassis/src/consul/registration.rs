@@ -43,6 +43,13 @@ struct Registrant {
     every: Duration,
 }
 
+/// Where the agent asks how the process is.
+struct Reached<'a> {
+    host: Option<&'a str>,
+    port: u16,
+    tls: bool,
+}
+
 impl Registration {
     /// Begins to register a process that listens, if its configuration says so.
     pub(crate) fn begin(process: &Process, listening: SocketAddr, services: &[&str]) -> Result<Option<Self>, Error> {
@@ -80,8 +87,8 @@ impl Registrant {
             None => format!("{name}-{port}"),
         };
         let has_ttl = settings.checks.contains(&CheckKind::Ttl);
-        let checks: Vec<_> =
-            settings.checks.iter().map(|kind| check(*kind, settings, &id, host.as_deref(), port)).collect();
+        let reached = Reached { host: host.as_deref(), port, tls: process.settings().server.tls.is_some() };
+        let checks: Vec<_> = settings.checks.iter().map(|kind| check(*kind, settings, &id, &reached)).collect();
         let tags: Vec<&str> = ["grpc"].into_iter().chain(settings.tags.iter().map(String::as_str)).collect();
         let body = json!({
             "ID": id, "Name": name, "Address": host.unwrap_or_default(), "Port": port, "Tags": tags,
@@ -143,16 +150,17 @@ impl Registrant {
     }
 }
 
-fn check(kind: CheckKind, settings: &ConsulSettings, id: &str, host: Option<&str>, port: u16) -> Value {
+fn check(kind: CheckKind, settings: &ConsulSettings, id: &str, reached: &Reached<'_>) -> Value {
     // A process that has just begun to serve is well: nobody need wait for the first check.
     match kind {
         CheckKind::Grpc => {
-            let host = host.unwrap_or("127.0.0.1");
+            let host = reached.host.unwrap_or("127.0.0.1");
             let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+            let port = reached.port;
             let interval = format!("{}s", settings.check_seconds.0.as_secs());
             json!({
                 "CheckID": format!("{id}:grpc"), "Name": "gRPC health", "GRPC": format!("{host}:{port}"),
-                "Interval": interval, "Timeout": "2s", "Status": "passing",
+                "GRPCUseTLS": reached.tls, "Interval": interval, "Timeout": "2s", "Status": "passing",
                 "DeregisterCriticalServiceAfter": FORGOTTEN_AFTER,
             })
         }

@@ -5,6 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use ispbridge_kit::http2::{
+    CONTINUATION, DATA, END_HEADERS, HEADERS, PING, PRIORITY, RST_STREAM, Raw, SETTINGS, WINDOW_UPDATE, block, call,
+    call_with, deaf_call, frame, message, peer,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -14,10 +18,6 @@ use tonic::{Code, Request, transport::Channel};
 
 use crate::{
     apart::Apart,
-    peer::{
-        CONTINUATION, DATA, END_HEADERS, HEADERS, PING, PRIORITY, RST_STREAM, Raw, SETTINGS, WINDOW_UPDATE, block,
-        call, call_with, deaf_call, frame, message, peer,
-    },
     probe::{READ, connected, get, send, started, until_metric},
 };
 

@@ -1,0 +1,104 @@
+//! TLS of the listener: the certificate, whose clients are believed, and both anew while the process runs.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use rustls::{
+    RootCertStore, ServerConfig,
+    crypto::{CryptoProvider, aws_lc_rs},
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    server::{NoServerSessionStorage, WebPkiClientVerifier, danger::ClientCertVerifier},
+};
+use serde::Deserialize;
+
+use crate::{Error, Secret, Settings};
+
+/// The protocol that is spoken inside (RFC 7301, RFC 9113 3.2).
+const H2: &[u8] = b"h2";
+
+/// `[server.tls]`: without it the listener speaks plain text. All files may change while the process runs.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsSettings {
+    /// The certificate and what stands between it and its root, in PEM.
+    pub certificate: Secret,
+    /// The private key of the certificate, in PEM.
+    pub key: Secret,
+    /// Roots of the clients' certificates, in PEM; without them no client is asked for one.
+    pub client_ca: Option<Secret>,
+    /// Whether a client must have a certificate.
+    pub client_auth: Option<ClientAuth>,
+}
+
+/// Whether a client must have a certificate; one that it shows must be right in either case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientAuth {
+    /// It may have one.
+    Optional,
+    /// It must have one.
+    #[default]
+    Required,
+}
+
+/// What the listener shows to the next connection.
+pub(crate) type Current = Arc<ArcSwap<ServerConfig>>;
+
+/// Reads what a listener needs, or nothing where it speaks plain text.
+pub(crate) fn server(settings: &Settings) -> Result<Option<ServerConfig>, Error> {
+    settings.server.tls.as_ref().map(build).transpose()
+}
+
+fn build(settings: &TlsSettings) -> Result<ServerConfig, Error> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let certificates = certificates("server.tls.certificate", &settings.certificate)?;
+    let key = PrivateKeyDer::from_pem_slice(settings.key.expose().as_bytes())
+        .map_err(|_| Error::config("server.tls.key", "holds no private key in PEM"))?;
+    let builder = ServerConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::config("server.tls", error))?;
+    let builder = match client_verifier(settings, provider)? {
+        Some(verifier) => builder.with_client_cert_verifier(verifier),
+        None => builder.with_no_client_auth(),
+    };
+    let mut config =
+        builder.with_single_cert(certificates, key).map_err(|error| Error::config("server.tls.certificate", error))?;
+    config.alpn_protocols = vec![H2.to_vec()];
+    if settings.client_ca.is_some() {
+        // A session that is taken up again would not look at the client's certificate again.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+    }
+    Ok(config)
+}
+
+fn client_verifier(
+    settings: &TlsSettings,
+    provider: Arc<CryptoProvider>,
+) -> Result<Option<Arc<dyn ClientCertVerifier>>, Error> {
+    const KEY: &str = "server.tls.client_ca";
+    let Some(roots) = &settings.client_ca else {
+        return match settings.client_auth {
+            Some(_) => Err(Error::config("server.tls.client_auth", "needs server.tls.client_ca")),
+            None => Ok(None),
+        };
+    };
+    let mut store = RootCertStore::empty();
+    for root in certificates(KEY, roots)? {
+        store.add(root).map_err(|error| Error::config(KEY, error))?;
+    }
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(store), provider);
+    let builder = match settings.client_auth.unwrap_or_default() {
+        ClientAuth::Optional => builder.allow_unauthenticated(),
+        ClientAuth::Required => builder,
+    };
+    builder.build().map(Some).map_err(|error| Error::config(KEY, error))
+}
+
+fn certificates(key: &str, pem: &Secret) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.expose().as_bytes()).collect();
+    match read {
+        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
+        _ => Err(Error::config(key, "holds no certificate in PEM")),
+    }
+}

@@ -1,0 +1,201 @@
+//! The listener behind TLS: whom it lets in, what it says of them, and a certificate that changes.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use chassis::{ConfigSource, Running, StartOptions};
+use h2::client::SendRequest;
+use ispbridge_kit::http2::{call_with, message};
+use prost::Message;
+use rustls::{ClientConfig, RootCertStore, pki_types::CertificateDer};
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+use tokio_rustls::TlsConnector;
+
+use crate::{
+    pki::{Authority, Certified},
+    probe::{Probe, READ},
+};
+
+const HOST: &str = "probe.example.com";
+const BILLING: &str = "spiffe://example.org/billing";
+
+/// A probe behind TLS, and the files that it has read.
+struct Site {
+    files: TempDir,
+    source: ConfigSource,
+    running: Running,
+}
+
+/// An open connection, and the certificate that the server has shown.
+type Open = (SendRequest<Bytes>, CertificateDer<'static>);
+
+impl Site {
+    async fn open(server: &Certified, tls: &str) -> Self {
+        let files = tempfile::tempdir().unwrap();
+        let text = format!(
+            "callers = {{ mode = \"open\" }}\n[server]\nlisten = \"127.0.0.1:0\"\nreload_seconds = 0\n\
+             preface_seconds = 0.5\n[server.tls]\ncertificate = {{ file = {:?} }}\nkey = {{ file = {:?} }}\n{tls}",
+            files.path().join("crt"),
+            files.path().join("key"),
+        );
+        let config = files.path().join("probe.toml");
+        fs::write(&config, text).unwrap();
+        put(files.path(), server);
+        let source = ConfigSource::new(Some(config), []);
+        let mut options = StartOptions::default();
+        options.source = Some(source.clone());
+        let running = chassis::start_with::<Probe>(source.read().unwrap(), options).await.unwrap();
+        Self { files, source, running }
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.running.grpc_addr()
+    }
+}
+
+fn put(directory: &Path, certified: &Certified) {
+    fs::write(directory.join("crt"), &certified.certificate).unwrap();
+    fs::write(directory.join("key"), &certified.key).unwrap();
+}
+
+fn client(authority: &Authority, identity: Option<&Certified>) -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    roots.add(authority.der()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let builder = builder.with_root_certificates(roots);
+    let mut config = match identity {
+        Some(identity) => builder.with_client_auth_cert(identity.chain(), identity.key()).unwrap(),
+        None => builder.with_no_client_auth(),
+    };
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Arc::new(config)
+}
+
+/// Connects; whether a client is refused shows only with its first call, because TLS 1.3 lets it speak before.
+async fn connect(address: SocketAddr, config: Arc<ClientConfig>) -> Result<Open, String> {
+    let stream = TcpStream::connect(address).await.unwrap();
+    let stream = TlsConnector::from(config).connect(HOST.try_into().unwrap(), stream).await;
+    let stream = stream.map_err(|error| error.to_string())?;
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+    let shown = stream.get_ref().1.peer_certificates().unwrap()[0].clone();
+    let (sender, connection) = h2::client::handshake(stream).await.map_err(|error| error.to_string())?;
+    tokio::spawn(connection);
+    Ok((sender, shown))
+}
+
+/// Calls the probe, which answers with a text.
+async fn ask(sender: &mut SendRequest<Bytes>, text: &str) -> Result<String, String> {
+    let ready = sender.clone().ready().await.map_err(|error| error.to_string())?;
+    *sender = ready;
+    let response = call_with(sender, READ, &[], message(text)).await.await.map_err(|error| error.to_string())?;
+    let mut body = response.into_body();
+    let mut bytes = Vec::new();
+    while let Some(part) = body.data().await {
+        bytes.extend_from_slice(&part.map_err(|error| error.to_string())?);
+    }
+    Ok(String::decode(&bytes[5..]).unwrap())
+}
+
+async fn name_of(address: SocketAddr, config: Arc<ClientConfig>) -> Result<String, String> {
+    ask(&mut connect(address, config).await?.0, "show peer").await
+}
+
+#[tokio::test]
+async fn a_client_is_called_by_the_names_in_its_certificate() {
+    let (own, clients) = (Authority::new(), Authority::new());
+    let roots = tempfile::NamedTempFile::new().unwrap();
+    fs::write(&roots, clients.pem()).unwrap();
+    let auth = |kind: &str| format!("client_ca = {{ file = {:?} }}\nclient_auth = {kind:?}", roots.path());
+    let required = Site::open(&own.certify(HOST), &auth("required")).await;
+    let optional = Site::open(&own.certify(HOST), &auth("optional")).await;
+    let right = [(clients.certify(BILLING), BILLING), (clients.certify("Crm.internal"), "dns:crm.internal")];
+    for (certified, name) in right {
+        for site in [&required, &optional] {
+            assert_eq!(name_of(site.address(), client(&own, Some(&certified))).await.as_deref(), Ok(name));
+        }
+    }
+    let every = clients.certify("*.internal");
+    assert_eq!(name_of(required.address(), client(&own, Some(&every))).await.as_deref(), Ok(""));
+    assert_eq!(name_of(optional.address(), client(&own, None)).await.as_deref(), Ok("nobody"));
+    assert!(name_of(required.address(), client(&own, None)).await.is_err());
+    for wrong in [own.certify(BILLING), clients.expired(BILLING)] {
+        for site in [&required, &optional] {
+            assert!(name_of(site.address(), client(&own, Some(&wrong))).await.is_err());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_changes_without_a_lost_call_and_a_bad_one_is_not_taken() {
+    let authority = Authority::new();
+    let (first, second) = (authority.certify(HOST), authority.certify(HOST));
+    let site = Site::open(&first, "").await;
+    let trusting = client(&authority, None);
+    let (mut old, shown) = connect(site.address(), trusting.clone()).await.unwrap();
+    assert_eq!(shown, first.chain()[0]);
+    let mut slow = old.clone();
+    let (begun, ()) = tokio::join!(ask(&mut slow, "sleep 200"), async {
+        // The key of another certificate, as between the writing of two files.
+        fs::write(site.files.path().join("key"), &second.key).unwrap();
+        let error = site.running.reload(site.source.read().unwrap()).unwrap_err();
+        assert!(error.to_string().starts_with("configuration: server.tls.certificate: "), "{error}");
+        assert_eq!(connect(site.address(), trusting.clone()).await.unwrap().1, first.chain()[0]);
+        put(site.files.path(), &second);
+        site.running.reload(site.source.read().unwrap()).unwrap();
+    });
+    assert!(begun.is_ok());
+    assert_eq!(ask(&mut old, "hello").await.as_deref(), Ok("hello"));
+    assert_eq!(connect(site.address(), trusting).await.unwrap().1, second.chain()[0]);
+}
+
+#[tokio::test]
+async fn half_a_handshake_ends_when_the_preface_should_have_come() {
+    let site = Site::open(&Authority::new().certify(HOST), "").await;
+    for begun in [&b""[..], b"\x16\x03\x01\x02\x00\x01", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"] {
+        let mut stream = TcpStream::connect(site.address()).await.unwrap();
+        let opened = Instant::now();
+        stream.write_all(begun).await.unwrap();
+        let mut rest = Vec::new();
+        // Reset or ended: either way it is over.
+        let _ = timeout(Duration::from_secs(10), stream.read_to_end(&mut rest)).await.expect("an end");
+        assert!(begun.starts_with(b"P") || opened.elapsed() >= Duration::from_millis(450));
+    }
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_the_files_is_said_by_their_key() {
+    let authority = Authority::new();
+    let (right, other) = (authority.certify(HOST), authority.certify(HOST));
+    let (key, certificate) = (right.key.as_str(), right.certificate.as_str());
+    let cases = [
+        ("", key, "", "server.tls.certificate: "),
+        (key, key, "", "server.tls.certificate: holds no certificate in PEM"),
+        (certificate, certificate, "", "server.tls.key: holds no private key in PEM"),
+        (certificate, &other.key, "", "server.tls.certificate: "),
+        (certificate, key, "client_auth = \"optional\"", "server.tls.client_auth: needs server.tls.client_ca"),
+        (certificate, key, "client_auth = \"maybe\"", "server.tls.client_auth: "),
+    ];
+    let directory = tempfile::tempdir().unwrap();
+    for (certificate, key, rest, problem) in cases {
+        put(directory.path(), &Certified { certificate: certificate.to_owned(), key: key.to_owned() });
+        let [crt, key] = ["crt", "key"].map(|name| directory.path().join(name));
+        let text = format!(
+            "callers = {{ mode = \"open\" }}\n[server]\nlisten = \"127.0.0.1:0\"\n[server.tls]\n\
+             certificate = {{ file = {crt:?} }}\nkey = {{ file = {key:?} }}\n{rest}"
+        );
+        let error = chassis::start::<Probe>(text.parse().unwrap()).await.unwrap_err().to_string();
+        assert!(error.contains(problem) && !error.contains("PRIVATE"), "{problem}: {error}");
+    }
+}
