@@ -1,6 +1,7 @@
 //! One connection from its first byte to its last.
 
 mod flood;
+mod frames;
 mod socket;
 mod streams;
 
