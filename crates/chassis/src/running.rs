@@ -66,11 +66,16 @@ pub async fn start_with<P: Program>(mut config: Table, options: StartOptions) ->
     let surface = P::build(own, &process).await?;
     let methods = Arc::new(Methods::new(&surface.descriptors)?);
     let (surface, health) = health::add(surface, process.settings().server.reflection).await?;
-    let stack = layers::around(surface.into_router(), &process, methods, verifier.clone());
+    let door = surface.door.clone();
+    let has_door = door.is_some();
+    if let (true, Some(tls)) = (has_door, &tls) {
+        tls::also_http1(tls);
+    }
+    let stack = layers::around(surface.into_router(), &process, methods, verifier.clone(), door);
     let reload = Arc::new(Reloader::<P>::new(&process, verifier, tls.clone(), config));
     let (socket, address) = listener::bind(process.settings().server.listen).await?;
     let admin = admin(&process).await?;
-    let serving = tokio::spawn(Listener::new(stack, &process, tls).run(socket));
+    let serving = tokio::spawn(Listener::new(stack, &process, tls, has_door).run(socket));
     tracing::info!(process = P::NAME, %address, "serving");
     let running = Running { grpc: (address, serving), process, health, admin, source: options.source, reload };
     running.watch_source();
