@@ -1,5 +1,7 @@
 //! The gateway's own part of the configuration file.
 
+pub mod doors;
+
 use std::{
     collections::HashSet,
     num::{NonZeroU8, NonZeroUsize},
@@ -10,6 +12,7 @@ use http::Uri;
 use serde::Deserialize;
 
 use crate::{
+    config::doors::DoorsConfig,
     policy::pattern::{AccountPattern, MethodPattern, is_label},
     principal::KeyHash,
 };
@@ -35,6 +38,9 @@ pub struct Config {
     /// Where the services are.
     #[serde(default)]
     pub routes: Vec<RouteConfig>,
+    /// How callers that do not speak gRPC come in.
+    #[serde(default)]
+    pub doors: DoorsConfig,
 }
 
 /// `[signing]`.
@@ -132,6 +138,7 @@ impl Config {
     pub fn check(&self) -> Result<(), Error> {
         chassis::caller::Root::new(&self.signing.id, self.signing.secret.expose())
             .map_err(|error| Error::config("signing", error))?;
+        self.doors.check()?;
         self.check_routes()?;
         self.check_principals()?;
         self.check_grants()

@@ -19,6 +19,7 @@ use tower::Service;
 use crate::{
     answer::{self, Answer, Outcome},
     catalog::{self, Catalog, Nature},
+    doors,
     fleet::route::{Route, Routes},
     forward, headers,
     limit::Ticket,
@@ -77,6 +78,10 @@ impl Edge {
         let account = policy::decide(&principal.grants, &call, named_account(parts)?)?;
         notes.set_account(&account);
         let ticket = Ticket::take(principal)?;
+        let body = match doors::read_whole(&parts.extensions, body).await {
+            Ok(body) => body,
+            Err(status) => return Ok(status.into_http()),
+        };
         if nature != Some(Nature::Read) {
             notes.set_writes();
         }

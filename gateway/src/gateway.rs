@@ -9,6 +9,7 @@ use crate::{
     catalog::Catalog,
     commands,
     config::{Config, GrantConfig, PrincipalConfig},
+    doors::Doors,
     edge::{Edge, Front},
     fleet::route::Routes,
     health::Doctor,
@@ -44,8 +45,13 @@ impl Program for Gateway {
             public_reflection: config.public_reflection,
             _followers: followers(&routes, &catalog),
         };
+        let doors = config.doors.any().then(|| Doors::new(&config.doors, Arc::clone(&catalog), process));
         let doctor = Doctor::server(routes, catalog, process.clone());
-        Ok(Surface::new().service(doctor).fallback(Front(Arc::new(edge))))
+        let surface = Surface::new().service(doctor).fallback(Front(Arc::new(edge)));
+        Ok(match doors {
+            Some(doors) => surface.door(doors),
+            None => surface,
+        })
     }
 
     fn command(words: &[String]) -> Option<ExitCode> {
