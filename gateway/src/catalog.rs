@@ -6,7 +6,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     convert::Infallible,
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -23,6 +23,7 @@ use tower::{ServiceExt, util::BoxCloneSyncService};
 use crate::{
     answer::{Answer, Outcome},
     catalog::learn::Description,
+    doors::openapi,
     fleet::route::Route,
     method::MethodName,
 };
@@ -56,6 +57,8 @@ pub(crate) struct Snapshot {
     reflection: Option<(Reflection, Reflection)>,
     /// The messages of all providers, and of health.
     pool: DescriptorPool,
+    /// The OpenAPI document of all that, once somebody has asked for it.
+    openapi: OnceLock<Bytes>,
 }
 
 /// The knowledge, replaced as a whole when something is learnt.
@@ -102,6 +105,13 @@ impl Catalog {
                 }
             })
             .map_err(|answer| answer.outcome(Outcome::NotSent))
+    }
+
+    /// The OpenAPI document of all methods.
+    pub(crate) fn openapi(&self) -> Bytes {
+        let snapshot = self.current.load_full();
+        let written = snapshot.openapi.get_or_init(|| openapi::document(&snapshot.pool).to_string().into());
+        written.clone()
     }
 
     /// The services that the provider has shown.

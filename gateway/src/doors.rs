@@ -8,6 +8,7 @@ mod cors;
 mod envelope;
 mod json;
 mod kind;
+pub(crate) mod openapi;
 mod rewrite;
 mod status;
 mod unread;
@@ -100,6 +101,7 @@ impl Inner {
         match kind {
             Ok(Kind::Web { text }) => web::answer(parts, body, text, &inside).await,
             Ok(Kind::Unary(codec)) => connect::unary(self, parts, body, codec, &inside).await,
+            Ok(Kind::Document) => openapi::answer(parts, &inside).await,
             Ok(Kind::Get) => connect::get(self, parts, &inside).await,
             Ok(Kind::Stream(codec)) => connect::stream(self, parts, body, codec, &inside).await,
             Err(refusal) => *refusal,

@@ -3,7 +3,7 @@
 use chassis::Body;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 
-use super::{connect::error, json::Codec};
+use super::{connect::error, json::Codec, openapi};
 use crate::{config::doors::DoorsConfig, method::MethodName};
 
 /// What the doors take, as a refused caller reads it.
@@ -22,6 +22,8 @@ pub(crate) enum Kind {
     Unary(Codec),
     /// Connect, the message in the address.
     Get,
+    /// The OpenAPI document.
+    Document,
     /// Connect, messages in envelopes.
     Stream(Codec),
 }
@@ -30,6 +32,9 @@ impl Kind {
     /// Reads method and content type; what no open door takes gets its refusal.
     pub(crate) fn of(request: &Request<Body>, open: &DoorsConfig) -> Result<Self, Box<Response<Body>>> {
         let path = request.uri().path();
+        if open.openapi && path == openapi::PATH && request.method() == Method::GET {
+            return Ok(Self::Document);
+        }
         if MethodName::parse(path).is_none() {
             return Err(refusal(StatusCode::NOT_FOUND, "there is nothing here: a path is /package.Service/Method"));
         }
@@ -113,6 +118,7 @@ mod tests {
 
     #[test]
     fn what_is_no_call_is_told_why() {
+        assert_eq!(kind("GET", "/openapi.json", ""), Ok(Kind::Document));
         assert_eq!(kind("POST", "/", "application/json"), Err(StatusCode::NOT_FOUND));
         assert_eq!(kind("GET", "/a.B/C", ""), Err(StatusCode::METHOD_NOT_ALLOWED));
         assert_eq!(kind("GET", "/a.B/C?message=", ""), Ok(Kind::Get));

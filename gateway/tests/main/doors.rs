@@ -4,6 +4,8 @@
 mod connect;
 #[path = "doors/cors.rs"]
 mod cors;
+#[path = "doors/openapi.rs"]
+mod openapi;
 #[path = "doors/stream.rs"]
 mod stream;
 #[path = "doors/web.rs"]
