@@ -1,5 +1,7 @@
 //! The gateway's own subcommands: making API keys and the keys of services.
 
+mod document;
+
 use std::{
     io::{self, BufRead, Write},
     process::ExitCode,
@@ -12,6 +14,9 @@ use crate::principal::{KeyHash, new_key};
 const USAGE: &str = "\
 ispbridge-gateway keys new                 prints a fresh API key and its hash
 ispbridge-gateway keys hash                reads an API key from standard input and prints its hash
+ispbridge-gateway openapi http://HOST:PORT  reads an API key from standard input (an empty line where reflection is public)
+                                           and prints the OpenAPI document of the gateway that runs there
+ispbridge-gateway openapi FILE             prints the OpenAPI document of an encoded FileDescriptorSet
 ispbridge-gateway callers derive SERVICE   reads the root of [signing] from standard input and prints
                                            the key of a service, e.g. ispbridge-aex";
 
@@ -22,7 +27,8 @@ pub(crate) fn run(words: &[String]) -> Option<ExitCode> {
         ["keys", "new"] => fresh(),
         ["keys", "hash"] => first_line().map(|key| KeyHash::of(&key).to_string()),
         ["callers", "derive", service] => derive(service),
-        ["keys" | "callers", ..] => Err(USAGE.to_owned()),
+        ["openapi", source] => document::of(source),
+        ["keys" | "callers" | "openapi", ..] => Err(USAGE.to_owned()),
         _ => return None,
     };
     Some(show(printed))

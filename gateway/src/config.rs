@@ -1,6 +1,7 @@
 //! The gateway's own part of the configuration file.
 
 mod calls;
+pub mod doors;
 mod fleet;
 
 use std::{collections::HashSet, num::NonZeroUsize};
@@ -13,6 +14,7 @@ pub use self::{
     fleet::{ClientTlsConfig, ConsulName, HostPort, InstanceAddress, RouteConfig, ServicesConfig},
 };
 use crate::{
+    config::doors::DoorsConfig,
     policy::pattern::{AccountPattern, MethodPattern, is_label},
     principal::KeyHash,
 };
@@ -47,6 +49,9 @@ pub struct Config {
     /// Which reads are asked of a second instance when the first is slow.
     #[serde(default)]
     pub hedging: Vec<HedgeConfig>,
+    /// How callers that do not speak gRPC come in.
+    #[serde(default)]
+    pub doors: DoorsConfig,
 }
 
 /// `[signing]`.
@@ -106,6 +111,7 @@ impl Config {
     pub fn check(&self) -> Result<(), Error> {
         chassis::caller::Root::new(&self.signing.id, self.signing.secret.expose())
             .map_err(|error| Error::config("signing", error))?;
+        self.doors.check()?;
         fleet::check(&self.routes, &self.services)?;
         calls::check(&self.timeouts)?;
         self.check_principals()?;

@@ -19,6 +19,7 @@ use tower::Service;
 use crate::{
     answer::{self, Answer, Outcome},
     catalog::{self, Catalog, Nature},
+    doors::{self, openapi},
     fleet::{route::Route, routes::Routes},
     forward, headers,
     limit::Ticket,
@@ -54,6 +55,7 @@ impl Edge {
         let (parts, body) = request.into_parts();
         let answered = match parts.uri.path().starts_with("/grpc.reflection.") {
             true => self.reflect(parts, body).await,
+            false if parts.extensions.get::<openapi::Asked>().is_some() => self.describe(&parts),
             false => self.call(&parts, body).await,
         };
         answered.unwrap_or_else(Answer::response)
@@ -75,6 +77,10 @@ impl Edge {
         let account = policy::decide(&principal.grants, &call, named_account(parts)?)?;
         notes.set_account(&account);
         let ticket = Ticket::take(principal)?;
+        let body = match doors::read_whole(&parts.extensions, body).await {
+            Ok(body) => body,
+            Err(status) => return Ok(status.into_http()),
+        };
         if nature != Some(Nature::Read) {
             notes.set_writes();
         }
@@ -90,6 +96,14 @@ impl Edge {
         };
         let response = call.forward(body, ticket, &self.hops).await?;
         Ok(response.map(Body::new))
+    }
+
+    /// The OpenAPI document, for whoever may reflect.
+    fn describe(&self, parts: &Parts) -> Result<Response<Body>, Box<Answer>> {
+        if !self.public_reflection {
+            self.principals.authenticate(&parts.headers)?;
+        }
+        Ok(openapi::reply(&self.catalog.openapi()))
     }
 
     async fn reflect(&self, parts: Parts, body: Body) -> Result<Response<Body>, Box<Answer>> {

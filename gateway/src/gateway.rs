@@ -8,6 +8,7 @@ use crate::{
     catalog::{Catalog, followers::Followers},
     commands,
     config::{Config, GrantConfig, PrincipalConfig},
+    doors::Doors,
     edge::{Edge, Front},
     fleet::routes::{Routes, Wanted},
     health::Doctor,
@@ -54,8 +55,13 @@ impl Program for Gateway {
             hops: Hops::new(process),
             public_reflection: config.public_reflection,
         };
+        let doors = config.doors.any().then(|| Doors::new(&config.doors, Arc::clone(&catalog), process));
         let doctor = Doctor::server(routes, catalog, process.clone());
-        Ok(Surface::new().service(doctor).fallback(Front(Arc::new(edge))))
+        let surface = Surface::new().service(doctor).fallback(Front(Arc::new(edge)));
+        Ok(match doors {
+            Some(doors) => surface.door(doors),
+            None => surface,
+        })
     }
 
     fn reload(config: Config, process: &Process) -> Result<(), Error> {

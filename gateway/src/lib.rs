@@ -8,6 +8,7 @@ mod answer;
 mod catalog;
 mod commands;
 pub mod config;
+mod doors;
 mod edge;
 mod fleet;
 mod forward;

@@ -6,6 +6,8 @@
 mod backend;
 #[path = "main/caller.rs"]
 mod caller;
+#[path = "main/doors.rs"]
+mod doors;
 #[path = "main/failure.rs"]
 mod failure;
 #[path = "main/streaming.rs"]

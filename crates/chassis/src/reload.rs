@@ -68,7 +68,8 @@ impl<P: Program> Reloader<P> {
             (None, None) => {}
             _ => return Err(Error::config("callers.mode", "changes with a restart only")),
         }
-        if let (Some(current), Some(tls)) = (&self.tls, tls) {
+        if let (Some(current), Some(mut tls)) = (&self.tls, tls) {
+            tls.alpn_protocols.clone_from(&current.load().alpn_protocols);
             current.store(Arc::new(tls));
         }
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);

@@ -69,11 +69,16 @@ pub async fn start_with<P: Program>(mut config: Table, options: StartOptions) ->
     let methods = Arc::new(Methods::new(&surface.descriptors)?);
     let (surface, health) = health::add(surface, process.settings().server.reflection).await?;
     let services = surface.names.clone();
-    let stack = layers::around(surface.into_router(), &process, methods, verifier.clone());
+    let door = surface.door.clone();
+    let has_door = door.is_some();
+    if let (true, Some(tls)) = (has_door, &tls) {
+        tls::also_http1(tls);
+    }
+    let stack = layers::around(surface.into_router(), &process, methods, verifier.clone(), door);
     let reload = Arc::new(Reloader::<P>::new(&process, verifier, tls.clone(), config));
     let (socket, address) = listener::bind(process.settings().server.listen).await?;
     let admin = admin(&process).await?;
-    let serving = tokio::spawn(Listener::new(stack, &process, tls).run(socket));
+    let serving = tokio::spawn(Listener::new(stack, &process, tls, has_door).run(socket));
     tracing::info!(process = P::NAME, %address, "serving");
     let registration = Registration::begin(&process, address, &services)?;
     let source = options.source;

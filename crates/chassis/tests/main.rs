@@ -10,6 +10,8 @@ mod attacks;
 mod callers;
 #[path = "main/calls.rs"]
 mod calls;
+#[path = "main/door.rs"]
+mod door;
 #[path = "main/logs.rs"]
 mod logs;
 #[path = "main/pki.rs"]

@@ -12,9 +12,14 @@ const PING: u8 = 0x6;
 /// Flag of the frames that answer ours.
 const ACK: u8 = 0x1;
 
+/// The client's half of the preface.
+const PREFACE_BYTES: &[u8; PREFACE] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
 /// Follows the frames of one peer.
 #[derive(Debug)]
 pub(crate) struct Flood {
+    /// How much of the preface has come; nothing if something else came in its place.
+    preface: Option<usize>,
     frames: Frames,
     /// What the peer may still send, a bucket that fills by a tenth every second.
     left: f64,
@@ -25,11 +30,31 @@ pub(crate) struct Flood {
 impl Flood {
     pub(crate) fn new(max: u32) -> Self {
         let max = f64::from(max);
-        Self { frames: Frames::after(PREFACE), left: max, max, filled: Instant::now() }
+        Self { preface: Some(0), frames: Frames::after(0), left: max, max, filled: Instant::now() }
     }
 
     /// Follows what came in; true if there is more than a peer in earnest would send.
     pub(crate) fn is_in(&mut self, bytes: &[u8]) -> bool {
+        match self.behind_preface(bytes) {
+            Some(frames) => self.is_in_frames(frames),
+            None => false,
+        }
+    }
+
+    /// Whether the peer speaks something that is not HTTP/2, and has no frames.
+    pub(crate) fn is_other(&self) -> bool {
+        self.preface.is_none()
+    }
+
+    fn behind_preface<'a>(&mut self, bytes: &'a [u8]) -> Option<&'a [u8]> {
+        let seen = self.preface?;
+        let (preface, frames) = bytes.split_at((PREFACE - seen).min(bytes.len()));
+        let end = seen + preface.len();
+        self.preface = (preface == &PREFACE_BYTES[seen..end]).then_some(end);
+        self.preface.map(|_| frames)
+    }
+
+    fn is_in_frames(&mut self, bytes: &[u8]) -> bool {
         let mut frames = 0_u32;
         self.frames.follow(bytes, |kind, flags| frames += u32::from(is_control(kind, flags)));
         frames > 0 && !self.take(f64::from(frames))
@@ -58,8 +83,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{super::frames::HEADER, *};
-
-    const PREFACE_BYTES: &[u8; PREFACE] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
     fn frame(kind: u8, flags: u8, length: u8) -> Vec<u8> {
         let mut frame = vec![0, 0, length, kind, flags, 0, 0, 0, 0];
@@ -96,9 +119,22 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_does_not_begin_with_the_preface_has_no_frames() {
+        for bytes in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"PRI * HTTP/1.1\r\n", &[0; 400]] {
+            for size in [1, 5, 400] {
+                let mut flood = Flood::new(0);
+                assert!(!bytes.chunks(size).any(|chunk| flood.is_in(chunk)));
+                assert!(flood.is_other());
+            }
+        }
+        assert!(!spoken(1).is_other());
+    }
+
     proptest! {
         #[test]
         fn no_bytes_are_too_odd(chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..20)) {
+            let chunks = [vec![PREFACE_BYTES.to_vec()], chunks].concat();
             let whole = chunks.concat();
             let (mut parts, mut once) = (Flood::new(3), Flood::new(3));
             // All of them are looked at, also after a verdict.

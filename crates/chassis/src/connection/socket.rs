@@ -85,7 +85,12 @@ impl AsyncRead for Socket {
         if self.read.load(Ordering::Relaxed) < super::PREFACE {
             self.read.fetch_add(new.len(), Ordering::Relaxed);
         }
-        if self.flood.is_in(new) {
+        let is_flood = self.flood.is_in(new);
+        if self.flood.is_other() {
+            // Another protocol has no preface; it has a time for its headers instead.
+            self.read.store(super::PREFACE, Ordering::Relaxed);
+        }
+        if is_flood {
             self.process.telemetry().instruments.give_up("control_frames");
             self.say_calm(context);
             return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
