@@ -1,5 +1,7 @@
 //! The gateway's own part of the configuration file.
 
+mod limits;
+
 use std::{
     collections::HashSet,
     num::{NonZeroU8, NonZeroUsize},
@@ -9,6 +11,7 @@ use chassis::{Error, Secret};
 use http::Uri;
 use serde::Deserialize;
 
+pub use self::limits::{GatewayLimit, LimitMode, LimitsConfig, ProviderLimit};
 use crate::{
     policy::pattern::{AccountPattern, MethodPattern, is_label},
     principal::KeyHash,
@@ -47,21 +50,6 @@ pub struct SigningConfig {
     pub secret: Secret,
 }
 
-/// `[limits]`.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct LimitsConfig {
-    /// Calls that one principal may have in flight, unless its own entry says otherwise.
-    pub in_flight_per_principal: NonZeroUsize,
-}
-
-impl Default for LimitsConfig {
-    fn default() -> Self {
-        let in_flight_per_principal = NonZeroUsize::MIN.saturating_add(63);
-        Self { in_flight_per_principal }
-    }
-}
-
 /// One of `[[principals]]`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -72,6 +60,10 @@ pub struct PrincipalConfig {
     pub api_keys: Vec<KeyHash>,
     /// Calls that it may have in flight.
     pub in_flight: Option<NonZeroUsize>,
+    /// Calls a second that it may make.
+    pub rate: Option<f64>,
+    /// Calls that it may make at once before the rate counts.
+    pub burst: Option<f64>,
 }
 
 /// One of `[[grants]]`.
@@ -134,6 +126,7 @@ impl Config {
             .map_err(|error| Error::config("signing", error))?;
         self.check_routes()?;
         self.check_principals()?;
+        self.limits.check(&self.routes.iter().map(|route| route.provider.as_str()).collect())?;
         self.check_grants()
     }
 
@@ -163,6 +156,8 @@ impl Config {
             if !principal.api_keys.iter().all(|hash| keys.insert(hash)) {
                 return Err(Error::config(key("api_keys"), "holds a key that is there already"));
             }
+            limits::check_rate(&key("rate"), principal.rate)?;
+            limits::check_burst(&key("burst"), principal.burst)?;
         }
         Ok(())
     }

@@ -21,7 +21,7 @@ use crate::{
     catalog::{self, Catalog, Nature},
     fleet::route::{Route, Routes},
     forward, headers,
-    limit::Ticket,
+    limits::Limits,
     method::MethodName,
     policy::{self, ACCOUNT},
     principal::{Principal, Principals},
@@ -36,6 +36,8 @@ const DEFAULT_DEADLINE: Duration = Duration::from_secs(60);
 pub(crate) struct Edge {
     /// Who may call.
     pub(crate) principals: Principals,
+    /// How much they may take.
+    pub(crate) limits: Arc<Limits>,
     /// Where the services are.
     pub(crate) routes: Arc<Routes>,
     /// What is known of them.
@@ -76,7 +78,7 @@ impl Edge {
         let call = policy::Call { method, provider: &route.provider, nature };
         let account = policy::decide(&principal.grants, &call, named_account(parts)?)?;
         notes.set_account(&account);
-        let ticket = Ticket::take(principal)?;
+        let ticket = self.limits.admit(&principal.quota, &route.provider)?;
         if nature != Some(Nature::Read) {
             notes.set_writes();
         }

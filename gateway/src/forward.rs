@@ -19,7 +19,7 @@ use crate::{
     forward::relay::{Ending, Relay},
     forward::replay::Replay,
     headers,
-    limit::{self, Ticket},
+    limits::{self, Ticket},
     telemetry::hop::{Hop, Hops},
 };
 
@@ -143,7 +143,7 @@ impl Call<'_> {
         match (last, vacancy) {
             (Some((_, answer)), _) => answer,
             (None, _) if self.deadline <= Instant::now() => answer::too_late(&self.route.provider),
-            (None, Vacancy::Full) => limit::busy(&self.route.provider),
+            (None, Vacancy::Full) => limits::busy(&self.route.provider),
             (None, Vacancy::Unreachable) => answer::unreachable(&self.route.provider),
         }
     }

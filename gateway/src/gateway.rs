@@ -12,6 +12,7 @@ use crate::{
     edge::{Edge, Front},
     fleet::route::Routes,
     health::Doctor,
+    limits::{Limits, QuotaLimits},
     policy::Grant,
     principal::{Principal, Principals},
     telemetry::hop::Hops,
@@ -36,8 +37,10 @@ impl Program for Gateway {
         let catalog = Arc::new(Catalog::default());
         catalog.begin();
         let routes = Arc::new(Routes::open(&config.routes, &root));
+        let limits = limits(&config, process);
         let edge = Edge {
-            principals: principals(&config),
+            principals: principals(&config, &limits),
+            limits,
             routes: Arc::clone(&routes),
             catalog: Arc::clone(&catalog),
             hops: Hops::new(process),
@@ -53,16 +56,17 @@ impl Program for Gateway {
     }
 }
 
-fn principals(config: &Config) -> Principals {
+fn limits(config: &Config, process: &Process) -> Arc<Limits> {
+    let providers: Vec<_> = config.routes.iter().map(|route| route.provider.as_str()).collect();
+    Limits::new(&config.limits, &providers, process.settings().server.max_in_flight as usize, process.meter())
+}
+
+fn principals(config: &Config, limits: &Limits) -> Principals {
     let mut principals = Principals::default();
     for entry in &config.principals {
-        let limit = entry.in_flight.unwrap_or(config.limits.in_flight_per_principal);
-        let principal = Principal {
-            name: entry.name.as_str().into(),
-            grants: grants(entry, &config.grants),
-            in_flight: Arc::default(),
-            limit: limit.get(),
-        };
+        let name = entry.name.as_str().into();
+        let quota = limits.quota(&name, QuotaLimits::of(entry, &config.limits));
+        let principal = Principal { name, grants: grants(entry, &config.grants), quota };
         principals.admit(&entry.api_keys, &Arc::new(principal));
     }
     principals

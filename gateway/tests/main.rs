@@ -8,6 +8,8 @@ mod backend;
 mod caller;
 #[path = "main/failure.rs"]
 mod failure;
+#[path = "main/overload.rs"]
+mod overload;
 #[path = "main/streaming.rs"]
 mod streaming;
 

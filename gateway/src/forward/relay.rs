@@ -20,7 +20,7 @@ use crate::{
     catalog::Nature,
     fleet::link::{Seat, reason},
     headers,
-    limit::Ticket,
+    limits::Ticket,
     telemetry::hop::Hop,
 };
 

@@ -37,6 +37,8 @@ pub(crate) enum Behaviour {
     Die,
     /// Answers the head and one frame, then cuts the connection.
     DieInReply,
+    /// Echoes after so many milliseconds.
+    Take(u64),
     /// Never answers.
     Hang,
     /// Answers the head and one frame, then nothing.
@@ -163,6 +165,10 @@ impl Backend {
             Behaviour::Die => {
                 self.cut.notify_waiters();
                 std::future::pending().await
+            }
+            Behaviour::Take(millis) => {
+                tokio::time::sleep(std::time::Duration::from_millis(millis)).await;
+                Ok(echo(body))
             }
             Behaviour::Hang => {
                 self.release.notified().await;
