@@ -83,6 +83,7 @@ pub(crate) fn take_settings<P: Program>(table: &mut Table) -> Result<Settings, E
         admin: section(table, "admin")?,
         telemetry: section(table, "telemetry")?,
         log: section(table, "log")?,
+        audit: section(table, "audit")?,
         callers: section(table, "callers")?,
     };
     check::<P>(&settings)?;
@@ -119,6 +120,9 @@ fn limits(settings: &Settings) -> Result<(), Error> {
     }
     if settings.server.reply_memory_bytes == 0 {
         return Err(Error::config("server.reply_memory_bytes", "is at least 1"));
+    }
+    if settings.audit.max_bytes < 1024 {
+        return Err(Error::config("audit.max_bytes", "is at least 1024"));
     }
     if !(0.0..=1.0).contains(&settings.telemetry.sampling_ratio) {
         return Err(Error::config("telemetry.sampling_ratio", "is between 0 and 1"));

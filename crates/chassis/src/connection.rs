@@ -26,7 +26,7 @@ use tonic::{Code, Status};
 
 use self::{socket::Socket, streams::Streams};
 use crate::{
-    Body, Process, ServerSettings,
+    Body, CallNotes, Process, ServerSettings,
     layers::{
         self, Call,
         answer::{self, Outcome},
@@ -48,6 +48,7 @@ pub(crate) struct Connections<S> {
 struct Bounded {
     inner: Incoming,
     left: u64,
+    notes: CallNotes,
 }
 
 impl<S: Call<Reply = Reply>> Connections<S> {
@@ -104,7 +105,9 @@ impl<S: Call<Reply = Reply>> Connections<S> {
         let left = if layers::exempt(request.uri().path()) { u64::MAX } else { max };
         // The layers together are kilobytes; hyper and tokio move a stream some ten times before it runs.
         Box::pin(async move {
-            let mut request = request.map(|inner| Body::new(Bounded { inner, left }));
+            let notes = CallNotes::default();
+            let mut request = request.map(|inner| Body::new(Bounded { inner, left, notes: notes.clone() }));
+            request.extensions_mut().insert(notes);
             // This runs inside of the stream's task, which knows where the reply is counted.
             streams::flow().map(|flow| request.extensions_mut().insert(flow));
             Ok(stack.call(request).await)
@@ -122,6 +125,7 @@ impl HttpBody for Bounded {
             let frame = frame.map_err(|error| Status::from_error(error.into()))?;
             let length = frame.data_ref().map_or(0, |data| data.len() as u64);
             self.left = self.left.checked_sub(length).ok_or_else(too_large)?;
+            self.notes.add_request_bytes(length);
             Ok(frame)
         }))
     }

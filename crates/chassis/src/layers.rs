@@ -9,13 +9,16 @@ pub(crate) mod admission;
 pub(crate) mod answer;
 pub(crate) mod callers;
 pub(crate) mod deadline;
+pub(crate) mod kept;
 pub(crate) mod methods;
 pub(crate) mod notes;
 pub(crate) mod observe;
 pub(crate) mod panic;
+pub(crate) mod reason;
 pub(crate) mod reply;
 pub(crate) mod request_id;
 pub(crate) mod status;
+pub(crate) mod timing;
 pub(crate) mod trace;
 
 use std::{future::Future, sync::Arc};

@@ -7,11 +7,13 @@
 //! system process can run several programs under several names ([`start`]).
 
 mod admin;
+mod audit;
 pub mod caller;
 mod cli;
 mod config;
 mod connection;
 mod drain;
+mod ended;
 mod error;
 mod globals;
 mod health;
@@ -29,21 +31,24 @@ mod secret;
 mod settings;
 mod source;
 mod surface;
+mod tap;
 mod telemetry;
+mod watches;
 
 pub use cli::main;
 pub use config::apply_overrides;
 pub use drain::Draining;
+pub use ended::{Ended, Reason, Watch};
 pub use error::Error;
 pub use globals::install_globals;
-pub use layers::notes::CallNotes;
+pub use layers::{notes::CallNotes, timing::Timing};
 pub use process::Process;
 pub use program::Program;
-pub use redact::{RedactError, Redactor};
+pub use redact::{Describe, RedactError, Redactor};
 pub use running::{Running, StartOptions, start, start_with};
 pub use secret::Secret;
 pub use settings::{
-    AdminSettings, CallerKey, CallersMode, CallersSettings, LogFormat, LogSettings, Propagator, Seconds,
+    AdminSettings, AuditSettings, CallerKey, CallersMode, CallersSettings, LogFormat, LogSettings, Propagator, Seconds,
     ServerSettings, Settings, TelemetrySettings, TracesExporter,
 };
 pub use source::ConfigSource;
