@@ -6,12 +6,13 @@ use std::{
     collections::{BTreeMap, HashMap},
     convert::Infallible,
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
+use chassis::{RedactError, Redactor};
 use http::{Request, Response};
 use prost::encoding::{WireType, encode_key, encode_varint};
 use tokio::time::sleep;
@@ -48,6 +49,10 @@ pub(crate) struct Snapshot {
     services: HashMap<Arc<str>, Vec<String>>,
     /// `grpc.reflection.v1` and `v1alpha`.
     reflection: Option<(Reflection, Reflection)>,
+    /// The encoded `FileDescriptorSet` of all.
+    descriptors: Vec<u8>,
+    /// Reads messages for people, once somebody looks at some.
+    redactor: OnceLock<Option<Arc<Redactor>>>,
 }
 
 /// The knowledge, replaced as a whole when something is learnt.
@@ -76,6 +81,11 @@ impl Catalog {
     pub(crate) fn services(&self, provider: &str) -> Vec<String> {
         let snapshot = self.current.load();
         snapshot.services.get(provider).cloned().unwrap_or_default()
+    }
+
+    /// How many methods a provider has shown.
+    pub(crate) fn methods(&self, provider: &str) -> usize {
+        self.lock().get(provider).map_or(0, |description| description.methods.len())
     }
 
     /// The reflection service for a path, once there is one.
@@ -130,13 +140,26 @@ impl Catalog {
     }
 
     fn replace(&self, descriptions: &BTreeMap<Arc<str>, Description>) {
-        let mut snapshot = Snapshot { reflection: reflection(descriptions), ..Snapshot::default() };
+        let set = union(descriptions);
+        let mut snapshot = Snapshot { reflection: reflection(&set), descriptors: set, ..Snapshot::default() };
         for (provider, description) in descriptions {
             let methods = description.methods.iter();
             snapshot.methods.extend(methods.map(|(name, nature)| (name.clone(), *nature)));
             snapshot.services.insert(Arc::clone(provider), description.services.clone());
         }
         self.current.store(Arc::new(snapshot));
+    }
+}
+
+impl chassis::Describe for Catalog {
+    fn redactor(&self) -> Option<Arc<Redactor>> {
+        let snapshot = self.current.load();
+        let read = || {
+            let redactor = Redactor::new(&snapshot.descriptors);
+            let warn = |error: &RedactError| tracing::warn!(%error, "messages cannot be shown");
+            redactor.inspect_err(warn).ok().map(Arc::new)
+        };
+        snapshot.redactor.get_or_init(read).clone()
     }
 }
 
@@ -148,16 +171,10 @@ impl fmt::Debug for Catalog {
 }
 
 /// Serves the union with tonic's own reflection; `None` (after a log line) if a description cannot be indexed.
-fn reflection(descriptions: &BTreeMap<Arc<str>, Description>) -> Option<(Reflection, Reflection)> {
-    let files: BTreeMap<&str, &Bytes> = descriptions
-        .values()
-        .flat_map(|description| &description.files)
-        .map(|(name, file)| (name.as_str(), file))
-        .collect();
-    let set = file_descriptor_set(files.into_values());
+fn reflection(set: &[u8]) -> Option<(Reflection, Reflection)> {
     let builder = || {
         Builder::configure()
-            .register_encoded_file_descriptor_set(&set)
+            .register_encoded_file_descriptor_set(set)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
     match (builder().build_v1(), builder().build_v1alpha()) {
@@ -167,6 +184,16 @@ fn reflection(descriptions: &BTreeMap<Arc<str>, Description>) -> Option<(Reflect
             None
         }
     }
+}
+
+/// The files of all providers, each once.
+fn union(descriptions: &BTreeMap<Arc<str>, Description>) -> Vec<u8> {
+    let files: BTreeMap<&str, &Bytes> = descriptions
+        .values()
+        .flat_map(|description| &description.files)
+        .map(|(name, file)| (name.as_str(), file))
+        .collect();
+    file_descriptor_set(files.into_values())
 }
 
 /// Joins encoded files to an encoded `FileDescriptorSet`, byte for byte: its field 1 is the list of files.

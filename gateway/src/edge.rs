@@ -67,6 +67,7 @@ impl Edge {
         let notes = parts.extensions.get::<CallNotes>().cloned().unwrap_or_default();
         let principal = self.principals.authenticate(&parts.headers)?;
         notes.set_principal(&principal.name);
+        notes.set_authentication("api_key");
         let path = parts.uri.path();
         let method = MethodName::parse(path).ok_or_else(|| unknown_method(path))?;
         let route = self.routes.find(method.service).ok_or_else(|| unknown_service(&method))?;
@@ -75,14 +76,16 @@ impl Edge {
             notes.set_known_method();
         }
         let nature = self.catalog.nature(&route.provider, method.full);
+        // Before anything is refused: who tried to change something stands in the audit log as well.
+        if nature != Some(Nature::Read) {
+            notes.set_writes();
+        }
         let call = policy::Call { method, provider: &route.provider, nature };
         let account = policy::decide(&principal.grants, &call, named_account(parts)?)?;
         notes.set_account(&account);
         let ticket = self.limits.admit(&principal.quota, &route.provider)?;
-        if nature != Some(Nature::Read) {
-            notes.set_writes();
-        }
         let call = forward::Call {
+            notes,
             route,
             path,
             method: if known { method.full } else { chassis::names::OTHER }.into(),

@@ -5,7 +5,7 @@ mod replay;
 
 use std::sync::Arc;
 
-use chassis::Body;
+use chassis::{Body, CallNotes};
 use http::{HeaderMap, Method, Request, Response, Version};
 use opentelemetry::Context;
 use tokio::time::{Instant, timeout_at};
@@ -43,6 +43,8 @@ pub(crate) struct Call<'a> {
     pub(crate) headers: HeaderMap,
     /// The server span.
     pub(crate) parent: Context,
+    /// Where it is written down which instance answered, and how long it took there.
+    pub(crate) notes: CallNotes,
 }
 
 /// Why one attempt brought no reply.
@@ -133,8 +135,7 @@ impl Call<'_> {
         *request.uri_mut() = headers::target(seat.link().origin(), self.path);
         *request.headers_mut() = self.headers.clone();
         let called = (&self.route.provider, &self.method);
-        let instance = seat.link().origin().host().unwrap_or_default();
-        let hop = hops.begin(&self.parent, called, instance, request.headers_mut());
+        let hop = hops.begin((&self.parent, &self.notes), called, seat.link().origin(), request.headers_mut());
         (request, hop)
     }
 

@@ -15,6 +15,7 @@ use crate::{
     limits::{Limits, QuotaLimits},
     policy::Grant,
     principal::{Principal, Principals},
+    status::{Board, View},
     telemetry::hop::Hops,
 };
 
@@ -38,6 +39,14 @@ impl Program for Gateway {
         catalog.begin();
         let routes = Arc::new(Routes::open(&config.routes, &root));
         let limits = limits(&config, process);
+        let board = Board::new(config.routes.iter().map(|route| route.provider.as_str()));
+        let view = View {
+            process: process.clone(),
+            board: Arc::clone(&board),
+            limits: Arc::clone(&limits),
+            routes: Arc::downgrade(&routes),
+            catalog: Arc::clone(&catalog),
+        };
         let edge = Edge {
             principals: principals(&config, &limits),
             limits,
@@ -47,8 +56,9 @@ impl Program for Gateway {
             public_reflection: config.public_reflection,
             _followers: followers(&routes, &catalog),
         };
-        let doctor = Doctor::server(routes, catalog, process.clone());
-        Ok(Surface::new().service(doctor).fallback(Front(Arc::new(edge))))
+        let doctor = Doctor::server(routes, Arc::clone(&catalog), process.clone());
+        let surface = Surface::new().service(doctor).fallback(Front(Arc::new(edge)));
+        Ok(surface.watch(board).describe(catalog).admin(view.routes()))
     }
 
     fn command(words: &[String]) -> Option<ExitCode> {

@@ -18,6 +18,7 @@ mod limits;
 mod method;
 mod policy;
 mod principal;
+mod status;
 mod telemetry;
 
 pub use config::Config;

@@ -140,13 +140,11 @@ impl Limits {
     }
 
     /// The level of a provider.
-    #[cfg(test)]
     pub(crate) fn provider(&self, name: &str) -> Option<Level> {
         self.providers.load().get(name).map(|share| share.level())
     }
 
     /// The levels of all principals that are known, by name.
-    #[cfg(test)]
     pub(crate) fn principals(&self) -> Vec<(Arc<str>, Level)> {
         let quotas = self.quotas.lock().unwrap_or_else(PoisonError::into_inner);
         let mut levels: Vec<_> =

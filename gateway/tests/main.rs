@@ -8,8 +8,12 @@ mod backend;
 mod caller;
 #[path = "main/failure.rs"]
 mod failure;
+#[path = "main/leaving.rs"]
+mod leaving;
 #[path = "main/overload.rs"]
 mod overload;
+#[path = "main/status.rs"]
+mod status;
 #[path = "main/streaming.rs"]
 mod streaming;
 

@@ -1,7 +1,7 @@
 //! What happens to every call before a program sees it and after it answered, one concern per file.
 //!
 //! The layers are plain structs around one another with an `async fn`: a tower service must name its future, which here
-//! would mean seven boxes per call. From the outside in: [`request_id`], [`observe`] (span, metrics, log line; the reply's
+//! would mean seven boxes per call. From the outside in: [`request_id`], [`observe`] (span, metrics, log line: [`observation`]; the reply's
 //! body is watched by [`reply`]), [`status`] (standard codes and sizes), [`mod@panic`], [`admission`], [`callers`], [`deadline`],
 //! then the routes.
 
@@ -12,6 +12,7 @@ pub(crate) mod deadline;
 pub(crate) mod kept;
 pub(crate) mod methods;
 pub(crate) mod notes;
+pub(crate) mod observation;
 pub(crate) mod observe;
 pub(crate) mod panic;
 pub(crate) mod reason;

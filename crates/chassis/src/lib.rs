@@ -44,6 +44,7 @@ pub use globals::install_globals;
 pub use layers::{notes::CallNotes, timing::Timing};
 pub use process::Process;
 pub use program::Program;
+pub use record::ConfigState;
 pub use redact::{Describe, RedactError, Redactor};
 pub use running::{Running, StartOptions, start, start_with};
 pub use secret::Secret;

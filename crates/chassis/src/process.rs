@@ -17,7 +17,7 @@ use crate::{
     Draining, Settings,
     drain::{Places, Switch},
     outflow::Memory,
-    record::Record,
+    record::{ConfigState, Record},
     telemetry::Telemetry,
     watches::Watches,
 };
@@ -120,6 +120,12 @@ impl Process {
     /// Lets go of what was kept: it may itself hold the process.
     pub(crate) fn forget(&self) {
         self.0.kept.write().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// How far the configuration has come.
+    #[must_use]
+    pub fn config_state(&self) -> ConfigState {
+        self.0.record.state()
     }
 
     /// Sets who hears of calls, before there are any.

@@ -14,6 +14,7 @@ use crate::{
     config::RouteConfig,
     fleet::link::{Link, Seat},
     method::provider_segment,
+    status::InstanceStatus,
 };
 
 /// How long a call waits for a connection that is just being opened.
@@ -58,6 +59,35 @@ impl Route {
     /// The provider as it stands in package names, e.g. `internet_solutions`.
     pub(crate) fn segment(&self) -> String {
         self.provider.replace('-', "_")
+    }
+
+    /// The instances as the status page shows them.
+    pub(crate) fn instances(&self) -> Vec<InstanceStatus> {
+        let mut instances: Vec<InstanceStatus> = Vec::new();
+        for link in &self.links {
+            let address = link.origin().authority().map_or("", |authority| authority.as_str());
+            let state = if link.is_up() {
+                "up"
+            } else if link.is_connecting() {
+                "connecting"
+            } else {
+                "down"
+            };
+            // All connections to an instance stand next to each other; one that is up is enough.
+            match instances.last_mut().filter(|last| last.address == address) {
+                Some(last) => {
+                    last.in_flight += link.load();
+                    last.state = if last.state == "up" { "up" } else { state };
+                }
+                None => instances.push(InstanceStatus {
+                    address: address.to_owned(),
+                    state,
+                    in_flight: link.load(),
+                    latency_ms: None,
+                }),
+            }
+        }
+        instances
     }
 
     /// Whether an instance is connected.

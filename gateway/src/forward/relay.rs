@@ -9,6 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use chassis::Timing;
 use http::{HeaderMap, Response, StatusCode};
 use http_body::{Body, Frame};
 use hyper::body::Incoming;
@@ -49,6 +50,14 @@ impl Ending {
         if let Some(hop) = &mut self.hop {
             hop.end(code);
         }
+    }
+
+    /// The service itself ended it.
+    fn answered(&mut self, code: Code, headers: &HeaderMap) {
+        if let Some(hop) = &mut self.hop {
+            hop.timed(Timing::read(headers));
+        }
+        self.end(code);
     }
 
     fn failed(&mut self, answer: Box<Answer>) -> Box<Answer> {
@@ -94,7 +103,7 @@ impl Relay {
         parts.headers = headers::to_caller(parts.headers);
         let code = code_of(&parts.headers);
         let inner = code.is_none().then_some(body);
-        code.into_iter().for_each(|code| ending.end(code));
+        code.into_iter().for_each(|code| ending.answered(code, &parts.headers));
         let deadline = Box::pin(sleep_until(deadline));
         Ok(Response::from_parts(parts, Self { inner, deadline, ending }))
     }
@@ -108,7 +117,7 @@ impl Relay {
         let trailers = headers::to_caller(trailers);
         match code_of(&trailers) {
             Some(code) => {
-                self.ending.end(code);
+                self.ending.answered(code, &trailers);
                 self.finish(trailers)
             }
             None => {

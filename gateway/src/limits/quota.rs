@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{bucket::Bucket, gate::Gate};
+use super::{Level, bucket::Bucket, gate::Gate};
 
 /// The limits of one principal.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -52,9 +52,8 @@ impl Quota {
         self.bucket.take()
     }
 
-    #[cfg(test)]
-    pub(super) fn level(&self) -> super::Level {
-        super::Level { in_flight: self.gate.inside(), limit: Some(self.gate.limit()) }
+    pub(super) fn level(&self) -> Level {
+        Level { in_flight: self.gate.inside(), limit: Some(self.gate.limit()) }
     }
 }
 

@@ -204,6 +204,7 @@ pub(crate) const ADD: &str = "/ispbridge.fake_isp.v1.CustomerService/AddCustomer
 fn echo(body: Bytes) -> Response<Body> {
     let mut trailers = status_ok();
     trailers.insert("x-ispbridge-note", HeaderValue::from_static("kept"));
+    trailers.insert("x-ispbridge-timing", HeaderValue::from_static("service;dur=5.000,upstream;dur=3.000"));
     trailers.insert("set-cookie", HeaderValue::from_static("a=b"));
     let body = http_body_util::Full::new(body).with_trailers(async { Some(Ok(trailers)) });
     let mut response = grpc(Body::new(body));

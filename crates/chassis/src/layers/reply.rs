@@ -18,7 +18,7 @@ use tokio::{
 };
 use tonic::{Code, Status};
 
-use super::{answer::End, observe::Observation, status};
+use super::{answer::End, observation::Observation, status};
 use crate::{
     Body, Draining,
     outflow::{Chunk, Flow},
