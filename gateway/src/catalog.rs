@@ -13,6 +13,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
+use chassis::{RedactError, Redactor};
 use http::{Request, Response};
 use prost::encoding::{WireType, encode_key, encode_varint};
 use prost_reflect::{DescriptorPool, MethodDescriptor};
@@ -60,6 +61,10 @@ pub(crate) struct Snapshot {
     pool: DescriptorPool,
     /// The OpenAPI document of all that, once somebody has asked for it.
     openapi: OnceLock<Bytes>,
+    /// The encoded `FileDescriptorSet` of all.
+    descriptors: Vec<u8>,
+    /// Reads messages for people, once somebody looks at some.
+    redactor: OnceLock<Option<Arc<Redactor>>>,
 }
 
 /// The knowledge, replaced as a whole when something is learnt.
@@ -119,6 +124,11 @@ impl Catalog {
     pub(crate) fn services(&self, provider: &str) -> Vec<String> {
         let snapshot = self.current.load();
         snapshot.services.get(provider).cloned().unwrap_or_default()
+    }
+
+    /// How many methods a provider has shown.
+    pub(crate) fn methods(&self, provider: &str) -> usize {
+        self.lock().get(provider).map_or(0, |description| description.methods.len())
     }
 
     /// The reflection service for a path, once there is one.
@@ -182,7 +192,8 @@ impl Catalog {
 
     fn replace(&self, descriptions: &BTreeMap<Arc<str>, Description>) {
         let set = union(descriptions);
-        let mut snapshot = Snapshot { reflection: reflection(&set), pool: pool(descriptions), ..Snapshot::default() };
+        let (pool, reflection) = (pool(descriptions), reflection(&set));
+        let mut snapshot = Snapshot { reflection, pool, descriptors: set, ..Snapshot::default() };
         for (provider, description) in descriptions {
             let methods = description.methods.iter();
             snapshot.methods.extend(methods.map(|(name, nature)| (name.clone(), *nature)));
@@ -192,21 +203,23 @@ impl Catalog {
     }
 }
 
+impl chassis::Describe for Catalog {
+    fn redactor(&self) -> Option<Arc<Redactor>> {
+        let snapshot = self.current.load();
+        let read = || {
+            let redactor = Redactor::new(&snapshot.descriptors);
+            let warn = |error: &RedactError| tracing::warn!(%error, "messages cannot be shown");
+            redactor.inspect_err(warn).ok().map(Arc::new)
+        };
+        snapshot.redactor.get_or_init(read).clone()
+    }
+}
+
 impl fmt::Debug for Catalog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let snapshot = self.current.load();
         f.debug_struct("Catalog").field("services", &snapshot.services).finish_non_exhaustive()
     }
-}
-
-/// The files of all descriptions, each once, as an encoded `FileDescriptorSet`.
-fn union(descriptions: &BTreeMap<Arc<str>, Description>) -> Vec<u8> {
-    let files: BTreeMap<&str, &Bytes> = descriptions
-        .values()
-        .flat_map(|description| &description.files)
-        .map(|(name, file)| (name.as_str(), file))
-        .collect();
-    file_descriptor_set(files.into_values())
 }
 
 /// The messages of all descriptions; without those (after a log line) of one that is not consistent.
@@ -236,6 +249,16 @@ fn reflection(set: &[u8]) -> Option<(Reflection, Reflection)> {
             None
         }
     }
+}
+
+/// The files of all providers, each once.
+fn union(descriptions: &BTreeMap<Arc<str>, Description>) -> Vec<u8> {
+    let files: BTreeMap<&str, &Bytes> = descriptions
+        .values()
+        .flat_map(|description| &description.files)
+        .map(|(name, file)| (name.as_str(), file))
+        .collect();
+    file_descriptor_set(files.into_values())
 }
 
 /// Joins encoded files to an encoded `FileDescriptorSet`, byte for byte: its field 1 is the list of files.

@@ -3,6 +3,7 @@
 mod calls;
 pub mod doors;
 mod fleet;
+mod limits;
 
 use std::{collections::HashSet, num::NonZeroUsize};
 
@@ -12,6 +13,7 @@ use serde::Deserialize;
 pub use self::{
     calls::{HedgeConfig, TimeoutConfig},
     fleet::{ClientTlsConfig, ConsulName, HostPort, InstanceAddress, RouteConfig, ServicesConfig},
+    limits::{GatewayLimit, LimitMode, LimitsConfig, ProviderLimit},
 };
 use crate::{
     config::doors::DoorsConfig,
@@ -64,21 +66,6 @@ pub struct SigningConfig {
     pub secret: Secret,
 }
 
-/// `[limits]`.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct LimitsConfig {
-    /// Calls that one principal may have in flight, unless its own entry says otherwise.
-    pub in_flight_per_principal: NonZeroUsize,
-}
-
-impl Default for LimitsConfig {
-    fn default() -> Self {
-        let in_flight_per_principal = NonZeroUsize::MIN.saturating_add(63);
-        Self { in_flight_per_principal }
-    }
-}
-
 /// One of `[[principals]]`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -89,6 +76,10 @@ pub struct PrincipalConfig {
     pub api_keys: Vec<KeyHash>,
     /// Calls that it may have in flight.
     pub in_flight: Option<NonZeroUsize>,
+    /// Calls a second that it may make.
+    pub rate: Option<f64>,
+    /// Calls that it may make at once before the rate counts.
+    pub burst: Option<f64>,
 }
 
 /// One of `[[grants]]`.
@@ -115,6 +106,7 @@ impl Config {
         fleet::check(&self.routes, &self.services)?;
         calls::check(&self.timeouts)?;
         self.check_principals()?;
+        self.limits.check(&self.routes.iter().map(|route| route.provider.as_str()).collect())?;
         self.check_grants()
     }
 
@@ -129,6 +121,8 @@ impl Config {
             if !principal.api_keys.iter().all(|hash| keys.insert(hash)) {
                 return Err(Error::config(key("api_keys"), "holds a key that is there already"));
             }
+            limits::check_rate(&key("rate"), principal.rate)?;
+            limits::check_burst(&key("burst"), principal.burst)?;
         }
         Ok(())
     }

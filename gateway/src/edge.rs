@@ -22,7 +22,7 @@ use crate::{
     doors::{self, openapi},
     fleet::{route::Route, routes::Routes},
     forward, headers,
-    limit::Ticket,
+    limits::Limits,
     method::MethodName,
     policy::{self, ACCOUNT},
     principal::{Principal, Principals},
@@ -37,6 +37,8 @@ const DEFAULT_DEADLINE: Duration = Duration::from_secs(60);
 pub(crate) struct Edge {
     /// Who may call.
     pub(crate) principals: Principals,
+    /// How much they may take.
+    pub(crate) limits: Arc<Limits>,
     /// Where the services are.
     pub(crate) routes: Arc<Routes>,
     /// What is known of them.
@@ -65,6 +67,7 @@ impl Edge {
         let notes = parts.extensions.get::<CallNotes>().cloned().unwrap_or_default();
         let principal = self.principals.authenticate(&parts.headers)?;
         notes.set_principal(&principal.name);
+        notes.set_authentication("api_key");
         let path = parts.uri.path();
         let method = MethodName::parse(path).ok_or_else(|| unknown_method(path))?;
         let route = self.routes.find(method.service).ok_or_else(|| unknown_service(&method))?;
@@ -73,18 +76,20 @@ impl Edge {
             notes.set_known_method();
         }
         let nature = self.catalog.nature(&route.provider, method.full);
+        // Before anything is refused: who tried to change something stands in the audit log as well.
+        if nature != Some(Nature::Read) {
+            notes.set_writes();
+        }
         let call = policy::Call { method, provider: &route.provider, nature };
         let account = policy::decide(&principal.grants, &call, named_account(parts)?)?;
         notes.set_account(&account);
-        let ticket = Ticket::take(principal)?;
+        let ticket = self.limits.admit(&principal.quota, &route.provider)?;
         let body = match doors::read_whole(&parts.extensions, body).await {
             Ok(body) => body,
             Err(status) => return Ok(status.into_http()),
         };
-        if nature != Some(Nature::Read) {
-            notes.set_writes();
-        }
         let call = forward::Call {
+            notes,
             route: &route,
             path,
             method: if known { method.full } else { chassis::names::OTHER }.into(),

@@ -7,7 +7,7 @@ pub(crate) mod verdict;
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
-use chassis::Body;
+use chassis::{Body, CallNotes};
 use http::{HeaderMap, Method, Request, Response, Version};
 use opentelemetry::Context;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -22,7 +22,7 @@ use crate::{
     forward::relay::{Ending, Relay},
     forward::replay::Replay,
     headers,
-    limit::{self, Ticket},
+    limits::{self, Ticket},
     telemetry::hop::{Hop, Hops},
 };
 
@@ -51,6 +51,8 @@ pub(crate) struct Call<'a> {
     pub(crate) headers: HeaderMap,
     /// The server span.
     pub(crate) parent: Context,
+    /// Where it is written down which instance answered, and how long it took there.
+    pub(crate) notes: CallNotes,
 }
 
 /// Why one attempt brought no reply.
@@ -192,7 +194,7 @@ impl Call<'_> {
         *repeats_left -= 1;
         drop(response);
         sleep(pause).await;
-        Err(Missed::Again(link, limit::busy(&self.route.provider)))
+        Err(Missed::Again(link, limits::busy(&self.route.provider)))
     }
 
     fn missed(&self, failure: Failure, link: &Arc<Link>, repeats_left: &mut usize) -> Missed {
@@ -217,7 +219,7 @@ impl Call<'_> {
         *request.uri_mut() = headers::target(&seat.instance().origin, self.path);
         *request.headers_mut() = self.headers.clone();
         let called = (&self.route.provider, &self.method);
-        let hop = hops.begin(&self.parent, called, seat.instance().endpoint.host(), request.headers_mut());
+        let hop = hops.begin((&self.parent, &self.notes), called, &seat.instance().origin, request.headers_mut());
         (request, hop)
     }
 
@@ -226,7 +228,7 @@ impl Call<'_> {
         match (last, vacancy) {
             (Some((_, answer)), _) => answer,
             (None, _) if self.deadline <= Instant::now() => answer::too_late(&self.route.provider),
-            (None, Vacancy::Full) => limit::busy(&self.route.provider),
+            (None, Vacancy::Full) => limits::busy(&self.route.provider),
             (None, Vacancy::Unreachable) => answer::unreachable(&self.route.provider),
         }
     }

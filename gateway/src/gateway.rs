@@ -12,8 +12,10 @@ use crate::{
     edge::{Edge, Front},
     fleet::routes::{Routes, Wanted},
     health::Doctor,
+    limits::{Limits, QuotaLimits},
     policy::Grant,
     principal::{Principal, Principals},
+    status::{Board, View},
     telemetry::hop::Hops,
 };
 
@@ -48,16 +50,27 @@ impl Program for Gateway {
         followers.follow(routes.all());
         let access = access(&config);
         process.keep(Arc::new(Live { routes: Arc::clone(&routes), followers, consul, access }));
+        let limits = limits(&config, process);
+        let board = Board::new(config.routes.iter().map(|route| route.provider.as_str()));
+        let view = View {
+            process: process.clone(),
+            board: Arc::clone(&board),
+            limits: Arc::clone(&limits),
+            routes: Arc::downgrade(&routes),
+            catalog: Arc::clone(&catalog),
+        };
         let edge = Edge {
-            principals: principals(&config),
+            principals: principals(&config, &limits),
+            limits,
             routes: Arc::clone(&routes),
             catalog: Arc::clone(&catalog),
             hops: Hops::new(process),
             public_reflection: config.public_reflection,
         };
         let doors = config.doors.any().then(|| Doors::new(&config.doors, Arc::clone(&catalog), process));
-        let doctor = Doctor::server(routes, catalog, process.clone());
+        let doctor = Doctor::server(routes, Arc::clone(&catalog), process.clone());
         let surface = Surface::new().service(doctor).fallback(Front(Arc::new(edge)));
+        let surface = surface.watch(board).describe(catalog).admin(view.routes());
         Ok(match doors {
             Some(doors) => surface.door(doors),
             None => surface,
@@ -94,16 +107,17 @@ fn access(config: &Config) -> String {
     format!("{:?}", (&config.principals, &config.grants, &config.limits, config.public_reflection))
 }
 
-fn principals(config: &Config) -> Principals {
+fn limits(config: &Config, process: &Process) -> Arc<Limits> {
+    let providers: Vec<_> = config.routes.iter().map(|route| route.provider.as_str()).collect();
+    Limits::new(&config.limits, &providers, process.settings().server.max_in_flight as usize, process.meter())
+}
+
+fn principals(config: &Config, limits: &Limits) -> Principals {
     let mut principals = Principals::default();
     for entry in &config.principals {
-        let limit = entry.in_flight.unwrap_or(config.limits.in_flight_per_principal);
-        let principal = Principal {
-            name: entry.name.as_str().into(),
-            grants: grants(entry, &config.grants),
-            in_flight: Arc::default(),
-            limit: limit.get(),
-        };
+        let name = entry.name.as_str().into();
+        let quota = limits.quota(&name, QuotaLimits::of(entry, &config.limits));
+        let principal = Principal { name, grants: grants(entry, &config.grants), quota };
         principals.admit(&entry.api_keys, &Arc::new(principal));
     }
     principals

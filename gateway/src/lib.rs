@@ -1,6 +1,6 @@
 //! The gateway: one address, one credential and one error model in front of all providers.
 //!
-//! `edge` is the life of a call: it authenticates (`principal`), decides (`policy`), limits (`limit`), finds an instance
+//! `edge` is the life of a call: it authenticates (`principal`), decides (`policy`), limits (`limits`), finds an instance
 //! (`fleet`) and passes frames on without decoding them (`forward`). The gateway knows no message: what it must know of
 //! methods it learns from the services' reflection (`catalog`).
 
@@ -15,10 +15,11 @@ mod forward;
 mod gateway;
 mod headers;
 mod health;
-mod limit;
+mod limits;
 mod method;
 mod policy;
 mod principal;
+mod status;
 mod telemetry;
 
 pub use config::Config;

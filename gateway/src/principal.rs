@@ -1,9 +1,6 @@
 //! Who is calling: API keys, kept only as their SHA-256 hash.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, atomic::AtomicUsize},
-};
+use std::{collections::HashMap, sync::Arc};
 
 use aws_lc_rs::{digest, rand};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -12,7 +9,7 @@ use serde::Deserialize;
 use subtle::ConstantTimeEq;
 use tonic::Code;
 
-use crate::{answer::Answer, policy::Grant};
+use crate::{answer::Answer, limits::Quota, policy::Grant};
 
 /// The header that carries the caller's API key.
 pub(crate) const API_KEY: &str = "x-api-key";
@@ -81,10 +78,8 @@ pub(crate) struct Principal {
     pub(crate) name: Arc<str>,
     /// What it may do.
     pub(crate) grants: Vec<Grant>,
-    /// Calls in flight.
-    pub(crate) in_flight: Arc<AtomicUsize>,
-    /// Most calls in flight.
-    pub(crate) limit: usize,
+    /// How much it takes, and may.
+    pub(crate) quota: Arc<Quota>,
 }
 
 /// Everybody who may call, by the hash of their keys.
@@ -125,9 +120,12 @@ fn presented_key(headers: &HeaderMap) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::QuotaLimits;
 
     fn one(key: &str) -> Principals {
-        let principal = Principal { name: "billing".into(), grants: Vec::new(), in_flight: Arc::default(), limit: 1 };
+        let name: Arc<str> = "billing".into();
+        let quota = Quota::new(Arc::clone(&name), QuotaLimits { in_flight: 1, rate: None, burst: 1.0 });
+        let principal = Principal { name, grants: Vec::new(), quota: Arc::new(quota) };
         let mut principals = Principals::default();
         principals.admit(&[KeyHash::of(key)], &Arc::new(principal));
         principals

@@ -10,6 +10,12 @@ mod caller;
 mod doors;
 #[path = "main/failure.rs"]
 mod failure;
+#[path = "main/leaving.rs"]
+mod leaving;
+#[path = "main/overload.rs"]
+mod overload;
+#[path = "main/status.rs"]
+mod status;
 #[path = "main/streaming.rs"]
 mod streaming;
 

@@ -1,6 +1,13 @@
 //! One call on its way: sessions, attempts, repeats, and a write that outlives its caller.
 
-use std::{borrow::Cow, sync::Arc, time::Duration};
+use std::{
+    borrow::Cow,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use bumpalo::Bump;
 use opentelemetry::Context;
@@ -29,6 +36,8 @@ pub struct Call {
     pub(crate) account: Arc<Account>,
     pub(crate) deadline: Instant,
     pub(crate) context: Context,
+    /// Microseconds spent waiting for the upstream, for whoever serves the call.
+    pub(crate) waited: Option<Arc<AtomicU64>>,
     /// The call's place in the process; a write that outlives its caller keeps it, so that drain waits.
     pub(crate) _place: Option<Arc<OwnedSemaphorePermit>>,
 }
@@ -180,6 +189,8 @@ impl Call {
         let span = self.shared.telemetry.begin(operation, request, attempt, &self.context);
         let reply = account.client.send(request, write, self.deadline).await;
         let status = Attempt::status(&reply);
+        let waited = span.elapsed().as_micros() as u64;
+        self.waited.iter().for_each(|all| _ = all.fetch_add(waited, Ordering::Relaxed));
         let result = reply.and_then(|reply| read_reply(account, operation, &reply, decode));
         self.shared.telemetry.end(span, status, result.as_ref().map(|_| ()));
         account.breaker.record(&result);

@@ -96,6 +96,11 @@ pub(crate) struct Attempt {
 }
 
 impl Attempt {
+    /// How long it has taken so far.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
     /// The status of a reply, for the end of the attempt.
     pub(crate) fn status(reply: &Result<HttpReply, Fault>) -> Option<u16> {
         match reply {

@@ -1,6 +1,10 @@
 //! The engine: takes a provider's request the whole way to its upstream and back.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
 use bumpalo::Bump;
@@ -187,7 +191,9 @@ impl Upstream {
         let deadline = extensions.get::<Instant>().copied().unwrap_or_else(|| Instant::now() + DEFAULT_DEADLINE);
         let context = extensions.get::<Context>().cloned().unwrap_or_default();
         let place = extensions.get::<Arc<OwnedSemaphorePermit>>().cloned();
-        Ok(Call { shared: self.0.clone(), account, deadline: upstream_deadline(deadline), context, _place: place })
+        let waited = extensions.get::<Arc<AtomicU64>>().cloned();
+        let deadline = upstream_deadline(deadline);
+        Ok(Call { shared: self.0.clone(), account, deadline, context, waited, _place: place })
     }
 
     /// The status of a request that a method refuses before anything is sent, naming every field.

@@ -1,4 +1,6 @@
-//! The admin port: for orchestrators and scrapers, not for callers.
+//! The admin port: for orchestrators, scrapers and the people who look after the process, not for callers.
+
+mod control;
 
 use axum::{
     Json, Router,
@@ -19,9 +21,9 @@ struct BuildInfo {
 }
 
 /// Serves the admin port until the process is gone.
-pub(crate) async fn serve(socket: TcpListener, process: Process) {
+pub(crate) async fn serve(socket: TcpListener, process: Process, own: Router) {
     // The loop of axum ends only with its task.
-    let _ = axum::serve(socket, routes(process)).await;
+    let _ = axum::serve(socket, routes(process).merge(own)).await;
 }
 
 fn routes(process: Process) -> Router {
@@ -31,6 +33,7 @@ fn routes(process: Process) -> Router {
         .route("/metrics", get(metrics))
         .route("/buildinfo", get(build_info))
         .route("/config", get(config))
+        .merge(control::routes(&process))
         .with_state(process)
 }
 

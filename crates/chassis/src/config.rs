@@ -90,6 +90,7 @@ pub(crate) fn take_settings<P: Program>(table: &mut Table) -> Result<Settings, E
         admin: section(table, "admin")?,
         telemetry: section(table, "telemetry")?,
         log: section(table, "log")?,
+        audit: section(table, "audit")?,
         callers: section(table, "callers")?,
         consul: table.contains_key("consul").then(|| section(table, "consul")).transpose()?,
     };
@@ -128,6 +129,9 @@ fn limits(settings: &Settings) -> Result<(), Error> {
     settings.consul.as_ref().map_or(Ok(()), ConsulSettings::check)?;
     if settings.server.reply_memory_bytes == 0 {
         return Err(Error::config("server.reply_memory_bytes", "is at least 1"));
+    }
+    if settings.audit.max_bytes < 1024 {
+        return Err(Error::config("audit.max_bytes", "is at least 1024"));
     }
     if !(0.0..=1.0).contains(&settings.telemetry.sampling_ratio) {
         return Err(Error::config("telemetry.sampling_ratio", "is between 0 and 1"));

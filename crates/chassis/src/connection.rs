@@ -39,7 +39,7 @@ use self::{
     streams::Streams,
 };
 use crate::{
-    Body, Process, ServerSettings,
+    Body, CallNotes, Process, ServerSettings,
     layers::{
         self, Call,
         answer::{self, Outcome},
@@ -66,6 +66,7 @@ pub(crate) struct Connections<S> {
 struct Bounded {
     inner: Incoming,
     left: u64,
+    notes: CallNotes,
 }
 
 impl<S: Call<Reply = Outgoing>> Connections<S> {
@@ -145,7 +146,9 @@ impl<S: Call<Reply = Outgoing>> Connections<S> {
         let left = if layers::exempt(request.uri().path()) { u64::MAX } else { max };
         // The layers together are kilobytes; hyper and tokio move a stream some ten times before it runs.
         Box::pin(async move {
-            let mut request = request.map(|inner| Body::new(Bounded { inner, left }));
+            let notes = CallNotes::default();
+            let mut request = request.map(|inner| Body::new(Bounded { inner, left, notes: notes.clone() }));
+            request.extensions_mut().insert(notes);
             request.extensions_mut().insert(peer);
             // Over HTTP/2 this runs inside of the stream's task, which knows where the reply is counted.
             let flow = streams::flow().unwrap_or_else(|| streams.next());
@@ -165,6 +168,7 @@ impl HttpBody for Bounded {
             let frame = frame.map_err(|error| Status::from_error(error.into()))?;
             let length = frame.data_ref().map_or(0, |data| data.len() as u64);
             self.left = self.left.checked_sub(length).ok_or_else(too_large)?;
+            self.notes.add_request_bytes(length);
             Ok(frame)
         }))
     }

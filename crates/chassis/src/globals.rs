@@ -3,20 +3,32 @@
 mod json;
 mod sink;
 
-use std::{fs::File, io::IsTerminal, os::fd::AsFd};
+use std::{fs::File, io::IsTerminal, os::fd::AsFd, sync::OnceLock};
 
-use tracing::{Level, Subscriber};
+use tracing::Subscriber;
 use tracing_subscriber::{
     EnvFilter, Layer,
     filter::filter_fn,
     fmt::{self, MakeWriter, format::debug_fn},
     prelude::*,
-    registry::LookupSpan,
+    registry::{LookupSpan, Registry},
+    reload,
 };
 
 pub(crate) use self::sink::Keeper;
 use self::{json::JsonLines, sink::Sink};
 use crate::{Error, LogFormat, LogSettings};
+
+/// The filter of the log, once it is installed.
+static FILTER: OnceLock<Filter> = OnceLock::new();
+
+/// A filter that can be changed.
+#[derive(Debug)]
+struct Filter {
+    filter: reload::Handle<EnvFilter, Registry>,
+    /// As the configuration says.
+    configured: String,
+}
 
 /// Libraries whose finer levels print the bytes that pass, secrets among them.
 const TALKATIVE: [&str; 10] = [
@@ -64,14 +76,40 @@ pub(crate) fn install_tls() {
 }
 
 fn install_log(settings: &LogSettings) -> Result<Sink, Error> {
-    let filter = filter(&settings.level)?;
+    let (filter, handle) = reload::Layer::new(filter(&settings.level)?);
     let cap = filter_fn(|line| allowed(line.target(), *line.level()));
     let registry = tracing_subscriber::registry().with(filter).with(cap);
     let stderr = std::io::stderr();
     // `Stderr`'s own lock would make the workers wait for each other.
     let sink = Sink::new(File::from(stderr.as_fd().try_clone_to_owned().map_err(Error::program)?));
     let installed = registry.with(lines(settings.format, stderr.is_terminal(), sink.clone())).try_init();
-    installed.map(|()| sink).map_err(Error::program)
+    installed.map_err(Error::program)?;
+    // Only who installs the log comes here, and nobody installs a second one.
+    let _ = FILTER.set(Filter { filter: handle, configured: settings.level.clone() });
+    Ok(sink)
+}
+
+/// The filter that counts now; nothing if the log is not ours.
+pub(crate) fn log_level() -> Option<String> {
+    FILTER.get()?.filter.with_current(ToString::to_string).ok()
+}
+
+/// Changes the filter until the process ends or it is changed again; nothing if the log is not ours.
+pub(crate) fn set_log_level(level: &str) -> Option<Result<(), String>> {
+    let Filter { filter: handle, configured: before } = FILTER.get()?;
+    let parsed = EnvFilter::try_new(level).map_err(|error| format!("is not a filter: {error}"));
+    let set = parsed.and_then(|parsed| handle.reload(parsed).map_err(|error| error.to_string()));
+    if set.is_ok() {
+        tracing::warn!(level, configured = before, "the log level was changed");
+    }
+    Some(set)
+}
+
+/// Goes back to the filter of the configuration, and says which it is; nothing if the log is not ours.
+pub(crate) fn reset_log_level() -> Option<&'static str> {
+    let configured = FILTER.get()?.configured.as_str();
+    set_log_level(configured)?.ok()?;
+    Some(configured)
 }
 
 /// One line per event, whatever the event quotes: JSON escapes control characters, and so does the text form here, which
@@ -107,9 +145,9 @@ fn filter(level: &str) -> Result<EnvFilter, Error> {
 
 /// Whether a line may be written whatever `log.level` says; a directive for a module of a library is finer than any cap
 /// that another directive could set.
-fn allowed(target: &str, level: Level) -> bool {
+fn allowed(target: &str, level: tracing::Level) -> bool {
     let library = target.split("::").next().unwrap_or_default();
-    level <= Level::INFO || !TALKATIVE.contains(&library)
+    level <= tracing::Level::INFO || !TALKATIVE.contains(&library)
 }
 
 #[cfg(test)]
@@ -118,6 +156,8 @@ mod tests {
         io,
         sync::{Arc, Mutex},
     };
+
+    use tracing::Level;
 
     use super::*;
 

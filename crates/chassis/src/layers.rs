@@ -1,7 +1,8 @@
 //! What happens to every call before a program sees it and after it answered, one concern per file.
 //!
 //! The layers are plain structs around one another with an `async fn`: a tower service must name its future, which here
-//! would mean seven boxes per call. From the outside in: [`entrance`] (the program's door), [`request_id`], [`observe`] (span, metrics, log line; the reply's
+//! would mean seven boxes per call. From the outside in: [`entrance`] (the program's door), [`request_id`], [`observe`]
+//! (span, metrics, log line: [`observation`]; the reply's
 //! body is watched by [`reply`]), [`status`] (standard codes and sizes), [`mod@panic`], [`admission`], [`callers`], [`deadline`],
 //! then the routes.
 
@@ -10,13 +11,17 @@ pub(crate) mod answer;
 pub(crate) mod callers;
 pub(crate) mod deadline;
 pub(crate) mod entrance;
+pub(crate) mod kept;
 pub(crate) mod methods;
 pub(crate) mod notes;
+pub(crate) mod observation;
 pub(crate) mod observe;
 pub(crate) mod panic;
+pub(crate) mod reason;
 pub(crate) mod reply;
 pub(crate) mod request_id;
 pub(crate) mod status;
+pub(crate) mod timing;
 pub(crate) mod trace;
 
 use std::{future::Future, sync::Arc};

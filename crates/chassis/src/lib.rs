@@ -7,6 +7,7 @@
 //! system process can run several programs under several names ([`start`]).
 
 mod admin;
+mod audit;
 pub mod caller;
 mod cli;
 mod config;
@@ -14,6 +15,7 @@ mod connection;
 mod consul;
 mod door;
 mod drain;
+mod ended;
 mod error;
 mod globals;
 mod health;
@@ -31,8 +33,10 @@ mod secret;
 mod settings;
 mod source;
 mod surface;
+mod tap;
 mod telemetry;
 mod tls;
+mod watches;
 
 pub use cli::main;
 pub use config::apply_overrides;
@@ -40,16 +44,18 @@ pub use connection::peer::{Peer, PeerIdentity};
 pub use consul::{CheckKind, Consul, ConsulAnswer, ConsulError, ConsulInstance, ConsulSettings};
 pub use door::{Answering, Door, Inside};
 pub use drain::Draining;
+pub use ended::{Ended, Reason, Watch};
 pub use error::Error;
 pub use globals::install_globals;
-pub use layers::notes::CallNotes;
+pub use layers::{notes::CallNotes, timing::Timing};
 pub use process::Process;
 pub use program::Program;
-pub use redact::{RedactError, Redactor};
+pub use record::ConfigState;
+pub use redact::{Describe, RedactError, Redactor};
 pub use running::{Running, StartOptions, start, start_with};
 pub use secret::Secret;
 pub use settings::{
-    AdminSettings, CallerKey, CallersMode, CallersSettings, LogFormat, LogSettings, Propagator, Seconds,
+    AdminSettings, AuditSettings, CallerKey, CallersMode, CallersSettings, LogFormat, LogSettings, Propagator, Seconds,
     ServerSettings, Settings, TelemetrySettings, TracesExporter,
 };
 pub use source::ConfigSource;

@@ -8,7 +8,7 @@ use std::{
 };
 
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     task::{Id, JoinError, JoinSet},
     time::{sleep, timeout},
 };
@@ -22,6 +22,8 @@ use crate::{
 
 /// How long the loop rests when the system has no descriptor left for a connection.
 const BACKOFF: Duration = Duration::from_millis(50);
+/// Connections that wait to be accepted, as many as the standard library lets.
+const BACKLOG: u32 = 128;
 /// How long the last bytes of the last reply may take, once no call is being worked on.
 const LAST_BYTES: Duration = Duration::from_secs(1);
 /// How long the statuses of calls that ran out of time may take to leave.
@@ -39,10 +41,17 @@ pub(crate) struct Listener<S> {
     max_per_ip: usize,
 }
 
-/// Opens a listener.
-pub(crate) async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
+/// Opens a listener, beside that of another process if `shared`.
+pub(crate) fn bind(address: SocketAddr, shared: bool) -> Result<(TcpListener, SocketAddr), Error> {
     let refused = |source| Error::Listen { address, source };
-    let socket = TcpListener::bind(address).await.map_err(refused)?;
+    let open = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        socket.set_reuseaddr(true)?;
+        socket.set_reuseport(shared)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    let socket = open().map_err(refused)?;
     let address = socket.local_addr().map_err(refused)?;
     Ok((socket, address))
 }
@@ -78,8 +87,20 @@ impl<S: Call<Reply = Outgoing>> Listener<S> {
                 },
             }
         }
-        drop(socket);
+        self.take_waiting(socket);
         self.drain().await;
+    }
+
+    /// Who has connected has found this process, and no other will answer: what waits to be accepted is not let down.
+    fn take_waiting(&mut self, socket: TcpListener) {
+        let Ok(socket) = socket.into_std() else { return };
+        while self.open.len() < self.max
+            && let Ok((stream, peer)) = socket.accept()
+            && stream.set_nonblocking(true).is_ok()
+            && let Ok(stream) = TcpStream::from_std(stream)
+        {
+            self.take(stream, peer);
+        }
     }
 
     fn take(&mut self, stream: TcpStream, peer: SocketAddr) {

@@ -24,6 +24,10 @@ pub const RPC_SERVICE: &str = "rpc.service";
 pub const REQUEST_ID: &str = "ispbridge.request_id";
 /// Attribute of ours: who called.
 pub const PRINCIPAL: &str = "ispbridge.principal";
+/// Attribute of ours: milliseconds a call took at the service behind a proxy.
+pub const SERVICE_MS: &str = "ispbridge.service_ms";
+/// Attribute of ours: milliseconds of it that were spent waiting for the upstream.
+pub const UPSTREAM_MS: &str = "ispbridge.upstream_ms";
 /// Attribute of ours: the alias of the upstream account.
 pub const ACCOUNT: &str = "ispbridge.account";
 
@@ -45,6 +49,12 @@ pub const RELOADS: &str = "ispbridge.config.reloads";
 pub const RESULT: &str = "ispbridge.result";
 /// Attribute of ours: why something was given up or lost.
 pub const REASON: &str = "ispbridge.reason";
+/// Counter: records that are in no audit log.
+pub const AUDIT_LOST: &str = "ispbridge.audit.lost";
+/// Counter: seconds that calls spent, by [`PART`]: each second is in one part of one process only.
+pub const TIME: &str = "ispbridge.time";
+/// Attribute of ours: `gateway`, `service` or `upstream`.
+pub const PART: &str = "ispbridge.part";
 /// Boundaries of duration histograms in seconds, from the semantic conventions.
 pub const DURATION_BUCKETS: [f64; 14] =
     [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
@@ -55,6 +65,15 @@ pub const X_REQUEST_ID: &str = "x-request-id";
 pub const X_ACCOUNT: &str = "x-ispbridge-account";
 /// Metadata: the caller context that the gateway signs.
 pub const X_CONTEXT: &str = "x-ispbridge-context";
+/// Metadata: where the time of a call went, as in Server-Timing.
+pub const X_TIMING: &str = "x-ispbridge-timing";
+
+/// The provider of a gRPC service: `aex` of `ispbridge.aex.v1.CustomerService`.
+#[must_use]
+pub fn provider(service: &str) -> Option<String> {
+    let provider = service.strip_prefix("ispbridge.")?.split('.').next()?;
+    Some(provider.replace('_', "-"))
+}
 
 /// The gRPC code as the conventions spell it, e.g. `DEADLINE_EXCEEDED`.
 #[must_use]

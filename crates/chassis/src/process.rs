@@ -4,7 +4,7 @@ use std::{
     any::{Any, TypeId},
     collections::HashMap,
     sync::{
-        Arc, PoisonError, RwLock,
+        Arc, OnceLock, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -17,8 +17,9 @@ use crate::{
     Draining, Settings,
     drain::{Places, Switch},
     outflow::Memory,
-    record::Record,
+    record::{ConfigState, Record},
     telemetry::Telemetry,
+    watches::Watches,
 };
 
 /// One process of the suite as its program sees it; cheap to clone.
@@ -35,6 +36,7 @@ struct Inner {
     memory: Arc<Memory>,
     stopping: AtomicBool,
     record: Record,
+    watches: OnceLock<Watches>,
     kept: RwLock<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
 }
 
@@ -52,6 +54,7 @@ impl Process {
             memory,
             stopping: AtomicBool::new(false),
             record: Record::new(config),
+            watches: OnceLock::new(),
             kept: RwLock::default(),
         }))
     }
@@ -117,6 +120,22 @@ impl Process {
     /// Lets go of what was kept: it may itself hold the process.
     pub(crate) fn forget(&self) {
         self.0.kept.write().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// How far the configuration has come.
+    #[must_use]
+    pub fn config_state(&self) -> ConfigState {
+        self.0.record.state()
+    }
+
+    /// Sets who hears of calls, before there are any.
+    pub(crate) fn set_watches(&self, watches: Watches) {
+        let _ = self.0.watches.set(watches);
+    }
+
+    /// Who hears of calls.
+    pub(crate) fn watches(&self) -> Option<&Watches> {
+        self.0.watches.get()
     }
 
     /// What is known of the configuration.

@@ -44,6 +44,19 @@ pub(crate) struct Shown {
     config: Json,
 }
 
+/// How far the configuration of a process has come.
+#[derive(Clone, Debug, Serialize)]
+pub struct ConfigState {
+    /// 1 at the start, one more with every configuration that was taken.
+    pub generation: u64,
+    /// Seconds since 1970.
+    pub taken_at: u64,
+    /// Why the last one was not taken, if none was taken since.
+    pub last_error: Option<String>,
+    /// Sections that have changed and count only after a restart.
+    pub needs_restart: Vec<&'static str>,
+}
+
 #[derive(Debug, Serialize)]
 struct Refusal {
     at: u64,
@@ -86,6 +99,16 @@ impl Record {
     /// Notes a configuration that was not taken.
     pub(crate) fn refused(&self, error: &Error) {
         self.with(|state| state.refused = Some((SystemTime::now(), error.to_string())));
+    }
+
+    /// How far it has come.
+    pub(crate) fn state(&self) -> ConfigState {
+        self.with(|state| ConfigState {
+            generation: state.generation,
+            taken_at: seconds(state.since),
+            last_error: state.refused.as_ref().map(|(_, error)| error.clone()),
+            needs_restart: state.needs_restart.clone(),
+        })
     }
 
     /// What may be shown.

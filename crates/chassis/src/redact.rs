@@ -2,7 +2,14 @@
 //!
 //! The option `(ispbridge.type.v1.sensitive)` is read from the descriptor set itself, because prost_types would drop it.
 
-use prost_reflect::{DescriptorPool, DynamicMessage, ExtensionDescriptor, FieldDescriptor, ReflectMessage, Value};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
+
+use prost_reflect::{
+    DescriptorPool, DynamicMessage, ExtensionDescriptor, FieldDescriptor, MethodDescriptor, ReflectMessage, Value,
+};
 use serde_json::{Map, Value as Json};
 
 const SENSITIVE: &str = "ispbridge.type.v1.sensitive";
@@ -23,6 +30,19 @@ pub enum RedactError {
     Undecodable(String),
 }
 
+/// Knows the messages of a program, as far as they are known at the time.
+pub trait Describe: fmt::Debug + Send + Sync {
+    /// Reads messages; nothing if none are known.
+    fn redactor(&self) -> Option<Arc<Redactor>>;
+}
+
+/// Descriptor sets that are read when they are needed first.
+#[derive(Debug)]
+pub(crate) struct Described {
+    sets: Vec<&'static [u8]>,
+    redactor: OnceLock<Option<Arc<Redactor>>>,
+}
+
 /// Shows messages of one descriptor set.
 #[derive(Clone, Debug)]
 pub struct Redactor {
@@ -36,9 +56,35 @@ impl Redactor {
     /// # Errors
     /// [`RedactError::Descriptors`].
     pub fn new(descriptors: &[u8]) -> Result<Self, RedactError> {
-        let pool = DescriptorPool::decode(descriptors)?;
+        Ok(Self::of(DescriptorPool::decode(descriptors)?))
+    }
+
+    fn of(pool: DescriptorPool) -> Self {
         let sensitive = pool.all_extensions().find(|extension| extension.full_name() == SENSITIVE);
-        Ok(Self { pool, sensitive })
+        Self { pool, sensitive }
+    }
+
+    /// Shows the request of `package.Service/Method`.
+    ///
+    /// # Errors
+    /// As [`Self::json`]; the message has the method's name if there is no such method.
+    pub fn request(&self, method: &str, bytes: &[u8]) -> Result<Json, RedactError> {
+        self.json(self.method(method)?.input().full_name(), bytes)
+    }
+
+    /// Shows the reply of `package.Service/Method`.
+    ///
+    /// # Errors
+    /// As [`Self::request`].
+    pub fn reply(&self, method: &str, bytes: &[u8]) -> Result<Json, RedactError> {
+        self.json(self.method(method)?.output().full_name(), bytes)
+    }
+
+    fn method(&self, full: &str) -> Result<MethodDescriptor, RedactError> {
+        let unknown = || RedactError::UnknownMessage(full.to_owned());
+        let (service, name) = full.split_once('/').ok_or_else(unknown)?;
+        let service = self.pool.get_service_by_name(service).ok_or_else(unknown)?;
+        service.methods().find(|method| method.name() == name).ok_or_else(unknown)
     }
 
     /// Shows a message, given its full name and its bytes.
@@ -92,6 +138,31 @@ impl Redactor {
                 .sensitive
                 .as_ref()
                 .is_some_and(|option| field.options().get_extension(option).as_bool().unwrap_or(false))
+    }
+}
+
+impl Described {
+    pub(crate) fn new(sets: Vec<&'static [u8]>) -> Self {
+        Self { sets, redactor: OnceLock::new() }
+    }
+
+    fn read(&self) -> Result<Redactor, RedactError> {
+        let mut pool = DescriptorPool::new();
+        self.sets.iter().try_for_each(|set| pool.decode_file_descriptor_set(*set))?;
+        Ok(Redactor::of(pool))
+    }
+}
+
+impl Describe for Described {
+    fn redactor(&self) -> Option<Arc<Redactor>> {
+        let read = || match self.read() {
+            Ok(redactor) => Some(Arc::new(redactor)),
+            Err(error) => {
+                tracing::warn!(%error, "messages cannot be shown");
+                None
+            }
+        };
+        self.redactor.get_or_init(read).clone()
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Sections that are read at the start only.
-const FIXED: [&str; 5] = ["server", "admin", "telemetry", "log", "consul"];
+const FIXED: [&str; 6] = ["server", "admin", "telemetry", "log", "audit", "consul"];
 /// A file that is being written is waited for until it looks the same twice.
 const SETTLING: Duration = Duration::from_millis(200);
 

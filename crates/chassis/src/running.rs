@@ -3,12 +3,14 @@
 use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
+use axum::Router;
 use opentelemetry_sdk::trace::SpanProcessor;
 use tokio::{task::JoinHandle, time::Instant};
 use toml::Table;
 
 use crate::{
-    CallersMode, ConfigSource, Error, Process, Program, Settings, admin,
+    CallersMode, ConfigSource, Error, Process, Program, Settings, Surface, admin,
+    audit::Audit,
     caller::Verifier,
     config,
     consul::registration::Registration,
@@ -18,6 +20,7 @@ use crate::{
     reload::{self, Reload, Reloader},
     telemetry::Telemetry,
     tls,
+    watches::Watches,
 };
 
 /// How long the end may take once the time to drain is over.
@@ -66,6 +69,8 @@ pub async fn start_with<P: Program>(mut config: Table, options: StartOptions) ->
     let telemetry = Telemetry::new(P::NAME, &settings.telemetry, options.span_processor)?;
     let process = Process::new(P::NAME, settings, telemetry, whole);
     let surface = P::build(own, &process).await?;
+    process.set_watches(watches(&process, &surface)?);
+    let admin_routes = surface.admin.clone();
     let methods = Arc::new(Methods::new(&surface.descriptors)?);
     let (surface, health) = health::add(surface, process.settings().server.reflection).await?;
     let services = surface.names.clone();
@@ -76,8 +81,9 @@ pub async fn start_with<P: Program>(mut config: Table, options: StartOptions) ->
     }
     let stack = layers::around(surface.into_router(), &process, methods, verifier.clone(), door);
     let reload = Arc::new(Reloader::<P>::new(&process, verifier, tls.clone(), config));
-    let (socket, address) = listener::bind(process.settings().server.listen).await?;
-    let admin = admin(&process).await?;
+    let server = &process.settings().server;
+    let (socket, address) = listener::bind(server.listen, server.reuse_port)?;
+    let admin = admin(&process, admin_routes)?;
     let serving = tokio::spawn(Listener::new(stack, &process, tls, has_door).run(socket));
     tracing::info!(process = P::NAME, %address, "serving");
     let registration = Registration::begin(&process, address, &services)?;
@@ -159,6 +165,9 @@ impl Running {
         self.health.end_watches().await;
         // The task ends by itself at its limit; if it panicked there is nothing left to wait for.
         let _ = self.grpc.1.await;
+        if let Some(watches) = self.process.watches() {
+            watches.end(end.saturating_duration_since(Instant::now())).await;
+        }
         self.process.telemetry().shut_down(end.saturating_duration_since(Instant::now())).await;
         if let Some((_, task)) = self.admin {
             task.abort();
@@ -189,10 +198,19 @@ pub(crate) fn verifier<P: Program>(settings: &Settings) -> Result<Option<Verifie
         .map_err(|(id, error)| Error::config(format!("callers.keys ({id:?})"), error))
 }
 
-async fn admin(process: &Process) -> Result<Option<(SocketAddr, JoinHandle<()>)>, Error> {
+fn watches(process: &Process, surface: &Surface) -> Result<Watches, Error> {
+    let describe = surface.described();
+    let audit = Audit::open(process.name(), &process.settings().audit, process.meter(), describe.clone())?;
+    let watches =
+        Watches { audit, program: surface.watches.clone(), is_proxy: surface.has_fallback, ..Watches::default() };
+    watches.tap.describe(describe);
+    Ok(watches)
+}
+
+fn admin(process: &Process, routes: Router) -> Result<Option<(SocketAddr, JoinHandle<()>)>, Error> {
     let Some(address) = process.settings().admin.listen else {
         return Ok(None);
     };
-    let (socket, address) = listener::bind(address).await?;
-    Ok(Some((address, tokio::spawn(admin::serve(socket, process.clone())))))
+    let (socket, address) = listener::bind(address, process.settings().server.reuse_port)?;
+    Ok(Some((address, tokio::spawn(admin::serve(socket, process.clone(), routes)))))
 }

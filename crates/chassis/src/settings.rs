@@ -2,6 +2,7 @@
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -20,6 +21,8 @@ pub struct Settings {
     pub telemetry: TelemetrySettings,
     /// `[log]`: how the process logs.
     pub log: LogSettings,
+    /// `[audit]`: where calls that change something are written down.
+    pub audit: AuditSettings,
     /// `[callers]`: whom the process believes.
     pub callers: CallersSettings,
     /// `[consul]`: the agent that the process registers with and asks for others, if there is one.
@@ -84,6 +87,9 @@ pub struct ServerSettings {
     pub reflection: bool,
     /// The certificate of the listener; plain text without it.
     pub tls: Option<TlsSettings>,
+    /// Whether another process may listen at the same address (`SO_REUSEPORT`, Linux): a new one starts beside the old
+    /// one, which is then told to stop, and no connection is refused in between. It holds for the admin listener too.
+    pub reuse_port: bool,
 }
 
 /// `[admin]`.
@@ -92,6 +98,21 @@ pub struct ServerSettings {
 pub struct AdminSettings {
     /// Address of the admin listener (HTTP/1); there is none if the key is absent.
     pub listen: Option<SocketAddr>,
+    /// Whether the log level can be changed (`/log`) and calls be watched (`/tap`) here; if absent, only where the
+    /// listener is a loopback address.
+    pub control: Option<bool>,
+}
+
+/// `[audit]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AuditSettings {
+    /// The file; there is no audit log if the key is absent.
+    pub file: Option<PathBuf>,
+    /// Size at which the file is put away as `FILE.1` and begins anew.
+    pub max_bytes: u64,
+    /// How many files that were put away are kept.
+    pub keep: u32,
 }
 
 /// `[telemetry]`.
@@ -108,6 +129,11 @@ pub struct TelemetrySettings {
     pub propagators: Vec<Propagator>,
     /// Share of the traces that begin here and are kept; a caller's decision is followed.
     pub sampling_ratio: f64,
+    /// Whether spans that end in error are kept though their trace was not chosen. Then every span is recorded, which
+    /// costs a few microseconds per call.
+    pub keep_errors: bool,
+    /// How many milliseconds a span takes to be kept though its trace was not chosen; it costs the same.
+    pub keep_slower_than_ms: Option<u64>,
 }
 
 /// Where spans go.
@@ -227,6 +253,7 @@ impl Default for ServerSettings {
             reload_seconds: Seconds::whole(5),
             reflection: true,
             tls: None,
+            reuse_port: false,
         }
     }
 }
@@ -239,7 +266,15 @@ impl Default for TelemetrySettings {
             traces_exporter: TracesExporter::Otlp,
             propagators: vec![Propagator::TraceContext],
             sampling_ratio: 1.0,
+            keep_errors: false,
+            keep_slower_than_ms: None,
         }
+    }
+}
+
+impl Default for AuditSettings {
+    fn default() -> Self {
+        Self { file: None, max_bytes: 64 << 20, keep: 10 }
     }
 }
 

@@ -7,7 +7,7 @@ use http::{Request, Response};
 use tonic::{server::NamedService, service::Routes};
 use tower::Service;
 
-use crate::{Body, Door};
+use crate::{Body, Describe, Door, Watch, redact::Described};
 
 /// What a program serves.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +18,9 @@ pub struct Surface {
     pub(crate) descriptors: Vec<&'static [u8]>,
     pub(crate) has_fallback: bool,
     pub(crate) door: Option<Arc<dyn Door>>,
+    pub(crate) watches: Vec<Arc<dyn Watch>>,
+    pub(crate) admin: Router,
+    describe: Option<Arc<dyn Describe>>,
 }
 
 impl Surface {
@@ -61,6 +64,29 @@ impl Surface {
     pub fn door(mut self, door: impl Door) -> Self {
         self.door = Some(Arc::new(door));
         self
+    }
+
+    /// Adds one who hears of every call that has ended.
+    pub fn watch(mut self, watch: Arc<dyn Watch>) -> Self {
+        self.watches.push(watch);
+        self
+    }
+
+    /// Adds routes to the admin port; they only read.
+    pub fn admin(mut self, routes: Router) -> Self {
+        self.admin = self.admin.merge(routes);
+        self
+    }
+
+    /// Tells how the messages of calls are read for people, if not by [`Self::descriptors`] (a proxy has none).
+    pub fn describe(mut self, describe: Arc<dyn Describe>) -> Self {
+        self.describe = Some(describe);
+        self
+    }
+
+    /// How the messages of calls are read.
+    pub(crate) fn described(&self) -> Arc<dyn Describe> {
+        self.describe.clone().unwrap_or_else(|| Arc::new(Described::new(self.descriptors.clone())))
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {

@@ -1,6 +1,7 @@
 //! Traces and metrics of one process: OTLP if an endpoint is configured, Prometheus always.
 
 mod export;
+mod keep;
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,7 +22,10 @@ use opentelemetry_sdk::{
 use prometheus::{Registry, TextEncoder};
 use tokio::sync::oneshot;
 
-use self::export::Losses;
+use self::{
+    export::Losses,
+    keep::{Keep, Recording},
+};
 use crate::{Error, Propagator, TelemetrySettings, TracesExporter, names, outflow::Memory};
 
 /// How long the last spans and numbers may take to leave.
@@ -48,6 +52,7 @@ pub(crate) struct Instruments {
     pub(crate) in_flight: UpDownCounter<i64>,
     pub(crate) panics: Counter<u64>,
     pub(crate) reloads: Counter<u64>,
+    pub(crate) time: Counter<f64>,
     given_up: Counter<u64>,
 }
 
@@ -127,6 +132,11 @@ impl Instruments {
                 .u64_counter(names::RELOADS)
                 .with_description("Attempts to take a configuration that was read again")
                 .build(),
+            time: meter
+                .f64_counter(names::TIME)
+                .with_unit("s")
+                .with_description("Seconds that calls spent, by where they spent them")
+                .build(),
             given_up: meter
                 .u64_counter(names::GIVEN_UP)
                 .with_description("Connections and replies that were given up")
@@ -179,17 +189,28 @@ fn tracer_provider(
         (None, None) => Sampler::AlwaysOff,
         _ => Sampler::TraceIdRatioBased(settings.sampling_ratio),
     };
-    let mut builder = off.with_resource(resource).with_sampler(Sampler::ParentBased(Box::new(root)));
+    let sampler = Sampler::ParentBased(Box::new(root));
+    let keep = Keep::of(settings).filter(|_| endpoint.is_some() || extra.is_some());
+    let mut builder = match keep {
+        Some(_) => off.with_resource(resource).with_sampler(Recording(sampler)),
+        None => off.with_resource(resource).with_sampler(sampler),
+    };
     if let Some(endpoint) = endpoint {
         let exporter = opentelemetry_otlp::SpanExporter::builder()
             .with_tonic()
             .with_endpoint(endpoint)
             .build()
             .map_err(|error| Error::config(ENDPOINT, error))?;
-        builder = builder.with_span_processor(losses.batched(exporter));
+        builder = match keep {
+            Some(keep) => builder.with_span_processor(keep.before(losses.batched(exporter))),
+            None => builder.with_span_processor(losses.batched(exporter)),
+        };
     }
     if let Some(processor) = extra {
-        builder = builder.with_span_processor(Boxed(processor));
+        builder = match keep {
+            Some(keep) => builder.with_span_processor(keep.before(Boxed(processor))),
+            None => builder.with_span_processor(Boxed(processor)),
+        };
     }
     Ok(builder.build())
 }

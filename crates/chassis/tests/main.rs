@@ -2,10 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[path = "main/admin.rs"]
+mod admin;
 #[path = "main/apart.rs"]
 mod apart;
 #[path = "main/attacks.rs"]
 mod attacks;
+#[path = "main/audit.rs"]
+mod audit;
 #[path = "main/callers.rs"]
 mod callers;
 #[path = "main/calls.rs"]
@@ -22,6 +26,8 @@ mod probe;
 mod redact;
 #[path = "main/reload.rs"]
 mod reload;
+#[path = "main/restart.rs"]
+mod restart;
 #[path = "main/stopping.rs"]
 mod stopping;
 #[path = "main/telemetry.rs"]

@@ -66,6 +66,16 @@ impl Instance {
         self.pending.fetch_sub(1, Relaxed);
     }
 
+    /// Calls in flight.
+    pub(crate) fn pending(&self) -> usize {
+        self.pending.load(Relaxed)
+    }
+
+    /// How long its calls take, as it is remembered now; nothing before the first one.
+    pub(crate) fn latency(&self) -> Option<Duration> {
+        self.latency.at(Instant::now()).map(Duration::from_nanos)
+    }
+
     /// The head of a reply came after so long.
     pub(crate) fn answered(&self, after: Duration) {
         self.latency.observe(after, Instant::now());

@@ -9,13 +9,16 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use crate::fleet::{
-    endpoint::Endpoint,
-    instance::Instance,
-    link::Link,
-    ready::{Member, Ready},
-    source::{Endpoints, Source},
-    tls::Tls,
+use crate::{
+    fleet::{
+        endpoint::Endpoint,
+        instance::Instance,
+        link::Link,
+        ready::{Member, Ready},
+        source::{Endpoints, Source},
+        tls::Tls,
+    },
+    status::InstanceStatus,
 };
 
 /// First rest of an instance that failed too often in a row; each one that follows soon is twice as long.
@@ -45,6 +48,16 @@ pub(crate) struct Board {
     pub(crate) ready: ArcSwap<Ready>,
     /// Hears of every change of it.
     pub(crate) changed: Arc<Notify>,
+    /// All instances, whether they may take calls or not.
+    pub(crate) known: ArcSwap<Vec<Known>>,
+}
+
+/// An instance as somebody who looks sees it.
+#[derive(Debug)]
+pub(crate) struct Known {
+    instance: Arc<Instance>,
+    links: Vec<Arc<Link>>,
+    rests: bool,
 }
 
 /// The instances of one provider.
@@ -175,6 +188,7 @@ impl Roster {
         if links().any(|link| !link.is_up() && !link.is_connecting()) {
             self.trouble.notify_one();
         }
+        self.board.known.store(Arc::new(self.entries.values().map(Entry::known).collect()));
         if !ready.is_same(&self.board.ready.load()) {
             self.board.ready.store(Arc::new(ready));
             self.board.changed.notify_waiters();
@@ -220,7 +234,30 @@ impl Roster {
     }
 }
 
+impl Known {
+    /// What the status page shows of it.
+    pub(crate) fn status(&self) -> InstanceStatus {
+        let state = match () {
+            () if self.rests => "ejected",
+            () if self.links.iter().any(|link| link.is_up()) => "up",
+            () if self.links.iter().any(|link| link.is_connecting()) => "connecting",
+            () => "down",
+        };
+        InstanceStatus {
+            address: self.instance.endpoint.to_string(),
+            state,
+            in_flight: self.instance.pending(),
+            latency_ms: self.instance.latency().map(|latency| latency.as_secs_f64() * 1e3),
+        }
+    }
+}
+
 impl Entry {
+    fn known(&self) -> Known {
+        let (instance, links) = (Arc::clone(&self.instance), self.links.clone());
+        Known { instance, links, rests: self.rest.until.is_some() }
+    }
+
     fn is_up(&self) -> bool {
         self.links.iter().any(|link| link.is_up())
     }

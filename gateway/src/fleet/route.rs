@@ -13,9 +13,10 @@ use crate::{
     fleet::{
         link::{Link, Seat},
         ready::Vacancy,
-        roster::Board,
+        roster::{Board, Known},
     },
     forward::rules::Rules,
+    status::InstanceStatus,
 };
 
 /// How long a call waits for a connection that is just being opened.
@@ -41,6 +42,11 @@ impl Route {
     /// The provider as it stands in package names, e.g. `internet_solutions`.
     pub(crate) fn segment(&self) -> String {
         self.provider.replace('-', "_")
+    }
+
+    /// The instances as the status page shows them.
+    pub(crate) fn instances(&self) -> Vec<InstanceStatus> {
+        self.board.known.load().iter().map(Known::status).collect()
     }
 
     /// Whether an instance is connected.

@@ -108,7 +108,11 @@ impl Routes {
     }
 
     fn begin(&self, plan: Plan) -> (watch::Sender<Plan>, Arc<Board>) {
-        let board = Arc::new(Board { ready: ArcSwap::from_pointee(Ready::nobody()), changed: Arc::default() });
+        let board = Arc::new(Board {
+            ready: ArcSwap::from_pointee(Ready::nobody()),
+            changed: Arc::default(),
+            known: ArcSwap::default(),
+        });
         let (sender, plans) = watch::channel(plan);
         let mut rosters = self.rosters.lock().unwrap_or_else(PoisonError::into_inner);
         // Those that have ended need no place any more.

@@ -9,6 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use chassis::Timing;
 use http::{HeaderMap, Response, StatusCode};
 use http_body::{Body, Frame};
 use hyper::body::Incoming;
@@ -21,7 +22,7 @@ use crate::{
     fleet::link::{Seat, is_reset, reason},
     forward::verdict,
     headers,
-    limit::Ticket,
+    limits::Ticket,
     telemetry::hop::Hop,
 };
 
@@ -54,6 +55,9 @@ impl Ending {
 
     /// The service's own status came.
     fn answered(&mut self, code: Code, headers: &HeaderMap) {
+        if let Some(hop) = &mut self.hop {
+            hop.timed(Timing::read(headers));
+        }
         self.end(code);
         match verdict::blames_instance(code, headers, &self.provider) {
             true => self.seat.instance().failed(),

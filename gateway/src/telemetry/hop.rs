@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use chassis::Process;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use chassis::{CallNotes, Process, Timing};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use opentelemetry::{
     Context, KeyValue,
     metrics::Histogram,
@@ -17,8 +17,10 @@ use tonic::Code;
 /// Histogram: seconds a call took at the service.
 const CLIENT_DURATION: &str = "rpc.client.call.duration";
 
-/// Attribute: where the call went.
+/// Attribute: the host that the call went to.
 const SERVER_ADDRESS: &str = "server.address";
+/// Attribute: the port there.
+const SERVER_PORT: &str = "server.port";
 
 /// Makes the hops of a process.
 #[derive(Debug, Clone)]
@@ -36,6 +38,7 @@ pub(crate) struct Hop {
     started: Instant,
     provider: Arc<str>,
     method: Arc<str>,
+    notes: CallNotes,
     code: Option<Code>,
 }
 
@@ -55,22 +58,23 @@ impl Hops {
     /// Begins an attempt and writes its trace context into the headers.
     pub(crate) fn begin(
         &self,
-        parent: &Context,
+        (parent, notes): (&Context, &CallNotes),
         (provider, method): (&Arc<str>, &Arc<str>),
-        instance: &str,
+        instance: &Uri,
         headers: &mut HeaderMap,
     ) -> Hop {
-        let span = self
-            .tracer
-            .span_builder(method.to_string())
-            .with_kind(SpanKind::Client)
-            .with_attributes([
+        notes.set_instance(&instance.authority().map_or("", |authority| authority.as_str()).into());
+        let builder = self.tracer.span_builder(method.to_string()).with_kind(SpanKind::Client);
+        let mut span = builder.start_with_context(&self.tracer, parent);
+        if span.is_recording() {
+            span.set_attributes([
                 KeyValue::new(chassis::names::RPC_SYSTEM, "grpc"),
                 KeyValue::new(chassis::names::RPC_METHOD, Arc::clone(method)),
                 KeyValue::new(chassis::names::PROVIDER, Arc::clone(provider)),
-                KeyValue::new(SERVER_ADDRESS, instance.to_owned()),
-            ])
-            .start_with_context(&self.tracer, parent);
+                KeyValue::new(SERVER_ADDRESS, instance.host().unwrap_or_default().to_owned()),
+                KeyValue::new(SERVER_PORT, i64::from(instance.port_u16().unwrap_or_default())),
+            ]);
+        }
         self.inject(span.span_context(), headers);
         Hop {
             span,
@@ -78,6 +82,7 @@ impl Hops {
             started: Instant::now(),
             provider: Arc::clone(provider),
             method: Arc::clone(method),
+            notes: notes.clone(),
             code: None,
         }
     }
@@ -94,6 +99,11 @@ impl Hop {
     /// Notes how it ended; the first word counts.
     pub(crate) fn end(&mut self, code: Code) {
         self.code.get_or_insert(code);
+    }
+
+    /// Notes what the service says of its time.
+    pub(crate) fn timed(&mut self, timing: Timing) {
+        self.notes.set_timing(timing);
     }
 }
 

@@ -32,6 +32,8 @@ pub(crate) enum Behaviour {
     Die,
     /// Answers the head and one frame, then cuts the connection.
     DieInReply,
+    /// Echoes after so many milliseconds.
+    Take(u64),
     /// Never answers.
     Hang,
     /// Answers the head and one frame, then nothing.
@@ -159,6 +161,10 @@ impl Backend {
                 self.cut.notify_waiters();
                 std::future::pending().await
             }
+            Behaviour::Take(millis) => {
+                tokio::time::sleep(std::time::Duration::from_millis(millis)).await;
+                Ok(echo(body))
+            }
             Behaviour::Hang => {
                 self.release.notified().await;
                 Ok(echo(body))
@@ -193,6 +199,7 @@ pub(crate) const ADD: &str = "/ispbridge.fake_isp.v1.CustomerService/AddCustomer
 fn echo(body: Bytes) -> Response<Body> {
     let mut trailers = status_ok();
     trailers.insert("x-ispbridge-note", HeaderValue::from_static("kept"));
+    trailers.insert("x-ispbridge-timing", HeaderValue::from_static("service;dur=5.000,upstream;dur=3.000"));
     trailers.insert("set-cookie", HeaderValue::from_static("a=b"));
     let body = http_body_util::Full::new(body).with_trailers(async { Some(Ok(trailers)) });
     let mut response = grpc(Body::new(body));

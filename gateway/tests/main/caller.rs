@@ -82,6 +82,26 @@ impl Suite {
         suite
     }
 
+    /// Starts it with two providers, `fake-isp` and `other-isp`, and an addition to the configuration.
+    pub(crate) async fn before_two(backend: &Backend, other: &Backend, more: &str) -> Self {
+        let mut config = config(backend.address, more);
+        let other: toml::Table = toml::from_str(&format!(
+            r#"
+            grants = [{{ principals = ["all"], methods = ["ispbridge.other_isp.v1.*"], accounts = ["other-isp/main"] }}]
+            routes = [{{ provider = "other-isp", instances = ["http://{}"] }}]
+            "#,
+            other.address
+        ))
+        .unwrap();
+        for (key, entries) in other {
+            let (all, toml::Value::Array(entries)) = (config[&key].as_array_mut().unwrap(), entries) else { continue };
+            all.extend(entries);
+        }
+        let suite = Self::serving(config).await;
+        suite.until_learnt().await;
+        suite
+    }
+
     /// Starts a gateway in front of an address at which there may be nothing.
     pub(crate) async fn over(address: SocketAddr) -> Self {
         Self::serving(config(address, "")).await

@@ -59,6 +59,7 @@ fn introduce(request: &mut Request, caller: Caller) {
     }
     if let Some(notes) = request.extensions().get::<CallNotes>() {
         notes.set_principal(&caller.principal);
+        notes.set_authentication("gateway");
         notes.set_account(&caller.account);
     }
     request.extensions_mut().insert(caller);

@@ -1,6 +1,11 @@
 //! What inner layers learn about a call and outer layers write down.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{
+    Arc, Mutex, OnceLock, PoisonError,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+use super::timing::Timing;
 
 /// Facts about one call for span, metrics and log; lies in the extensions of every request.
 #[derive(Clone, Debug, Default)]
@@ -12,12 +17,31 @@ struct Notes {
     account: OnceLock<Box<str>>,
     known: OnceLock<()>,
     writes: OnceLock<()>,
+    authentication: OnceLock<&'static str>,
+    instance: Mutex<Option<Arc<str>>>,
+    timing: OnceLock<Timing>,
+    request_bytes: AtomicU64,
 }
 
 impl CallNotes {
     /// Notes who called; the first word counts.
     pub fn set_principal(&self, principal: &str) {
         let _ = self.0.principal.set(principal.into());
+    }
+
+    /// Notes how the caller was known, e.g. `api_key`; the first word counts.
+    pub fn set_authentication(&self, authentication: &'static str) {
+        let _ = self.0.authentication.set(authentication);
+    }
+
+    /// Notes where a proxy sent the call; the last word counts.
+    pub fn set_instance(&self, instance: &Arc<str>) {
+        *self.0.instance.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(instance));
+    }
+
+    /// Notes what the service behind a proxy says of its time; the first word counts.
+    pub fn set_timing(&self, timing: Timing) {
+        let _ = self.0.timing.set(timing);
     }
 
     /// Notes the alias of the upstream account; the first word counts.
@@ -51,5 +75,25 @@ impl CallNotes {
 
     pub(crate) fn known_method(&self) -> bool {
         self.0.known.get().is_some()
+    }
+
+    pub(crate) fn authentication(&self) -> Option<&'static str> {
+        self.0.authentication.get().copied()
+    }
+
+    pub(crate) fn instance(&self) -> Option<Arc<str>> {
+        self.0.instance.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn timing(&self) -> Timing {
+        self.0.timing.get().copied().unwrap_or_default()
+    }
+
+    pub(crate) fn add_request_bytes(&self, bytes: u64) {
+        self.0.request_bytes.fetch_add(bytes, Relaxed);
+    }
+
+    pub(crate) fn request_bytes(&self) -> u64 {
+        self.0.request_bytes.load(Relaxed)
     }
 }

@@ -1,26 +1,26 @@
-//! One span, one measurement and one log line per call, whatever becomes of it.
+//! The beginning of a call: its span, its place among those in flight, and what is kept of it.
 
 use std::{
-    sync::Arc,
-    time::{Duration, Instant},
+    sync::{Arc, atomic::AtomicU64},
+    time::Instant,
 };
 
 use http::Response;
 use opentelemetry::{
-    Context, KeyValue,
+    Context,
     propagation::TextMapPropagator,
-    trace::{SpanKind, Status as SpanStatus, TraceContextExt, Tracer},
+    trace::{SpanKind, TraceContextExt, Tracer},
 };
 use tokio::sync::OwnedSemaphorePermit;
-use tonic::{Code, Status};
 
 use super::{
     Call, Request,
     deadline::Until,
     exempt,
-    methods::{Method, Methods},
+    kept::{Keeping, Kept},
+    methods::Methods,
     notes::CallNotes,
-    panic,
+    observation::Observation,
     reply::{Bounds, Reply},
     request_id, status,
     trace::Headers,
@@ -37,19 +37,6 @@ pub(crate) struct Observe<S> {
     max_reply_bytes: u64,
 }
 
-/// One call that has begun and not ended; dropped without an end it counts as cancelled by the caller.
-#[derive(Debug)]
-pub(crate) struct Observation {
-    process: Process,
-    context: Context,
-    begun: Instant,
-    path: Box<str>,
-    method: Option<Method>,
-    request_id: Box<str>,
-    notes: CallNotes,
-    done: bool,
-}
-
 impl<S> Observe<S> {
     pub(crate) fn new(inner: S, process: &Process, methods: Arc<Methods>) -> Self {
         let max_reply_bytes = process.settings().server.max_reply_bytes;
@@ -60,13 +47,14 @@ impl<S> Observe<S> {
     fn begin(&self, request: &mut Request) -> Observation {
         let path: Box<str> = request.uri().path().into();
         let method = self.methods.get(&path).cloned();
+        let writes = method.as_ref().is_some_and(|method| !method.reads);
         let parent =
             self.process.telemetry().propagator.extract_with_context(&Context::new(), &Headers(request.headers()));
         let name = method.as_ref().map_or_else(|| names::OTHER.to_owned(), |method| method.name.to_string());
         let tracer = self.process.tracer();
         let builder = tracer.span_builder(name).with_kind(SpanKind::Server);
         let context = parent.with_span(tracer.build_with_context(builder, &parent));
-        let notes = CallNotes::default();
+        let notes = request.extensions().get::<CallNotes>().cloned().unwrap_or_default();
         let request_id = request_id::of(request.headers()).into();
         request.extensions_mut().insert(context.clone());
         request.extensions_mut().insert(notes.clone());
@@ -79,8 +67,33 @@ impl<S> Observe<S> {
             method,
             request_id,
             notes,
+            upstream: self.upstream(request),
+            kept: self.keep(request, writes),
+            reply_bytes: 0,
             done: false,
         }
+    }
+
+    /// A handler adds the microseconds that it waits for its upstream to an `Arc<AtomicU64>` in the extensions.
+    fn upstream(&self, request: &mut Request) -> Option<Arc<AtomicU64>> {
+        if self.process.watches().is_some_and(|watches| watches.is_proxy) {
+            return None;
+        }
+        let upstream = Arc::<AtomicU64>::default();
+        request.extensions_mut().insert(Arc::clone(&upstream));
+        Some(upstream)
+    }
+
+    /// Keeps what the call carries, if somebody wants to see it.
+    fn keep(&self, request: &mut Request, writes: bool) -> Option<Arc<Kept>> {
+        let wanted = self.process.watches().is_some_and(|watches| watches.keep_messages(writes));
+        if !wanted || exempt(request.uri().path()) {
+            return None;
+        }
+        let kept = Arc::<Kept>::default();
+        let body = std::mem::take(request.body_mut());
+        *request.body_mut() = Body::new(Keeping::new(body, Arc::clone(&kept)));
+        Some(kept)
     }
 }
 
@@ -101,7 +114,7 @@ impl<S: Call<Reply = Body>> Call for Observe<S> {
         };
         let observation = match status::code(response.headers()) {
             Some(code) => {
-                observation.finish(code);
+                observation.finish(code, response.headers_mut());
                 None
             }
             None => Some(observation),
@@ -111,136 +124,4 @@ impl<S: Call<Reply = Body>> Call for Observe<S> {
         reply.read_ahead().await;
         Response::from_parts(head, reply)
     }
-}
-
-impl Observation {
-    /// Writes down how the call ended.
-    pub(crate) fn finish(mut self, code: Code) {
-        self.write_down(code);
-    }
-
-    /// Whether the call may have changed something.
-    pub(crate) fn writes(&self) -> bool {
-        self.method.as_ref().is_some_and(|method| !method.reads) || self.notes.writes()
-    }
-
-    /// The status of a call whose handler panicked; counts it.
-    pub(crate) fn panicked(&self) -> Status {
-        panic::status(&self.process.telemetry().instruments.panics, &self.request_id)
-    }
-
-    fn write_down(&mut self, code: Code) {
-        self.done = true;
-        let took = self.begun.elapsed();
-        let labels = self.labels(code);
-        let instruments = &self.process.telemetry().instruments;
-        instruments.in_flight.add(-1, &[]);
-        instruments.duration.record(took.as_secs_f64(), &labels);
-        self.end_span(code, labels);
-        self.log(code, took);
-    }
-
-    fn labels(&self, code: Code) -> Vec<KeyValue> {
-        let code = names::code_name(code);
-        let mut labels = vec![KeyValue::new(names::RPC_SYSTEM, "grpc"), KeyValue::new(names::RPC_STATUS, code)];
-        let Some(method) = self.method_name() else {
-            labels.push(KeyValue::new(names::RPC_METHOD, names::OTHER));
-            return labels;
-        };
-        let service = method.rsplit_once('/').map_or("", |(service, _)| service).to_owned();
-        if let Some(provider) = provider(&service) {
-            labels.push(KeyValue::new(names::PROVIDER, provider));
-        }
-        labels.push(KeyValue::new(names::RPC_METHOD, method));
-        labels.push(KeyValue::new(names::RPC_SERVICE, service));
-        labels
-    }
-
-    fn method_name(&self) -> Option<Arc<str>> {
-        match &self.method {
-            Some(method) => Some(method.name.clone()),
-            None if self.notes.known_method() => Some(self.path.trim_start_matches('/').into()),
-            None => None,
-        }
-    }
-
-    fn end_span(&self, code: Code, labels: Vec<KeyValue>) {
-        let span = self.context.span();
-        if span.is_recording() {
-            match self.method_name() {
-                Some(name) => span.update_name(name.to_string()),
-                None => span.set_attribute(KeyValue::new(names::RPC_METHOD_ORIGINAL, shortened(&self.path).to_owned())),
-            }
-            span.set_attributes(labels);
-            span.set_attribute(KeyValue::new(names::REQUEST_ID, self.request_id.to_string()));
-            let facts = [(names::PRINCIPAL, self.notes.principal()), (names::ACCOUNT, self.notes.account())];
-            for (name, fact) in facts.into_iter().filter_map(|(name, fact)| Some((name, fact?))) {
-                span.set_attribute(KeyValue::new(name, fact.to_owned()));
-            }
-            if is_our_fault(code) {
-                span.set_attribute(KeyValue::new(names::ERROR_TYPE, names::code_name(code)));
-                span.set_status(SpanStatus::error(names::code_name(code)));
-            }
-        }
-        span.end();
-    }
-
-    fn log(&self, code: Code, took: Duration) {
-        let name = self.method_name();
-        let method = name.as_deref().unwrap_or_else(|| shortened(&self.path));
-        let trace_id = self.context.span().span_context().trace_id();
-        macro_rules! line {
-            ($level:ident) => {
-                tracing::$level!(
-                    target: "ispbridge::call",
-                    process = self.process.name(),
-                    method,
-                    code = names::code_name(code),
-                    duration_ms = took.as_secs_f64() * 1000.0,
-                    request_id = &*self.request_id,
-                    principal = self.notes.principal(),
-                    account = self.notes.account(),
-                    %trace_id,
-                    "call"
-                )
-            };
-        }
-        match exempt(&self.path) {
-            true => line!(debug),
-            false if is_our_fault(code) => line!(warn),
-            false => line!(info),
-        }
-    }
-}
-
-impl Drop for Observation {
-    fn drop(&mut self) {
-        if !self.done {
-            self.write_down(Code::Cancelled);
-        }
-    }
-}
-
-/// The codes that make a server span an error (semantic conventions for gRPC).
-fn is_our_fault(code: Code) -> bool {
-    matches!(
-        code,
-        Code::Unknown
-            | Code::DeadlineExceeded
-            | Code::Unimplemented
-            | Code::Internal
-            | Code::Unavailable
-            | Code::DataLoss
-    )
-}
-
-/// `aex` of `ispbridge.aex.v1.CustomerService`.
-fn provider(service: &str) -> Option<String> {
-    let provider = service.strip_prefix("ispbridge.")?.split('.').next()?;
-    Some(provider.replace('_', "-"))
-}
-
-/// A path of strangers is written down only so far.
-fn shortened(path: &str) -> &str {
-    &path[..path.floor_char_boundary(128)]
 }

@@ -18,7 +18,7 @@ use tokio::{
 };
 use tonic::{Code, Status};
 
-use super::{answer::End, observe::Observation, status};
+use super::{answer::End, observation::Observation, status};
 use crate::{
     Body, Draining,
     outflow::{Chunk, Flow},
@@ -134,6 +134,9 @@ impl Reply {
             });
         }
         self.bounds.left = left;
+        if let Some(observation) = &mut self.observation {
+            observation.replied(&data);
+        }
         Poll::Ready(Some(Ok(Frame::data(self.bounds.flow.chunk(data)))))
     }
 
@@ -155,9 +158,9 @@ impl Reply {
 
     fn poll_close(&mut self, context: &Context<'_>) -> Polled {
         ready!(self.bounds.flow.poll_sent(context));
-        let trailers = self.trailers.take().unwrap_or_default();
+        let mut trailers = self.trailers.take().unwrap_or_default();
         if let Some(observation) = self.observation.take() {
-            observation.finish(status::code(&trailers).unwrap_or(Code::Unknown));
+            observation.finish(status::code(&trailers).unwrap_or(Code::Unknown), &mut trailers);
         }
         Poll::Ready(Some(Ok(Frame::trailers(trailers))))
     }

@@ -4,7 +4,10 @@ use std::{
     convert::Infallible,
     net::SocketAddr,
     pin::Pin,
-    sync::{Arc, LazyLock, Mutex},
+    sync::{
+        Arc, LazyLock, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -13,7 +16,9 @@ use chassis::{Error, Process, Program, Running, StartOptions, Surface};
 use opentelemetry::trace::TraceContextExt;
 use prost::Message;
 use prost_types::{
-    FileDescriptorProto, FileDescriptorSet, MethodDescriptorProto, MethodOptions, ServiceDescriptorProto,
+    DescriptorProto, FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet, MethodDescriptorProto,
+    MethodOptions, ServiceDescriptorProto,
+    field_descriptor_proto::{Label, Type},
     method_options::IdempotencyLevel,
 };
 use serde::Deserialize;
@@ -79,8 +84,8 @@ impl Program for Probe {
 fn descriptors() -> Vec<u8> {
     let method = |name: &str, level: IdempotencyLevel| MethodDescriptorProto {
         name: Some(name.to_owned()),
-        input_type: Some(".chassis.test.v1.Empty".to_owned()),
-        output_type: Some(".chassis.test.v1.Empty".to_owned()),
+        input_type: Some(".chassis.test.v1.Text".to_owned()),
+        output_type: Some(".chassis.test.v1.Text".to_owned()),
         options: Some(MethodOptions { idempotency_level: Some(level as i32), ..Default::default() }),
         ..Default::default()
     };
@@ -88,7 +93,10 @@ fn descriptors() -> Vec<u8> {
         name: Some("ProbeService".to_owned()),
         method: vec![
             method("Read", IdempotencyLevel::NoSideEffects),
-            method("Write", IdempotencyLevel::IdempotencyUnknown),
+            MethodDescriptorProto {
+                input_type: Some(".chassis.test.v1.Secret".to_owned()),
+                ..method("Write", IdempotencyLevel::IdempotencyUnknown)
+            },
             MethodDescriptorProto { server_streaming: Some(true), ..method("Stream", IdempotencyLevel::NoSideEffects) },
         ],
         ..Default::default()
@@ -96,10 +104,24 @@ fn descriptors() -> Vec<u8> {
     let file = FileDescriptorProto {
         name: Some("chassis/test/v1/probe.proto".to_owned()),
         package: Some("chassis.test.v1".to_owned()),
+        // A field of this name is always sensitive.
+        message_type: vec![message("Text", "value"), message("Secret", "extra_fields")],
         service: vec![service],
         ..Default::default()
     };
     FileDescriptorSet { file: vec![file] }.encode_to_vec()
+}
+
+/// A message of one text.
+fn message(name: &str, field: &str) -> DescriptorProto {
+    let field = FieldDescriptorProto {
+        name: Some(field.to_owned()),
+        number: Some(1),
+        label: Some(Label::Optional.into()),
+        r#type: Some(Type::String.into()),
+        ..Default::default()
+    };
+    DescriptorProto { name: Some(name.to_owned()), field: vec![field], ..Default::default() }
 }
 
 impl Service<http::Request<Body>> for ProbeService {
@@ -145,6 +167,7 @@ async fn obey(request: Request<String>, told: Arc<Word>) -> Result<Response<Stri
         "large" => return Ok(Response::new("x".repeat(rest.parse().unwrap()))),
         "linger" => linger(&request, rest.parse().unwrap()),
         "word" => return Ok(Response::new(told.0.lock().unwrap().clone())),
+        "wait" => waited(&request, rest.parse().unwrap()),
         "show" => return Ok(Response::new(shown(&request, rest))),
         _ => {}
     }
@@ -158,6 +181,12 @@ fn linger(request: &Request<String>, millis: u64) {
         tokio::time::sleep(Duration::from_millis(millis)).await;
         drop(place);
     });
+}
+
+/// Says that so many milliseconds were spent waiting for an upstream.
+fn waited(request: &Request<String>, millis: u64) {
+    let upstream = request.extensions().get::<Arc<AtomicU64>>().unwrap();
+    upstream.fetch_add(millis * 1000, Ordering::Relaxed);
 }
 
 fn shown(request: &Request<String>, what: &str) -> String {
@@ -234,9 +263,14 @@ pub(crate) async fn drink(channel: Channel, request: Request<String>) -> (Vec<St
 
 /// Asks an HTTP/1 server, such as the admin port, for a path.
 pub(crate) async fn get(address: SocketAddr, path: &str) -> String {
+    http1(address, "admin", &format!("GET {path}")).await
+}
+
+/// Sends a method and a path to an HTTP/1 server under a name.
+pub(crate) async fn http1(address: SocketAddr, host: &str, what: &str) -> String {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n");
+    let request = format!("{what} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();

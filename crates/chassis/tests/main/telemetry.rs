@@ -32,6 +32,31 @@ async fn recorded(config: &str) -> (chassis::Running, Memory) {
     (started_with(config, options).await, memory)
 }
 
+#[tokio::test]
+async fn the_time_of_a_call_is_split() {
+    let (running, memory) = recorded("[admin]\nlisten = \"127.0.0.1:0\"").await;
+    let answer = send(connected(running.grpc_addr()).await, READ, Request::new("wait 7".to_owned())).await.unwrap();
+    let timing = answer.metadata().get("x-ispbridge-timing").unwrap().to_str().unwrap();
+    assert!(timing.starts_with("service;dur=") && timing.ends_with(",upstream;dur=7.000"), "{timing}");
+    let without = send(connected(running.grpc_addr()).await, READ, Request::new("hello".to_owned())).await.unwrap();
+    let timing = without.metadata().get("x-ispbridge-timing").unwrap().to_str().unwrap();
+    assert!(timing.starts_with("service;dur=") && !timing.contains("upstream"), "{timing}");
+    running.drain().await;
+    assert_eq!(attribute(&memory.0.lock().unwrap()[0], "ispbridge.upstream_ms"), "7");
+}
+
+#[tokio::test]
+async fn a_failed_call_is_kept_though_its_trace_is_not() {
+    let (running, memory) = recorded("[telemetry]\nsampling_ratio = 0.0\nkeep_errors = true").await;
+    for text in ["hello", "panic"] {
+        let _ = ask(running.grpc_addr(), READ, text).await;
+    }
+    running.drain().await;
+    let spans = memory.0.lock().unwrap();
+    let [span] = spans.as_slice() else { panic!("{} spans", spans.len()) };
+    assert_eq!(attribute(span, "rpc.response.status_code"), "INTERNAL");
+}
+
 fn attribute(span: &SpanData, name: &str) -> String {
     let found = span.attributes.iter().find(|attribute| attribute.key.as_str() == name);
     found.map_or_else(|| panic!("no {name}"), |attribute| attribute.value.to_string())

@@ -44,7 +44,7 @@ async fn messages_and_the_end_come_in_envelopes() {
     assert_eq!(answer.kind(), JSON);
     let (messages, end) = split(&answer);
     assert_eq!(messages, [r#"{"name":"a"}"#]);
-    assert_eq!(end, json!({"metadata": {"x-ispbridge-note": ["kept"]}}));
+    assert_eq!(end["metadata"]["x-ispbridge-note"], json!(["kept"]));
     let two = [envelope(0, r#"{"name":"a"}"#), envelope(0, r#"{"numbers":[1]}"#)].concat();
     let (messages, _) = split(&post(&suite, &path("ImportCustomers"), JSON, two).await);
     assert_eq!(messages, [r#"{"name":"a"}"#, r#"{"numbers":[1]}"#]);

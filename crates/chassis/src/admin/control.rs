@@ -1,0 +1,141 @@
+//! What changes a process or shows its calls: only for who is on the machine, unless the configuration says otherwise.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use axum::{
+    Router,
+    extract::{Query, Request, State},
+    http::{HeaderMap, StatusCode, Uri, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use bytes::Bytes;
+use http_body::Frame;
+use serde::Deserialize;
+use tokio::sync::mpsc;
+
+use crate::{
+    Body, Process, globals,
+    tap::{Form, Wish},
+};
+
+/// Lines on their way to one who looks; the task that makes them waits when there are more.
+const LINES: usize = 16;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Level {
+    level: String,
+}
+
+/// A body that is sent as it is made.
+struct Lines(mpsc::Receiver<Bytes>);
+
+/// The routes, closed to everybody who should not have them.
+pub(super) fn routes(process: &Process) -> Router<Process> {
+    Router::new()
+        .route("/log", get(level).put(set_level).delete(reset_level))
+        .route("/tap", get(tap))
+        .layer(middleware::from_fn_with_state(process.clone(), guard))
+}
+
+/// Lets in who is on the machine: by the listener's address, and by the name that was asked for, since a page of a
+/// stranger can give his own name to a loopback address (DNS rebinding).
+async fn guard(State(process): State<Process>, request: Request, next: Next) -> Response {
+    let admin = &process.settings().admin;
+    let is_local = admin.listen.is_some_and(|address| address.ip().is_loopback());
+    let (open, named) = (admin.control.unwrap_or(is_local), names_the_machine(request.headers()));
+    match (open, is_local && !named) {
+        (false, _) => {
+            (StatusCode::FORBIDDEN, "admin.control is off: this listener is not on loopback\n").into_response()
+        }
+        (true, true) => (StatusCode::FORBIDDEN, "ask for localhost or for the address itself\n").into_response(),
+        (true, false) => next.run(request).await,
+    }
+}
+
+fn names_the_machine(headers: &HeaderMap) -> bool {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()?.parse::<Uri>().ok());
+    let Some(host) = host.as_ref().and_then(Uri::host) else {
+        return false;
+    };
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || address.parse::<std::net::IpAddr>().is_ok()
+}
+
+async fn level() -> Response {
+    match globals::log_level() {
+        Some(level) => format!("{level}\n").into_response(),
+        None => no_log(),
+    }
+}
+
+async fn set_level(Query(Level { level }): Query<Level>) -> Response {
+    match globals::set_log_level(&level) {
+        Some(Ok(())) => format!("{level}\n").into_response(),
+        Some(Err(error)) => (StatusCode::BAD_REQUEST, format!("level {level:?}: {error}\n")).into_response(),
+        None => no_log(),
+    }
+}
+
+async fn reset_level() -> Response {
+    match globals::reset_log_level() {
+        Some(level) => format!("{level}\n").into_response(),
+        None => no_log(),
+    }
+}
+
+/// Somebody who runs several programs in one process has a log of his own.
+fn no_log() -> Response {
+    (StatusCode::NOT_FOUND, "the log of this process is not ours\n").into_response()
+}
+
+async fn tap(State(process): State<Process>, Query(wish): Query<Wish>, headers: HeaderMap) -> Response {
+    let accepts = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    let (form, kind) = match accepts.contains("text/event-stream") {
+        true => (Form::Events, "text/event-stream"),
+        false => (Form::Lines, "application/jsonl"),
+    };
+    let Some(look) = process.watches().and_then(|watches| watches.tap.look(wish, form)) else {
+        return (StatusCode::SERVICE_UNAVAILABLE, "as many people are looking as may\n").into_response();
+    };
+    let (lines, sent) = mpsc::channel(LINES);
+    tokio::spawn(look.send(lines, process.draining()));
+    let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-store")];
+    (headers, Body::new(Lines(sent))).into_response()
+}
+
+impl http_body::Body for Lines {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        self.0.poll_recv(context).map(|line| line.map(|line| Ok(Frame::data(line))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_addresses_and_localhost_name_the_machine() {
+        let named = |host: &'static str| {
+            names_the_machine(&HeaderMap::from_iter([(header::HOST, http::HeaderValue::from_static(host))]))
+        };
+        for host in ["localhost", "localhost:9901", "127.0.0.1:9901", "[::1]:9901", "10.0.0.1"] {
+            assert!(named(host), "{host}");
+        }
+        for host in ["evil.example.com", "localhost.example.com:9901", "", "a b"] {
+            assert!(!named(host), "{host}");
+        }
+        assert!(!names_the_machine(&HeaderMap::new()));
+    }
+}

@@ -1,0 +1,159 @@
+//! What is known of a call when it has ended, for those who keep more of it than a line.
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use bytes::Bytes;
+use opentelemetry::trace::TraceId;
+use serde::Serialize;
+use tonic::Code;
+
+use crate::{layers::kept::Kept, names};
+
+/// Hears of every call that has ended. It runs where calls run: it must neither wait nor take long.
+pub trait Watch: fmt::Debug + Send + Sync {
+    /// Takes note of a call.
+    fn ended(&self, call: &Ended<'_>);
+}
+
+/// A call that has ended.
+#[derive(Debug)]
+pub struct Ended<'a> {
+    /// Name of the process.
+    pub process: &'static str,
+    /// `package.Service/Method`; a method that nobody knows as far as it is worth showing.
+    pub method: &'a str,
+    /// Whether the method exists; only then may it be the label of a metric.
+    pub is_known: bool,
+    /// Whether it may have changed something.
+    pub writes: bool,
+    /// The gRPC code.
+    pub code: Code,
+    /// What the `ErrorInfo` of an error says.
+    pub reason: Option<Reason>,
+    /// How long it took here.
+    pub took: Duration,
+    /// How long it took at the service behind this proxy, as the service says.
+    pub service_took: Option<Duration>,
+    /// How much of that was spent waiting for the upstream.
+    pub upstream_took: Option<Duration>,
+    /// Who called.
+    pub principal: Option<&'a str>,
+    /// How the caller was known, e.g. `api_key`.
+    pub authentication: Option<&'static str>,
+    /// Alias of the upstream account.
+    pub account: Option<&'a str>,
+    /// Where a proxy sent the call.
+    pub instance: Option<Arc<str>>,
+    /// The request id.
+    pub request_id: &'a str,
+    /// The trace that the call is part of.
+    pub trace_id: TraceId,
+    /// Bytes of the request's body.
+    pub request_bytes: u64,
+    /// Bytes of the reply's body.
+    pub reply_bytes: u64,
+    pub(crate) kept: Option<&'a Kept>,
+}
+
+/// What an `ErrorInfo` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// `UPPER_SNAKE`.
+    pub reason: String,
+    /// `NOT_SENT`, `REJECTED` or `UNKNOWN`.
+    pub outcome: Option<&'static str>,
+}
+
+/// The same in a form that can be kept and written, with the names that audit log and `/tap` have.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Facts {
+    /// When it ended, RFC 3339 in UTC.
+    time: String,
+    process: &'static str,
+    pub(crate) provider: Option<String>,
+    pub(crate) method: String,
+    writes: bool,
+    pub(crate) principal: Option<String>,
+    authentication: Option<&'static str>,
+    account: Option<String>,
+    request_id: String,
+    trace_id: Option<String>,
+    instance: Option<String>,
+    pub(crate) code: &'static str,
+    reason: Option<String>,
+    outcome: Option<&'static str>,
+    duration_ms: f64,
+    service_ms: Option<f64>,
+    upstream_ms: Option<f64>,
+    request_bytes: u64,
+    reply_bytes: u64,
+}
+
+impl Ended<'_> {
+    /// The provider of the method, e.g. `aex`.
+    #[must_use]
+    pub fn provider(&self) -> Option<String> {
+        names::provider(self.method.rsplit_once('/').map_or(self.method, |(service, _)| service))
+    }
+
+    /// Whether somebody here, and not the caller, has to look at it: the service or its upstream failed, or nobody knows
+    /// what became of the call.
+    #[must_use]
+    pub fn is_failure(&self) -> bool {
+        let unknown = self.reason.as_ref().is_some_and(|reason| reason.outcome == Some("UNKNOWN"));
+        let failed = matches!(
+            self.code,
+            Code::Unknown | Code::DeadlineExceeded | Code::Internal | Code::Unavailable | Code::DataLoss
+        );
+        unknown || failed
+    }
+
+    pub(crate) fn facts(&self) -> Facts {
+        let own = |text: &str| text.to_owned();
+        Facts {
+            time: now(),
+            process: self.process,
+            provider: self.provider(),
+            method: own(self.method),
+            writes: self.writes,
+            principal: self.principal.map(own),
+            authentication: self.authentication,
+            account: self.account.map(own),
+            request_id: own(self.request_id),
+            trace_id: (self.trace_id != TraceId::INVALID).then(|| self.trace_id.to_string()),
+            instance: self.instance.as_deref().map(own),
+            code: names::code_name(self.code),
+            reason: self.reason.as_ref().map(|reason| reason.reason.clone()),
+            outcome: self.reason.as_ref().and_then(|reason| reason.outcome),
+            duration_ms: millis(self.took),
+            service_ms: self.service_took.map(millis),
+            upstream_ms: self.upstream_took.map(millis),
+            request_bytes: self.request_bytes,
+            reply_bytes: self.reply_bytes,
+        }
+    }
+
+    /// The first message of the request, if it was kept whole.
+    pub(crate) fn request(&self) -> Option<Bytes> {
+        self.kept?.request.message()
+    }
+
+    /// The first message of the reply, if it was kept whole.
+    pub(crate) fn reply(&self) -> Option<Bytes> {
+        self.kept?.reply.message()
+    }
+}
+
+/// The present in RFC 3339, UTC.
+pub(crate) fn now() -> String {
+    prost_types::Timestamp::from(SystemTime::now()).to_string()
+}
+
+/// Milliseconds, to the microsecond.
+pub(crate) fn millis(time: Duration) -> f64 {
+    time.as_micros() as f64 / 1000.0
+}

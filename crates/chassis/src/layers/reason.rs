@@ -1,0 +1,50 @@
+//! What the `ErrorInfo` of a reply says, in the words that a log may hold.
+
+use http::HeaderMap;
+use tonic::Status;
+use tonic_types::StatusExt;
+
+use crate::ended::Reason;
+
+/// Longest reason that is one.
+const LONGEST: usize = 64;
+
+/// Reads the reason from headers or trailers that hold a status; a text that is not in the form of a reason is none.
+pub(crate) fn of(headers: &HeaderMap) -> Option<Reason> {
+    let info = Status::from_header_map(headers)?.get_details_error_info()?;
+    let well_formed = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+    if info.reason.len() > LONGEST || !info.reason.bytes().all(well_formed) {
+        return None;
+    }
+    let outcome = ["NOT_SENT", "REJECTED", "UNKNOWN"].into_iter();
+    let outcome = info.metadata.get("outcome").and_then(|said| outcome.into_iter().find(|known| known == said));
+    Some(Reason { reason: info.reason, outcome })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use tonic::Code;
+    use tonic_types::ErrorDetails;
+
+    use super::*;
+
+    fn read(reason: &str, outcome: &str) -> Option<Reason> {
+        let metadata = HashMap::from([("outcome".to_owned(), outcome.to_owned())]);
+        let details = ErrorDetails::with_error_info(reason, "test", metadata);
+        let mut headers = HeaderMap::new();
+        Status::with_error_details(Code::Aborted, "text", details).add_header(&mut headers).unwrap();
+        of(&headers)
+    }
+
+    #[test]
+    fn only_words_of_ours_are_taken() {
+        let known = Reason { reason: "OUTCOME_UNKNOWN".to_owned(), outcome: Some("UNKNOWN") };
+        assert_eq!(read("OUTCOME_UNKNOWN", "UNKNOWN"), Some(known));
+        assert_eq!(read("QUOTA_2", "something").unwrap().outcome, None);
+        assert_eq!(read("a text\nof somebody", "UNKNOWN"), None);
+        assert_eq!(read(&"X".repeat(65), "UNKNOWN"), None);
+        assert_eq!(of(&HeaderMap::new()), None);
+    }
+}

@@ -1,0 +1,162 @@
+//! `[limits]`: how much one caller, one provider and all of them may take.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    num::NonZeroUsize,
+};
+
+use chassis::Error;
+use serde::Deserialize;
+
+/// `[limits]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsConfig {
+    /// Calls that one principal may have in flight, unless its own entry says otherwise.
+    pub in_flight_per_principal: NonZeroUsize,
+    /// Calls a second that one principal may make, unless its own entry says otherwise; no limit if absent.
+    pub rate_per_principal: Option<f64>,
+    /// Calls that a principal may make at once before the rate counts; as many as in a second if absent.
+    pub burst_per_principal: Option<f64>,
+    /// What all calls may take together.
+    pub gateway: GatewayLimit,
+    /// What the calls to one provider may take, so that a slow one does not take the place of others.
+    pub provider: ProviderLimit,
+    /// Another `max` for some providers: `aex = 100`.
+    pub providers: BTreeMap<String, NonZeroUsize>,
+}
+
+/// `[limits.gateway]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GatewayLimit {
+    /// How the limit is found.
+    pub mode: LimitMode,
+    /// Most calls in flight; `server.max_in_flight` less a sixteenth if absent.
+    pub max: Option<NonZeroUsize>,
+    /// Fewest calls in flight that an adaptive limit goes down to; a sixteenth of the most if absent.
+    pub min: Option<NonZeroUsize>,
+    /// How long work of the gateway may wait for a processor before an adaptive limit shrinks.
+    pub lag_ms: u64,
+}
+
+/// `[limits.provider]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProviderLimit {
+    /// How the limit is found.
+    pub mode: LimitMode,
+    /// Most calls in flight to one provider; half of the gateway's if absent.
+    pub max: Option<NonZeroUsize>,
+    /// Fewest calls in flight that an adaptive limit goes down to; a sixteenth of the most if absent.
+    pub min: Option<NonZeroUsize>,
+}
+
+/// How a limit is found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LimitMode {
+    /// There is none.
+    Off,
+    /// It is `max`.
+    #[default]
+    Fixed,
+    /// It is found between `min` and `max`: the gateway's by how long its own work waits, a provider's by how much longer
+    /// than usual its calls take.
+    Adaptive,
+}
+
+impl LimitsConfig {
+    /// Checks what is wrong with the section, given the providers there are.
+    pub(super) fn check(&self, providers: &HashSet<&str>) -> Result<(), Error> {
+        check_rate("limits.rate_per_principal", self.rate_per_principal)?;
+        check_burst("limits.burst_per_principal", self.burst_per_principal)?;
+        check_bounds("limits.gateway.min", self.gateway.min, self.gateway.max)?;
+        check_bounds("limits.provider.min", self.provider.min, self.provider.max)?;
+        if self.gateway.lag_ms == 0 {
+            return Err(Error::config("limits.gateway.lag_ms", "is at least 1"));
+        }
+        match self.providers.keys().find(|name| !providers.contains(name.as_str())) {
+            Some(name) => Err(Error::config(format!("limits.providers.{name}"), "is no provider with a route")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A rate is a number of calls a second that can be kept.
+pub(super) fn check_rate(key: &str, rate: Option<f64>) -> Result<(), Error> {
+    match rate {
+        Some(rate) if !(0.001..=1_000_000.0).contains(&rate) => {
+            Err(Error::config(key, "is a number of calls a second between 0.001 and 1000000"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A burst is at least one call.
+pub(super) fn check_burst(key: &str, burst: Option<f64>) -> Result<(), Error> {
+    match burst {
+        Some(burst) if !(1.0..=1_000_000.0).contains(&burst) => {
+            Err(Error::config(key, "is a number of calls between 1 and 1000000"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_bounds(key: &str, min: Option<NonZeroUsize>, max: Option<NonZeroUsize>) -> Result<(), Error> {
+    match (min, max) {
+        (Some(min), Some(max)) if min > max => Err(Error::config(key, "is not more than max")),
+        _ => Ok(()),
+    }
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self {
+            in_flight_per_principal: NonZeroUsize::MIN.saturating_add(63),
+            rate_per_principal: None,
+            burst_per_principal: None,
+            gateway: GatewayLimit::default(),
+            provider: ProviderLimit::default(),
+            providers: BTreeMap::new(),
+        }
+    }
+}
+
+impl Default for GatewayLimit {
+    fn default() -> Self {
+        Self { mode: LimitMode::default(), max: None, min: None, lag_ms: 25 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str) -> Result<(), String> {
+        let config: LimitsConfig = toml::from_str(text).map_err(|error| error.to_string())?;
+        config.check(&HashSet::from(["aex"])).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_wrong_limit_is_named() {
+        let cases = [
+            ("rate_per_principal = 0", "limits.rate_per_principal"),
+            ("rate_per_principal = -1.5", "limits.rate_per_principal"),
+            ("rate_per_principal = nan", "limits.rate_per_principal"),
+            ("burst_per_principal = 0.5", "limits.burst_per_principal"),
+            ("[gateway]\nmin = 20\nmax = 10", "limits.gateway.min"),
+            ("[gateway]\nlag_ms = 0", "limits.gateway.lag_ms"),
+            ("[provider]\nmin = 20\nmax = 10", "limits.provider.min"),
+            ("[providers]\nother = 10", "limits.providers.other"),
+            ("[provider]\nmode = \"guess\"", "guess"),
+            ("[providers]\naex = 0", "aex"),
+        ];
+        for (text, key) in cases {
+            let error = check(text).unwrap_err();
+            assert!(error.contains(key), "{error}");
+        }
+        assert_eq!(check("rate_per_principal = 0.5\n[providers]\naex = 10"), Ok(()));
+        assert_eq!(check(""), Ok(()));
+    }
+}

@@ -1,0 +1,232 @@
+//! How much one caller, one provider and all of them may take; what comes beyond is refused at once, nobody waits.
+//!
+//! A call passes four limits, each one atomic number: the principal's calls in flight (`gate`), its rate (`bucket`), the
+//! provider's share and the gateway's total (`gate` again, whose limits may be learnt: `gradient` and `lag`). The first two
+//! are the caller's own affair and answer RESOURCE_EXHAUSTED; the others are ours and answer UNAVAILABLE. Every refusal
+//! says when to come again, and that nothing was sent. Numbers are kept by name and outlive a reload.
+
+mod bucket;
+mod gate;
+mod gradient;
+mod lag;
+mod quota;
+mod share;
+
+use std::{
+    collections::HashMap,
+    num::NonZeroUsize,
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use opentelemetry::{
+    KeyValue,
+    metrics::{Counter, Meter},
+};
+use tonic::Code;
+
+pub(crate) use self::quota::{Quota, QuotaLimits};
+use self::share::{Held, Share};
+use crate::{
+    answer::{Answer, Outcome},
+    config::{LimitsConfig, PrincipalConfig},
+    limits::lag::Bounds,
+};
+
+/// When a caller may come again that found the gateway or a provider full.
+const COME_AGAIN: Duration = Duration::from_millis(500);
+
+/// Counter: calls that were refused, by [`chassis::names::REASON`].
+const SHED: &str = "ispbridge.gateway.shed";
+/// Gauge: calls in flight, of a provider or (without one) of the gateway.
+const IN_FLIGHT: &str = "ispbridge.gateway.in_flight";
+/// Gauge: how many may be.
+const LIMIT: &str = "ispbridge.gateway.limit";
+
+/// All limits of a gateway.
+#[derive(Debug)]
+pub(crate) struct Limits {
+    gateway: Arc<Share>,
+    providers: ArcSwap<HashMap<Arc<str>, Arc<Share>>>,
+    /// Those of principals that are still known.
+    quotas: Mutex<HashMap<Arc<str>, Weak<Quota>>>,
+    /// What the process takes at most, whatever the configuration says.
+    most: usize,
+    shed: Counter<u64>,
+}
+
+/// A call's places, given back when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    _principal: quota::Seat,
+    _provider: Option<Held>,
+    _gateway: Held,
+}
+
+/// What a limit looks like from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub(crate) struct Level {
+    /// Calls in flight.
+    pub(crate) in_flight: usize,
+    /// How many may be; absent if there is no limit.
+    pub(crate) limit: Option<usize>,
+}
+
+impl Limits {
+    /// Builds the limits of a process that takes `most` calls, and begins to watch over the gateway's own.
+    pub(crate) fn new(config: &LimitsConfig, providers: &[&str], most: usize, meter: &Meter) -> Arc<Self> {
+        let limits = Arc::new(Self {
+            gateway: Arc::new(Share::new()),
+            providers: ArcSwap::default(),
+            quotas: Mutex::default(),
+            most,
+            shed: meter.u64_counter(SHED).with_description("Calls that were refused for want of room").build(),
+        });
+        limits.apply(config, providers);
+        tokio::spawn(lag::watch(Arc::downgrade(&limits.gateway), Share::bounds));
+        limits.show(meter);
+        limits
+    }
+
+    /// Takes other limits; who is inside stays, and is counted.
+    pub(crate) fn apply(&self, config: &LimitsConfig, providers: &[&str]) {
+        let most = config.gateway.max.map_or(self.most - self.most / 16, NonZeroUsize::get).max(1);
+        let lag = Duration::from_millis(config.gateway.lag_ms);
+        let bounds = Bounds { min: least(config.gateway.min, most), max: most, lag };
+        self.gateway.set(config.gateway.mode, bounds, false);
+        let share = config.provider.max.map_or(most.div_ceil(2), NonZeroUsize::get);
+        let before = self.providers.load();
+        let shares = providers.iter().map(|name| {
+            let provider = before.get(*name).cloned().unwrap_or_else(|| Arc::new(Share::new()));
+            let own = config.providers.get(*name).map_or(share, |own| own.get());
+            let bounds = Bounds { min: least(config.provider.min, own), max: own, lag };
+            provider.set(config.provider.mode, bounds, true);
+            (Arc::from(*name), provider)
+        });
+        self.providers.store(Arc::new(shares.collect()));
+    }
+
+    /// The numbers of a principal, found again by its name as long as anybody holds them.
+    pub(crate) fn quota(&self, name: &Arc<str>, limits: QuotaLimits) -> Arc<Quota> {
+        let mut quotas = self.quotas.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(quota) = quotas.get(name).and_then(Weak::upgrade) {
+            quota.set(limits);
+            return quota;
+        }
+        if quotas.len() == quotas.capacity() {
+            quotas.retain(|_, quota| quota.strong_count() > 0);
+        }
+        let quota = Arc::new(Quota::new(Arc::clone(name), limits));
+        quotas.insert(Arc::clone(name), Arc::downgrade(&quota));
+        quota
+    }
+
+    /// Lets a call in, or refuses it.
+    pub(crate) fn admit(&self, quota: &Arc<Quota>, provider: &str) -> Result<Ticket, Box<Answer>> {
+        let principal = quota.enter().map_err(|limit| self.refused("principal_in_flight", too_many(quota, limit)))?;
+        quota.take().map_err(|wait| self.refused("principal_rate", too_fast(quota, wait)))?;
+        let provider = match self.providers.load().get(provider) {
+            Some(share) => Some(share.enter().map_err(|_| self.refused("provider", busy(provider)))?),
+            None => None,
+        };
+        let gateway = self.gateway.enter().map_err(|_| self.refused("gateway", overloaded()))?;
+        Ok(Ticket { _principal: principal, _provider: provider, _gateway: gateway })
+    }
+
+    /// The gateway's own level.
+    pub(crate) fn gateway(&self) -> Level {
+        self.gateway.level()
+    }
+
+    /// The level of a provider.
+    pub(crate) fn provider(&self, name: &str) -> Option<Level> {
+        self.providers.load().get(name).map(|share| share.level())
+    }
+
+    /// The levels of all principals that are known, by name.
+    pub(crate) fn principals(&self) -> Vec<(Arc<str>, Level)> {
+        let quotas = self.quotas.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut levels: Vec<_> =
+            quotas.iter().filter_map(|(name, quota)| Some((Arc::clone(name), quota.upgrade()?.level()))).collect();
+        levels.sort_by(|(one, _), (other, _)| one.cmp(other));
+        levels
+    }
+
+    fn refused(&self, why: &'static str, answer: Box<Answer>) -> Box<Answer> {
+        self.shed.add(1, &[KeyValue::new(chassis::names::REASON, why)]);
+        answer
+    }
+
+    /// Shows the levels to whoever scrapes.
+    fn show(self: &Arc<Self>, meter: &Meter) {
+        let gauge = |name, description, read: fn(Level) -> Option<usize>| {
+            let limits = Arc::downgrade(self);
+            let gauge = meter.u64_observable_gauge(name).with_description(description);
+            gauge
+                .with_callback(move |gauge| {
+                    let Some(limits) = limits.upgrade() else { return };
+                    if let Some(value) = read(limits.gateway()) {
+                        gauge.observe(value as u64, &[]);
+                    }
+                    for (name, share) in limits.providers.load().iter() {
+                        if let Some(value) = read(share.level()) {
+                            let provider = KeyValue::new(chassis::names::PROVIDER, Arc::clone(name));
+                            gauge.observe(value as u64, &[provider]);
+                        }
+                    }
+                })
+                .build()
+        };
+        gauge(IN_FLIGHT, "Calls in flight, by provider and in all", |level| Some(level.in_flight));
+        gauge(LIMIT, "How many calls may be in flight, by provider and in all", |level| level.limit);
+    }
+}
+
+impl QuotaLimits {
+    /// The limits of a principal: its own, or those of `[limits]`.
+    pub(crate) fn of(principal: &PrincipalConfig, all: &LimitsConfig) -> Self {
+        let rate = principal.rate.or(all.rate_per_principal);
+        let burst = principal.burst.or(all.burst_per_principal).or(rate).unwrap_or(1.0);
+        Self { in_flight: principal.in_flight.unwrap_or(all.in_flight_per_principal).get(), rate, burst }
+    }
+}
+
+/// Where an adaptive limit ends below.
+fn least(min: Option<NonZeroUsize>, max: usize) -> usize {
+    min.map_or(max / 16, NonZeroUsize::get).clamp(1, max)
+}
+
+fn too_many(quota: &Quota, limit: usize) -> Box<Answer> {
+    let text = format!("{limit} calls of this principal are in flight, which is the limit");
+    Answer::new(Code::ResourceExhausted, "TOO_MANY_CALLS", text.clone())
+        .quota(&format!("principal:{}", quota.name()), &text)
+        .outcome(Outcome::NotSent)
+        .retry_after(COME_AGAIN)
+}
+
+fn too_fast(quota: &Quota, wait: Duration) -> Box<Answer> {
+    let text = "this principal makes more calls a second than it may";
+    Answer::new(Code::ResourceExhausted, "RATE_LIMITED", text)
+        .quota(&format!("principal:{}", quota.name()), text)
+        .outcome(Outcome::NotSent)
+        .retry_after(wait)
+}
+
+/// As many calls to a provider are in flight as its share, or its instances, take.
+pub(crate) fn busy(provider: &str) -> Box<Answer> {
+    let text = format!("as many calls to provider {provider} are in flight as may be");
+    Answer::new(Code::Unavailable, "PROVIDER_BUSY", text)
+        .with("provider", provider)
+        .outcome(Outcome::NotSent)
+        .retry_after(COME_AGAIN)
+}
+
+fn overloaded() -> Box<Answer> {
+    Answer::new(Code::Unavailable, "GATEWAY_BUSY", "the gateway carries as many calls as it can")
+        .outcome(Outcome::NotSent)
+        .retry_after(COME_AGAIN)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+//! The calls of one provider, or of all, with a limit that is set or found.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::time::Instant;
+
+use super::{Level, gate::Gate, gradient::Gradient, lag::Bounds};
+use crate::config::LimitMode;
+
+/// A gate and how its limit is found.
+#[derive(Debug)]
+pub(super) struct Share {
+    gate: Gate,
+    rule: ArcSwap<Rule>,
+}
+
+#[derive(Debug)]
+struct Rule {
+    mode: LimitMode,
+    bounds: Bounds,
+    /// Learns from the calls themselves.
+    gradient: Option<Gradient>,
+}
+
+/// A place in a share, given back when it is dropped.
+#[derive(Debug)]
+pub(super) struct Held {
+    share: Arc<Share>,
+    /// When it was taken, if the calls are learnt from.
+    since: Option<Instant>,
+}
+
+impl Share {
+    /// A share without a limit.
+    pub(super) fn new() -> Self {
+        let bounds = Bounds { min: 1, max: usize::MAX, lag: std::time::Duration::MAX };
+        let rule = Rule { mode: LimitMode::Off, bounds, gradient: None };
+        Self { gate: Gate::new(usize::MAX), rule: ArcSwap::from_pointee(rule) }
+    }
+
+    /// Sets how the limit is found; what was learnt stays if nothing changes. `learns` says whether from the calls.
+    pub(super) fn set(&self, mode: LimitMode, bounds: Bounds, learns: bool) {
+        let before = self.rule.load();
+        if (before.mode, before.bounds) == (mode, bounds) {
+            return;
+        }
+        let gradient = (learns && mode == LimitMode::Adaptive).then(|| Gradient::new(bounds.min, bounds.max));
+        self.rule.store(Arc::new(Rule { mode, bounds, gradient }));
+        self.gate.set_limit(if mode == LimitMode::Off { usize::MAX } else { bounds.max });
+    }
+
+    /// Takes a place, or says what the limit is.
+    pub(super) fn enter(self: &Arc<Self>) -> Result<Held, usize> {
+        self.gate.enter()?;
+        let since = self.rule.load().gradient.is_some().then(Instant::now);
+        Ok(Held { share: Arc::clone(self), since })
+    }
+
+    /// Between what, if the limit is found by something else than the calls.
+    pub(super) fn bounds(&self) -> Option<Bounds> {
+        let rule = self.rule.load();
+        (rule.mode == LimitMode::Adaptive && rule.gradient.is_none()).then_some(rule.bounds)
+    }
+
+    pub(super) fn level(&self) -> Level {
+        let limited = self.rule.load().mode != LimitMode::Off;
+        Level { in_flight: self.gate.inside(), limit: limited.then(|| self.gate.limit()) }
+    }
+}
+
+impl AsRef<Gate> for Share {
+    fn as_ref(&self) -> &Gate {
+        &self.gate
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.share.gate.leave();
+        if let Some(since) = self.since
+            && let Some(gradient) = &self.share.rule.load().gradient
+        {
+            gradient.ended(since.elapsed(), &self.share.gate);
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! What the gateway looks like now: `/status.json`, and `/`, a page that shows it.
+//!
+//! A board hears of every call that has ended and counts it by provider and second; a look adds what limits, fleet and
+//! catalog say. Counting is a few atomic additions; only a call that failed takes a lock, for the list of the last ones.
+
+mod history;
+mod page;
+
+use std::{
+    collections::{HashMap, VecDeque},
+    fmt,
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::{Instant, SystemTime},
+};
+
+use arc_swap::ArcSwap;
+use axum::{Json, Router, extract::State, http::header, routing::get};
+use chassis::{Ended, Process, Watch};
+use serde::Serialize;
+
+use self::history::{History, Summary};
+use crate::{
+    catalog::Catalog,
+    fleet::{route::Route, routes::Routes},
+    limits::{Level, Limits},
+};
+
+/// Failures that are remembered.
+const FAILURES: usize = 25;
+/// Principals that are shown, the busiest first.
+const PRINCIPALS: usize = 50;
+
+/// Counts calls as they end.
+#[derive(Debug)]
+pub(crate) struct Board {
+    begun: Instant,
+    all: History,
+    providers: ArcSwap<HashMap<Arc<str>, Arc<History>>>,
+    failures: Mutex<VecDeque<Failure>>,
+}
+
+/// One instance as the page shows it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct InstanceStatus {
+    /// `host:port`.
+    pub(crate) address: String,
+    /// `up`, `connecting`, `down`, `ejected` or `draining`.
+    pub(crate) state: &'static str,
+    /// Calls in flight.
+    pub(crate) in_flight: usize,
+    /// How long its calls take, if that is known.
+    pub(crate) latency_ms: Option<f64>,
+}
+
+/// What is looked at.
+#[derive(Clone)]
+pub(crate) struct View {
+    /// The process.
+    pub(crate) process: Process,
+    /// Counts.
+    pub(crate) board: Arc<Board>,
+    /// Limits.
+    pub(crate) limits: Arc<Limits>,
+    /// Instances; they end with the edge, and a page must not keep them.
+    pub(crate) routes: Weak<Routes>,
+    /// Methods.
+    pub(crate) catalog: Arc<Catalog>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Failure {
+    time: String,
+    method: String,
+    code: &'static str,
+    reason: Option<String>,
+    principal: Option<String>,
+    account: Option<String>,
+    instance: Option<String>,
+    request_id: String,
+    duration_ms: f64,
+}
+
+#[derive(Serialize)]
+struct Status {
+    name: &'static str,
+    version: &'static str,
+    state: &'static str,
+    uptime_seconds: u64,
+    config: chassis::ConfigState,
+    gateway: Group,
+    providers: Vec<Provider>,
+    principals: Vec<Principal>,
+    failures: Vec<Failure>,
+}
+
+#[derive(Serialize)]
+struct Group {
+    #[serde(flatten)]
+    level: Level,
+    #[serde(flatten)]
+    history: Summary,
+}
+
+#[derive(Serialize)]
+struct Provider {
+    name: String,
+    /// Methods that its service has shown.
+    methods: usize,
+    #[serde(flatten)]
+    group: Group,
+    instances: Vec<InstanceStatus>,
+}
+
+#[derive(Serialize)]
+struct Principal {
+    name: String,
+    #[serde(flatten)]
+    level: Level,
+}
+
+impl Board {
+    /// Begins to count the calls of these providers.
+    pub(crate) fn new<'a>(providers: impl IntoIterator<Item = &'a str>) -> Arc<Self> {
+        let histories = providers.into_iter().map(|name| (Arc::from(name), Arc::default()));
+        Arc::new(Self {
+            begun: Instant::now(),
+            all: History::default(),
+            providers: ArcSwap::from_pointee(histories.collect()),
+            failures: Mutex::default(),
+        })
+    }
+
+    /// The history of a provider; one that came later is counted from now on.
+    fn provider(&self, name: &Arc<str>) -> Arc<History> {
+        if let Some(history) = self.providers.load().get(name) {
+            return Arc::clone(history);
+        }
+        let history = Arc::<History>::default();
+        self.providers.rcu(|providers| {
+            let mut more = HashMap::clone(providers);
+            more.insert(Arc::clone(name), Arc::clone(&history));
+            more
+        });
+        history
+    }
+
+    fn failures(&self) -> std::sync::MutexGuard<'_, VecDeque<Failure>> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Watch for Board {
+    fn ended(&self, call: &Ended<'_>) {
+        let failed = call.is_failure();
+        self.all.add(call.took, failed);
+        if let Some(provider) = call.provider()
+            && let Some(history) = self.providers.load().get(provider.as_str())
+        {
+            history.add(call.took, failed);
+        }
+        if failed {
+            let mut failures = self.failures();
+            failures.truncate(FAILURES - 1);
+            failures.push_front(Failure::of(call));
+        }
+    }
+}
+
+impl Failure {
+    fn of(call: &Ended<'_>) -> Self {
+        Self {
+            time: prost_types::Timestamp::from(SystemTime::now()).to_string(),
+            method: call.method.to_owned(),
+            code: chassis::names::code_name(call.code),
+            reason: call.reason.as_ref().map(|reason| reason.reason.clone()),
+            principal: call.principal.map(str::to_owned),
+            account: call.account.map(str::to_owned),
+            instance: call.instance.as_deref().map(str::to_owned),
+            request_id: call.request_id.to_owned(),
+            duration_ms: call.took.as_micros() as f64 / 1000.0,
+        }
+    }
+}
+
+impl View {
+    /// The routes of the admin port.
+    pub(crate) fn routes(self) -> Router {
+        let page = Arc::new(page::Page::new());
+        Router::new()
+            .route("/status.json", get(json))
+            .with_state(Arc::new(self))
+            .route("/", get(move || async move { page.answer() }))
+    }
+
+    fn status(&self) -> Status {
+        Status {
+            name: self.process.name(),
+            version: env!("CARGO_PKG_VERSION"),
+            state: if self.process.is_stopping() { "stopping" } else { "serving" },
+            uptime_seconds: self.board.begun.elapsed().as_secs(),
+            config: self.process.config_state(),
+            gateway: Group { level: self.limits.gateway(), history: self.board.all.summary() },
+            providers: self.providers(),
+            principals: self.principals(),
+            failures: self.board.failures().iter().cloned().collect(),
+        }
+    }
+
+    fn providers(&self) -> Vec<Provider> {
+        let Some(routes) = self.routes.upgrade() else {
+            return Vec::new();
+        };
+        let provider = |route: &Arc<Route>| Provider {
+            name: route.provider.as_ref().to_owned(),
+            methods: self.catalog.methods(&route.provider),
+            group: Group {
+                level: self.limits.provider(&route.provider).unwrap_or(Level { in_flight: 0, limit: None }),
+                history: self.board.provider(&route.provider).summary(),
+            },
+            instances: route.instances(),
+        };
+        let mut providers: Vec<_> = routes.all().iter().map(provider).collect();
+        providers.sort_by(|one, other| one.name.cmp(&other.name));
+        providers
+    }
+
+    fn principals(&self) -> Vec<Principal> {
+        let levels = self.limits.principals().into_iter();
+        let mut principals: Vec<_> =
+            levels.map(|(name, level)| Principal { name: name.as_ref().to_owned(), level }).collect();
+        // Stable: those with the same number stay in the order of their names.
+        principals.sort_by_key(|principal| std::cmp::Reverse(principal.level.in_flight));
+        principals.truncate(PRINCIPALS);
+        principals
+    }
+}
+
+impl fmt::Debug for View {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("View").field("board", &self.board).finish_non_exhaustive()
+    }
+}
+
+async fn json(State(view): State<Arc<View>>) -> ([(header::HeaderName, &'static str); 1], Json<Status>) {
+    ([(header::CACHE_CONTROL, "no-store")], Json(view.status()))
+}

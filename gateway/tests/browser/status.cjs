@@ -1,0 +1,75 @@
+// Opens the status page in Chromium as a person would, and with words that would like to be markup.
+// Usage: node status.cjs URL [FOLDER FOR PICTURES]; playwright-core is found through NODE_PATH.
+"use strict";
+const assert = require("node:assert");
+const { chromium } = require("playwright-core");
+
+const [url, pictures] = process.argv.slice(2);
+const HOSTILE = '<img src=x onerror="window.hacked = true">';
+const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+  "--disable-component-update", "--disable-sync"];
+
+async function main() {
+  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM || "/usr/bin/chromium", args: FLAGS });
+  try {
+    await reads(browser);
+    await isSafe(browser);
+  } finally {
+    await browser.close();
+  }
+}
+
+async function open(browser, options) {
+  const page = await (await browser.newContext(options)).newPage();
+  page.troubles = [];
+  page.on("pageerror", (error) => page.troubles.push(String(error)));
+  page.on("console", (message) => message.type() === "error" && page.troubles.push(message.text()));
+  return page;
+}
+
+async function reads(browser) {
+  for (const [name, width, colorScheme] of [["light", 1280, "light"], ["dark", 1280, "dark"], ["narrow", 390, "light"]]) {
+    const page = await open(browser, { viewport: { width, height: 900 }, colorScheme });
+    await page.goto(url);
+    await page.getByText("serving").waitFor();
+    assert.strictEqual(await page.locator("h3").first().innerText(), "fake-isp");
+    assert.match(await page.locator(".instances").first().innerText(), /127\.0\.0\.1:\d+\s+up/);
+    assert.match(await page.locator("#failures tbody tr").first().innerText(), /ABORTED\s+OUTCOME_UNKNOWN/);
+    assert.match(await page.locator("#principals").innerText(), /single/);
+    const scrolls = await page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth);
+    assert.strictEqual(scrolls, false, `${name}: the page scrolls sideways`);
+    if (pictures) await page.screenshot({ path: `${pictures}/${name}.png`, fullPage: true });
+    assert.deepStrictEqual(page.troubles, []);
+  }
+}
+
+async function isSafe(browser) {
+  const page = await open(browser, {});
+  await page.route("**/status.json", async (route) => {
+    const answer = await route.fetch();
+    const status = await answer.json();
+    status.name = status.state = status.providers[0].name = HOSTILE;
+    status.config.last_error = HOSTILE;
+    status.providers[0].instances[0].address = status.providers[0].instances[0].state = HOSTILE;
+    for (const key of ["method", "reason", "principal", "account", "instance", "request_id"]) status.failures[0][key] = HOSTILE;
+    await route.fulfill({ json: status });
+  });
+  await page.goto(url);
+  await page.getByText(HOSTILE).first().waitFor();
+  assert.strictEqual(await page.locator("img").count(), 0);
+  assert.strictEqual(await page.evaluate(() => window.hacked), undefined);
+  // Nor does anything run that got into the page all the same: the policy knows one script only.
+  await page.evaluate((markup) => document.body.insertAdjacentHTML("beforeend", markup), HOSTILE);
+  await page.evaluate(() => {
+    const script = document.createElement("script");
+    script.textContent = "window.hacked = true";
+    document.body.append(script);
+  });
+  await page.waitForTimeout(100);
+  assert.strictEqual(await page.evaluate(() => window.hacked), undefined);
+}
+
+main().catch((error) => {
+  console.error(error);
+  process.exit(1);
+});

@@ -1,0 +1,250 @@
+//! What an operator sees: the status page, the audit log, live calls, the log level.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::{SocketAddr, TcpStream},
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+use tonic::Code;
+
+use crate::{
+    KEY,
+    backend::{ADD, Backend, Behaviour, GET},
+    caller::{NOBODY, READER, ROOT, Suite},
+    payload, suite,
+};
+
+/// Asks the admin port; the head and the body of the answer.
+async fn admin(address: SocketAddr, what: &str) -> (String, String) {
+    let what = what.to_owned();
+    let asked = tokio::task::spawn_blocking(move || {
+        let mut stream = TcpStream::connect(address).unwrap();
+        write!(stream, "{what} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    });
+    let answer = asked.await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.to_owned(), body.to_owned())
+}
+
+async fn status(suite: &Suite) -> Value {
+    let (head, body) = admin(suite.running.admin_addr().unwrap(), "GET /status.json").await;
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    serde_json::from_str(&body).unwrap()
+}
+
+#[tokio::test]
+async fn the_status_counts_calls_and_remembers_failures() {
+    let (backend, suite) = suite().await;
+    let before = status(&suite).await;
+    assert_eq!(
+        (&before["state"], &before["failures"], &before["config"]["generation"]),
+        (&json!("serving"), &json!([]), &json!(1))
+    );
+    backend.behave(&[Behaviour::Echo, Behaviour::Echo, Behaviour::BadGateway]);
+    for (path, code) in [(GET, Code::Ok), (GET, Code::Ok), (ADD, Code::Aborted)] {
+        let headers = [KEY, ("x-request-id", "order-7")];
+        assert_eq!(suite.call(path, &headers, payload()).await.code(), code);
+    }
+    let now = status(&suite).await;
+    let [provider] = now["providers"].as_array().unwrap().as_slice() else { panic!("{now}") };
+    let sum = |counts: &Value| counts.as_array().unwrap().iter().map(|count| count.as_u64().unwrap()).sum::<u64>();
+    assert_eq!((sum(&provider["calls"]), sum(&provider["failures"])), (3, 1));
+    assert_eq!(
+        (&provider["name"], &provider["methods"], &provider["limit"]),
+        (&json!("fake-isp"), &json!(5), &json!(240))
+    );
+    let address = backend.address.to_string();
+    let up = json!([{ "address": address, "state": "up", "in_flight": 0, "latency_ms": null }]);
+    assert_eq!(provider["instances"], up);
+    let failure = &now["failures"][0];
+    let expected = [
+        ("method", "ispbridge.fake_isp.v1.CustomerService/AddCustomer"),
+        ("code", "ABORTED"),
+        ("reason", "OUTCOME_UNKNOWN"),
+        ("principal", "all"),
+        ("account", "main"),
+        ("instance", &address),
+        ("request_id", "order-7"),
+    ];
+    for (name, value) in expected {
+        assert_eq!(failure[name], value, "{failure}");
+    }
+    assert_eq!(now["principals"].as_array().unwrap().len(), 4);
+}
+
+#[tokio::test]
+async fn the_page_allows_only_itself() {
+    let (_backend, suite) = suite().await;
+    let (head, body) = admin(suite.running.admin_addr().unwrap(), "GET /").await;
+    assert!(head.contains("content-type: text/html; charset=utf-8"), "{head}");
+    assert!(head.contains("default-src 'none'; style-src 'sha256-") && !head.contains("unsafe"), "{head}");
+    let loads = [" src=", " href=", "@import", "url("];
+    assert!(body.ends_with("</html>\n") && !loads.iter().any(|load| body.contains(load)));
+}
+
+#[tokio::test]
+async fn a_caller_is_told_where_the_time_went() {
+    let (_backend, suite) = suite().await;
+    let answer = suite.call(GET, &[KEY], payload()).await;
+    let timing = answer.trailers["x-ispbridge-timing"].to_str().unwrap();
+    assert!(timing.starts_with("gateway;dur="), "{timing}");
+    assert!(timing.ends_with(",service;dur=5.000,upstream;dur=3.000"), "{timing}");
+    let refused = suite.call(GET, &[], payload()).await;
+    assert!(refused.headers["x-ispbridge-timing"].to_str().unwrap().starts_with("gateway;dur="));
+    let (_, metrics) = admin(suite.running.admin_addr().unwrap(), "GET /metrics").await;
+    let time = metrics.lines().find(|line| line.starts_with("ispbridge_time_seconds_total{"));
+    assert!(time.is_some_and(|line| line.contains("ispbridge_part=\"gateway\"")), "{metrics}");
+}
+
+#[tokio::test]
+async fn every_attempt_to_change_something_stands_in_the_audit_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("audit.log");
+    let backend = Backend::start().await;
+    let suite = Suite::start_with(&backend, &format!("audit.file = {file:?}")).await;
+    for (path, key, id) in
+        [(ADD, KEY.1, "w1"), (GET, KEY.1, "r1"), (ADD, READER, "w2"), (ADD, NOBODY, "w3"), (ADD, "x", "u1")]
+    {
+        let headers = [("x-api-key", key), ("x-request-id", id), ("x-ispbridge-account", "main")];
+        suite.call(path, &headers, payload()).await;
+    }
+    let address = backend.address.to_string();
+    suite.running.drain().await;
+    let text = fs::read_to_string(&file).unwrap();
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let facts = ["request_id", "principal", "authentication", "code", "outcome"];
+    let seen: Vec<_> = lines.iter().map(|line| facts.map(|name| line[name].as_str().unwrap_or("-"))).collect();
+    let expected = [
+        ["w1", "all", "api_key", "OK", "-"],
+        ["w2", "reader", "api_key", "PERMISSION_DENIED", "NOT_SENT"],
+        ["w3", "nobody", "api_key", "PERMISSION_DENIED", "NOT_SENT"],
+    ];
+    assert_eq!(seen, expected, "{text}");
+    let done = (&lines[0]["account"], &lines[0]["instance"], &lines[0]["service_ms"], &lines[0]["provider"]);
+    assert_eq!(done, (&json!("main"), &json!(address), &json!(5.0), &json!("fake-isp")));
+    assert!(!text.contains("ispb_") && !lines[0].as_object().unwrap().contains_key("request"));
+}
+
+#[tokio::test]
+async fn who_taps_sees_messages_by_what_was_learnt() {
+    let (_backend, suite) = suite().await;
+    let address = suite.running.admin_addr().unwrap();
+    let (ready, begun) = tokio::sync::oneshot::channel();
+    let looked = tokio::task::spawn_blocking(move || {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        write!(stream, "GET /tap?provider=fake-isp&principal=all HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+        let mut lines = BufReader::new(stream).lines().map(Result::unwrap);
+        lines.by_ref().find(String::is_empty).unwrap();
+        ready.send(()).unwrap();
+        lines.find(|line| line.starts_with('{')).unwrap()
+    });
+    begun.await.unwrap();
+    let reader = [("x-api-key", READER), ("x-ispbridge-account", "main")];
+    suite.call(GET, &reader, payload()).await;
+    suite.call(GET, &[KEY], payload()).await;
+    let call: Value = serde_json::from_str(&looked.await.unwrap()).unwrap();
+    assert_eq!((&call["principal"], &call["code"], &call["writes"]), (&json!("all"), &json!("OK"), &json!(false)));
+    assert_eq!((&call["request"], &call["request_bytes"]), (&json!({"name": "abc"}), &json!(10)));
+}
+
+/// A gateway in a process of its own, which ends with this value.
+struct Apart(Child, SocketAddr);
+
+impl Apart {
+    fn start(folder: &Path) -> Self {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = free.local_addr().unwrap();
+        drop(free);
+        let text = format!(
+            "server.listen = \"127.0.0.1:0\"\nadmin.listen = \"{address}\"\n\
+             signing = {{ id = \"k1\", secret = {{ env = \"ISPBRIDGE_GATEWAY_ROOT\" }} }}\n"
+        );
+        let file = folder.join("gateway.toml");
+        fs::write(&file, text).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ispbridge-gateway"));
+        command.arg("--config").arg(&file).env("ISPBRIDGE_GATEWAY_ROOT", ROOT);
+        let child = command.stderr(Stdio::null()).spawn().unwrap();
+        let end = std::time::Instant::now() + Duration::from_secs(20);
+        while TcpStream::connect(address).is_err() {
+            assert!(std::time::Instant::now() < end, "the gateway does not start");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Self(child, address)
+    }
+}
+
+impl Drop for Apart {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test]
+async fn the_log_level_changes_and_goes_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let gateway = Apart::start(folder.path());
+    let steps = [
+        ("GET /log", "200", "info\n"),
+        ("PUT /log?level=debug", "200", "debug\n"),
+        ("GET /log", "200", "debug\n"),
+        ("PUT /log?level=ispbridge=loud", "400", "level \"ispbridge=loud\": is not a filter: "),
+        ("PUT /log", "400", ""),
+        ("DELETE /log", "200", "info\n"),
+        ("GET /log", "200", "info\n"),
+    ];
+    for (what, code, body) in steps {
+        let (head, said) = admin(gateway.1, what).await;
+        assert!(head.starts_with(&format!("HTTP/1.1 {code}")), "{what}: {head}");
+        assert!(said.starts_with(body), "{what}: {said}");
+    }
+}
+
+/// Runs where there are node, playwright-core (by `ISPBRIDGE_NODE_MODULES`) and Chromium.
+#[tokio::test]
+async fn a_browser_shows_the_page() {
+    if !browser("-e")
+        .arg("require('playwright-core').chromium; require('fs').accessSync('/usr/bin/chromium')")
+        .output()
+        .is_ok_and(|ran| ran.status.success())
+    {
+        println!("skipped: node, playwright-core or Chromium is not installed");
+        return;
+    }
+    let (backend, suite) = suite().await;
+    backend.behave(&[Behaviour::Echo, Behaviour::BadGateway, Behaviour::Echo]);
+    for path in [GET, ADD] {
+        suite.call(path, &[KEY], payload()).await;
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/status.cjs");
+    let mut command = browser(script.to_str().unwrap());
+    command.arg(format!("http://{}/", suite.running.admin_addr().unwrap()));
+    command.args(pictures());
+    let ran = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+}
+
+#[allow(clippy::disallowed_methods, reason = "where a test finds its tools is no setting of the suite")]
+fn browser(script: &str) -> Command {
+    let mut node = Command::new("node");
+    node.arg(script);
+    if let Ok(modules) = std::env::var("ISPBRIDGE_NODE_MODULES") {
+        node.env("NODE_PATH", modules);
+    }
+    node
+}
+
+/// A folder for pictures of the page, if somebody wants to look at them.
+#[allow(clippy::disallowed_methods, reason = "as above")]
+fn pictures() -> Option<String> {
+    std::env::var("ISPBRIDGE_PICTURES").ok()
+}
