@@ -14,6 +14,8 @@ mod child;
 mod contract;
 #[path = "main/disguise.rs"]
 mod disguise;
+#[path = "main/interop.rs"]
+mod interop;
 #[path = "main/log.rs"]
 mod log;
 #[path = "main/outcome.rs"]
@@ -26,6 +28,8 @@ mod provider;
 mod real_peers;
 #[path = "main/reload.rs"]
 mod reload;
+#[path = "main/script.rs"]
+mod script;
 #[path = "main/spans.rs"]
 mod spans;
 #[path = "main/stage.rs"]

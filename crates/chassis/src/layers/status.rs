@@ -74,9 +74,10 @@ fn meaning(code: Code, message: &str) -> (Code, &str) {
     }
 }
 
-/// Without control characters, and short.
+/// Without control characters but those of lines (they are escaped on the way), and short.
 fn plain(message: &str) -> String {
-    let text: String = message.chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
+    let text: String =
+        message.chars().map(|char| if char.is_control() && !"\t\n\r".contains(char) { ' ' } else { char }).collect();
     match text.len() {
         0..=MESSAGE_BYTES => text,
         _ => text[..text.floor_char_boundary(MESSAGE_BYTES)].to_owned(),
@@ -179,8 +180,10 @@ mod tests {
     }
 
     #[test]
-    fn lines_and_escapes_do_not_leave_the_message() {
-        assert_eq!(through(&Status::internal("a\r\nb\u{1b}[31m")).message(), "a  b [31m");
+    fn lines_stay_and_escapes_do_not_leave_the_message() {
+        let special = "\t\nwith whitespace\r\nand Unicode BMP ☺ and non-BMP 😈\t\n";
+        assert_eq!(through(&Status::unknown(special)).message(), special);
+        assert_eq!(through(&Status::internal("a\0b\u{1b}[31m")).message(), "a b [31m");
     }
 
     #[test]

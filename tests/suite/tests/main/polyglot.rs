@@ -1,40 +1,76 @@
-//! A client in another language, with its own gRPC stack, through the gateway.
+//! Clients in other languages, with their own stacks, through the gateway.
 
-use std::{
-    path::Path,
-    process::{Command, Output},
-};
+use std::{collections::HashSet, path::Path, process::Command};
 
 use ispbridge_sandbox::Provider;
+use serde_json::Value;
 
-use crate::stage::Stage;
+use crate::{
+    script::{has, node, path, python, run},
+    stage::Stage,
+    tree::read,
+};
 
 /// What the script needs: grpcio, grpcio-reflection, grpcio-status, googleapis-common-protos.
-const MODULES: &str = "import grpc, grpc_reflection, grpc_status, google.rpc.error_details_pb2";
-
-/// The interpreter of `ISPBRIDGE_PYTHON`, or the one in the path.
-#[allow(clippy::disallowed_methods, reason = "which interpreter runs a test is no setting of the suite")]
-fn python() -> Command {
-    Command::new(std::env::var("ISPBRIDGE_PYTHON").unwrap_or_else(|_| "python3".to_owned()))
-}
+const GRPC: &str = "grpc, grpc_reflection, grpc_status, google.rpc.error_details_pb2";
 
 #[tokio::test]
 async fn python_calls_aex() {
-    if !python().args(["-c", MODULES]).output().is_ok_and(|output| output.status.success()) {
-        println!("skipped: python grpcio is not installed");
-        return;
-    }
+    let Some(mut script) = python(GRPC) else { return };
     let stage = Stage::open().await;
-    let mut script = python();
-    script.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("python/aex.py"));
-    script.args([stage.gateway.grpc_addr().to_string(), stage.secrets.key.clone(), stage.secrets.stranger.clone()]);
-    let Output { status, stdout, stderr } =
-        tokio::task::spawn_blocking(move || script.output().unwrap()).await.unwrap();
-    let (held, error) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
-    assert!(status.success(), "{held}{error}");
+    script.arg(path("python/aex.py")).args(arguments(&stage));
+    let held = run(script).await;
     assert!(held.lines().count() >= 15, "{held}");
     for write in ["POST /customers", "POST /services/full"] {
         assert_eq!(stage.sandbox.executed(Provider::Aex, write), 1, "{write}");
     }
     stage.close().await;
+}
+
+#[tokio::test]
+async fn the_official_clients_in_javascript_call_aex() {
+    let Some(mut script) = node() else { return };
+    let stage = Stage::open().await;
+    script.arg(path("node/doors.mjs")).args(arguments(&stage));
+    let held = run(script).await;
+    let transports = held.lines().filter_map(|line| line.rsplit_once(": ")).map(|(name, _)| name);
+    let count = transports.collect::<HashSet<_>>().len();
+    assert_eq!((count, held.lines().count()), (10, 30), "{held}");
+    assert_eq!(stage.sandbox.executed(Provider::Aex, "POST /customers"), 10);
+    stage.close().await;
+}
+
+#[tokio::test]
+async fn an_independent_validator_accepts_the_openapi_document() {
+    let Some(mut script) = python("openapi_spec_validator") else { return };
+    let stage = Stage::open().await;
+    script.arg(path("python/openapi.py")).arg(stage.gateway.grpc_addr().to_string()).arg(&stage.secrets.key);
+    let found = run(script).await;
+    assert!(found.starts_with("valid: "), "{found}");
+    stage.close().await;
+}
+
+#[tokio::test]
+async fn the_curl_of_the_readme_works() {
+    if !has(Command::new("curl").arg("--version"), "curl") {
+        return;
+    }
+    let readme = read(Path::new("README.md"));
+    let mut lines = readme.lines().skip_while(|line| !line.starts_with("curl "));
+    let (first, second) = (lines.next().unwrap(), lines.next().unwrap());
+    let stage = Stage::open().await;
+    let command = format!("{} {second}", first.trim_end_matches('\\'))
+        .replace("127.0.0.1:50051", &stage.gateway.grpc_addr().to_string())
+        .replace("ispb_demo_everything", &stage.secrets.key);
+    let mut shell = Command::new("sh");
+    // The test's account is one of two.
+    shell.args(["-c", &format!("{command} -sS -H 'x-ispbridge-account: main'")]);
+    let answer: Value = serde_json::from_str(&run(shell).await).unwrap();
+    assert_eq!(answer["customer"]["parentId"], "AEEF38C0-F1E9-4E83-AD4F-3E35AAB8DFCF");
+    stage.close().await;
+}
+
+fn arguments(stage: &Stage) -> [String; 3] {
+    let secrets = &stage.secrets;
+    [stage.gateway.grpc_addr().to_string(), secrets.key.clone(), secrets.stranger.clone()]
 }

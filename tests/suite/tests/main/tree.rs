@@ -10,7 +10,7 @@ use std::{
 use serde_json::Value;
 
 /// Folders that are no part of the tree.
-const SKIPPED: [&str; 4] = ["target", "node_modules", "__pycache__", ".git"];
+const SKIPPED: [&str; 5] = ["target", "node_modules", "generated", "__pycache__", ".git"];
 
 /// Root of the workspace.
 pub(crate) static ROOT: LazyLock<&Path> =
