@@ -23,6 +23,8 @@ use crate::config::{Account, Config};
 /// The upstream call whose 401 does not say that the token is bad (seed, step 5: "currently only returns
 /// Unauthorized on failure").
 pub(crate) const CREATE_SERVICE: &str = "POST /services/full";
+/// The upstream call whose 201 has no body (seed, step 1); that of an order has one, which may be cut off.
+pub(crate) const CREATE_CUSTOMER: &str = "POST /customers";
 
 pub(crate) fn connect(config: Config, process: &Process) -> Result<Upstream, Error> {
     let telemetry = Telemetry::new("aex", process.tracer(), process.meter());
@@ -82,7 +84,7 @@ impl Provider for Aex {
         if let Some(fault) = reply.status_fault() {
             return Err(fault);
         }
-        if reply.body.is_empty() && reply.status == StatusCode::CREATED {
+        if operation == CREATE_CUSTOMER && reply.body.is_empty() && reply.status == StatusCode::CREATED {
             return Ok(created(reply, arena));
         }
         let node = json::parse(&reply.body, arena).map_err(Fault::unreadable)?;
@@ -97,7 +99,7 @@ impl Provider for Aex {
     }
 }
 
-/// A creation is answered without a body; the new record's id is the end of `Location` (dossier 2.1).
+/// A new customer is answered without a body; its id is the end of `Location` (dossier 2.1).
 fn created<'t>(reply: &'t HttpReply, arena: &'t Bump) -> Node<'t> {
     let id = reply.header(header::LOCATION).trim_end_matches('/').rsplit('/').next().unwrap_or("");
     Node::Map(arena.alloc_slice_copy(&[("customer_id", Node::Text(id))]))

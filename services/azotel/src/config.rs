@@ -9,7 +9,7 @@ use bridge::{
 };
 use serde::{
     Deserialize, Deserializer,
-    de::{MapAccess, Visitor, value},
+    de::{DeserializeSeed, IntoDeserializer, MapAccess, Visitor, value},
 };
 
 /// The service's own part of its configuration file.
@@ -66,14 +66,11 @@ pub enum Kind {
     Rest,
 }
 
-/// The table form of [`Way`].
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Table {
-    #[serde(default)]
-    kind: Kind,
-    #[serde(flatten)]
-    http: Transport,
+/// The keys of [`Transport`] in a table that has `kind` besides. A flattened struct would read the same, but an error in
+/// it would not name the key.
+struct WithKind<'k, A> {
+    table: A,
+    kind: &'k mut Kind,
 }
 
 struct WayVisitor;
@@ -96,9 +93,29 @@ impl<'de> Visitor<'de> for WayVisitor {
         Ok(Way { kind, http: Transport::default() })
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Way, A::Error> {
-        let Table { kind, http } = Table::deserialize(value::MapAccessDeserializer::new(map))?;
+    fn visit_map<A: MapAccess<'de>>(self, table: A) -> Result<Way, A::Error> {
+        let mut kind = Kind::default();
+        let keys = WithKind { table, kind: &mut kind };
+        let http = Transport::deserialize(value::MapAccessDeserializer::new(keys))?;
         Ok(Way { kind, http })
+    }
+}
+
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for WithKind<'_, A> {
+    type Error = A::Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
+        while let Some(key) = self.table.next_key::<String>()? {
+            if key != "kind" {
+                return seed.deserialize(key.into_deserializer()).map(Some);
+            }
+            *self.kind = self.table.next_value()?;
+        }
+        Ok(None)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
+        self.table.next_value_seed(seed)
     }
 }
 

@@ -196,17 +196,18 @@ fn texts<'t>(node: Node<'t>, arena: &'t Bump) -> Node<'t> {
     }
 }
 
-/// Faults come with status 500 and a SOAP body, so the body is read first.
+/// Faults come with status 500 and a SOAP body, so the body is read first; a web server's own page is none.
 fn soap_value<'t>(function: &str, reply: &'t HttpReply, arena: &'t Bump) -> Result<Node<'t>, Fault> {
     let by_status = reply.door_fault();
-    if let Some(fault) = by_status.filter(|fault| fault.http_status() != Some(500)) {
+    if let Some(fault) = by_status.clone().filter(|fault| fault.http_status() != Some(500)) {
         return Err(fault);
     }
-    let envelope = soap::parse_reply(reply.text_in(arena)?, function, &Limits::default(), arena);
-    match envelope.map_err(Fault::unreadable)? {
-        Envelope::Fault { code, text } => Err(protocol_fault(code, text)),
-        Envelope::Value(_) if !reply.status.is_success() => Err(Fault::server("a value with a status of failure")),
-        Envelope::Value(node) => Ok(node),
+    let envelope = |text| soap::parse_reply(text, function, &Limits::default(), arena).map_err(Fault::unreadable);
+    match reply.text_in(arena).and_then(envelope) {
+        Ok(Envelope::Fault { code, text }) => Err(protocol_fault(code, text)),
+        Ok(Envelope::Value(_)) if !reply.status.is_success() => Err(Fault::server("a value with a status of failure")),
+        Ok(Envelope::Value(node)) => Ok(node),
+        Err(unreadable) => Err(by_status.unwrap_or(unreadable)),
     }
 }
 

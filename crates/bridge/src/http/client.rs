@@ -1,8 +1,9 @@
 //! Sends requests and says, of each that fails, what is known about its effect.
 
-use std::{error::Error, time::Duration};
+use std::{error::Error, io, time::Duration};
 
 use reqwest::redirect;
+use rustls::AlertDescription;
 use serde::Deserialize;
 use tokio::time::{Instant, timeout_at};
 
@@ -188,14 +189,32 @@ fn too_large(limit: usize) -> Fault {
 /// if the answer says only that the connection closed.
 fn transport_fault(error: &reqwest::Error) -> Fault {
     let text = cause(error);
-    if !error.is_connect() {
+    let tls = tls_error(error);
+    // TLS 1.3 lets a client speak before the server has missed its certificate; what it said was not read
+    // (RFC 8446, 4.4.2.4).
+    let unread = matches!(tls, Some(rustls::Error::AlertReceived(AlertDescription::CertificateRequired)));
+    if !error.is_connect() && !unread {
         let message = format!("the connection to the upstream broke: {text}");
         return Fault::new(Kind::Unavailable, Outcome::Unknown, "UPSTREAM_CONNECTION", message);
     }
-    let tls =
-        text.contains("certificate") || text.contains("tls") || text.contains("TLS") || text.contains("handshake");
-    let reason = if tls { "UPSTREAM_TLS" } else { "UPSTREAM_UNREACHABLE" };
+    let reason = if tls.is_some() || text.contains("tls") { "UPSTREAM_TLS" } else { "UPSTREAM_UNREACHABLE" };
     Fault::new(Kind::Unavailable, Outcome::NotSent, reason, format!("the upstream cannot be reached: {text}"))
+}
+
+/// What TLS says; it is carried inside of errors of input and output, which do not name it as their source.
+fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
+    let mut next: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        if let Some(tls) = unwrapped(error) {
+            return Some(tls);
+        }
+        next = error.source();
+    }
+    None
+}
+
+fn unwrapped<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e rustls::Error> {
+    error.downcast_ref().or_else(|| unwrapped(error.downcast_ref::<io::Error>()?.get_ref()?))
 }
 
 /// The innermost cause: the outer ones quote the address with all that stands in it.
