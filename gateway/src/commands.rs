@@ -2,18 +2,24 @@
 
 use std::{
     io::{self, BufRead, Write},
+    path::Path,
     process::ExitCode,
 };
 
 use chassis::caller::Root;
 
-use crate::principal::{KeyHash, new_key};
+use crate::{
+    principal::{KeyHash, new_key},
+    service_config,
+};
 
 const USAGE: &str = "\
 ispbridge-gateway keys new                 prints a fresh API key and its hash
 ispbridge-gateway keys hash                reads an API key from standard input and prints its hash
 ispbridge-gateway callers derive SERVICE   reads the root of [signing] from standard input and prints
-                                           the key of a service, e.g. ispbridge-aex";
+                                           the key of a service, e.g. ispbridge-aex
+ispbridge-gateway service-config [FILE]    prints what gRPC clients should do by themselves, as a service config; timeouts
+                                           are taken from the gateway's configuration file";
 
 /// Runs a subcommand; `None` if there is no such one.
 pub(crate) fn run(words: &[String]) -> Option<ExitCode> {
@@ -22,7 +28,9 @@ pub(crate) fn run(words: &[String]) -> Option<ExitCode> {
         ["keys", "new"] => fresh(),
         ["keys", "hash"] => first_line().map(|key| KeyHash::of(&key).to_string()),
         ["callers", "derive", service] => derive(service),
-        ["keys" | "callers", ..] => Err(USAGE.to_owned()),
+        ["service-config"] => service_config::of_file(None),
+        ["service-config", file] => service_config::of_file(Some(Path::new(file))),
+        ["keys" | "callers" | "service-config", ..] => Err(USAGE.to_owned()),
         _ => return None,
     };
     Some(show(printed))

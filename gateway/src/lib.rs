@@ -18,6 +18,7 @@ mod limit;
 mod method;
 mod policy;
 mod principal;
+mod service_config;
 mod telemetry;
 
 pub use config::Config;

@@ -4,10 +4,26 @@
 
 #[path = "main/backend.rs"]
 mod backend;
+#[path = "main/balance.rs"]
+mod balance;
 #[path = "main/caller.rs"]
 mod caller;
+#[path = "main/crash.rs"]
+mod crash;
+#[path = "main/discovery.rs"]
+mod discovery;
 #[path = "main/failure.rs"]
 mod failure;
+#[path = "main/fake_consul.rs"]
+mod fake_consul;
+#[path = "main/load.rs"]
+mod load;
+#[path = "main/real_consul.rs"]
+mod real_consul;
+#[path = "main/services_tls.rs"]
+mod services_tls;
+#[path = "main/shop.rs"]
+mod shop;
 #[path = "main/streaming.rs"]
 mod streaming;
 

@@ -10,6 +10,8 @@ mod attacks;
 mod callers;
 #[path = "main/calls.rs"]
 mod calls;
+#[path = "main/consul.rs"]
+mod consul;
 #[path = "main/logs.rs"]
 mod logs;
 #[path = "main/pki.rs"]

@@ -1,8 +1,11 @@
 //! One HTTP/2 connection to one instance of a service, kept open, opened again when it is lost, renewed when it is old.
 
+mod heard;
+
 use std::{
     error::Error as _,
     future::pending,
+    io,
     pin::Pin,
     sync::{
         Arc,
@@ -16,16 +19,17 @@ use http::{Request, Response};
 use hyper::{
     body::Incoming,
     client::conn::http2::{Builder, SendRequest},
-    rt::{Read, Write},
 };
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::TcpStream,
     sync::watch,
     time::{Instant, sleep, timeout},
 };
 use tonic::body::Body;
 
+use self::heard::Heard;
 use crate::fleet::{endpoint::Endpoint, instance::Instance, tls::Tls};
 
 /// Calls that one connection carries at a time: the least that every service of the suite admits.
@@ -319,19 +323,20 @@ async fn retired(orders: &watch::Sender<Order>) {
     let _ = orders.subscribe().wait_for(|order| order.retired).await;
 }
 
-async fn connect(endpoint: &Endpoint, tls: Option<Tls>) -> Result<(SendRequest<Body>, Work), std::io::Error> {
+async fn connect(endpoint: &Endpoint, tls: Option<Tls>) -> io::Result<(SendRequest<Body>, Work)> {
     let stream = TcpStream::connect((endpoint.host(), endpoint.port())).await?;
     stream.set_nodelay(true)?;
     match tls {
-        Some(tls) => handshake(TokioIo::new(tls.connect(endpoint, stream).await?)).await,
-        None => handshake(TokioIo::new(stream)).await,
+        Some(tls) => handshake(tls.connect(endpoint, stream).await?).await,
+        None => handshake(stream).await,
     }
 }
 
-async fn handshake<T>(io: T) -> Result<(SendRequest<Body>, Work), std::io::Error>
+async fn handshake<T>(stream: T) -> io::Result<(SendRequest<Body>, Work)>
 where
-    T: Read + Write + Unpin + Send + 'static,
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let (stream, heard) = Heard::new(stream);
     let (sender, work) = Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .keep_alive_interval(PING_INTERVAL)
@@ -340,10 +345,14 @@ where
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_header_list_size(HEADER_BYTES)
-        .handshake(io)
+        .handshake(TokioIo::new(stream))
         .await
-        .map_err(std::io::Error::other)?;
-    Ok((sender, Box::pin(work)))
+        .map_err(io::Error::other)?;
+    let mut work: Work = Box::pin(work);
+    tokio::select! {
+        end = &mut work => Err(end.err().map_or_else(|| io::ErrorKind::ConnectionReset.into(), io::Error::other)),
+        heard = heard => heard.map(|()| (sender, work)).map_err(|_| io::ErrorKind::ConnectionReset.into()),
+    }
 }
 
 /// Whether only the one stream was ended, and not the whole connection.

@@ -24,6 +24,7 @@ use tokio::{
     task::JoinSet,
 };
 use tonic::body::Body;
+use tonic_types::{ErrorDetails, StatusExt};
 use tower::{ServiceExt, util::BoxCloneSyncService};
 
 /// What the service does with the next call; the last one stays.
@@ -47,6 +48,14 @@ pub(crate) enum Behaviour {
     NoStatus,
     /// Answers with HTTP 502 and a page.
     BadGateway,
+    /// Sends the body back after so many milliseconds.
+    Slow(u64),
+    /// Answers INTERNAL and nothing more.
+    Fail,
+    /// Answers UNAVAILABLE with the word of the upstream.
+    Denied,
+    /// Answers UNAVAILABLE and asks to be called again after so many milliseconds, or never.
+    Pushback(i64),
 }
 
 /// A call that reached the service.
@@ -61,6 +70,16 @@ pub(crate) struct Arrival {
 struct State {
     behaviours: VecDeque<Behaviour>,
     arrivals: Vec<Arrival>,
+    given_up: usize,
+}
+
+/// Counts a hanging call whose caller went away.
+struct Hanging(Arc<Mutex<State>>);
+
+impl Drop for Hanging {
+    fn drop(&mut self) {
+        self.0.lock().unwrap().given_up += 1;
+    }
 }
 
 /// The service.
@@ -83,7 +102,7 @@ impl Backend {
 
     pub(crate) async fn start_at(address: SocketAddr) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
-        let state = State { behaviours: [Behaviour::Echo].into(), arrivals: Vec::new() };
+        let state = State { behaviours: [Behaviour::Echo].into(), arrivals: Vec::new(), given_up: 0 };
         let backend = Self {
             address: listener.local_addr().unwrap(),
             state: Arc::new(Mutex::new(state)),
@@ -102,6 +121,11 @@ impl Backend {
     /// The calls that arrived since the last look.
     pub(crate) fn arrivals(&self) -> Vec<Arrival> {
         std::mem::take(&mut self.state.lock().unwrap().arrivals)
+    }
+
+    /// Hanging calls that were cancelled.
+    pub(crate) fn given_up(&self) -> usize {
+        self.state.lock().unwrap().given_up
     }
 
     async fn accept(self, listener: TcpListener) {
@@ -165,8 +189,21 @@ impl Backend {
                 std::future::pending().await
             }
             Behaviour::Hang => {
+                let hanging = Hanging(Arc::clone(&self.state));
                 self.release.notified().await;
+                std::mem::forget(hanging);
                 Ok(echo(body))
+            }
+            Behaviour::Slow(millis) => {
+                tokio::time::sleep(std::time::Duration::from_millis(millis)).await;
+                Ok(echo(body))
+            }
+            Behaviour::Fail => Ok(tonic::Status::internal("it broke").into_http()),
+            Behaviour::Denied => Ok(denied().into_http()),
+            Behaviour::Pushback(millis) => {
+                let mut status = tonic::Status::unavailable("not now");
+                status.metadata_mut().insert("grpc-retry-pushback-ms", millis.into());
+                Ok(status.into_http())
             }
             Behaviour::DieInReply => {
                 let cut = self.cut.clone();
@@ -186,6 +223,11 @@ impl Backend {
             _ => behaviours.pop_front().unwrap(),
         }
     }
+}
+
+fn denied() -> tonic::Status {
+    let details = ErrorDetails::with_error_info("UPSTREAM_DOWN", "fake-isp.ispbridge", []);
+    tonic::Status::with_error_details(tonic::Code::Unavailable, "the upstream is down", details)
 }
 
 /// The one service that the backend has.
@@ -246,7 +288,7 @@ fn reflection() -> BoxCloneSyncService<Request<Body>, Response<Body>, Infallible
     BoxCloneSyncService::new(builder.build_v1().unwrap())
 }
 
-fn file() -> FileDescriptorProto {
+pub(crate) fn file() -> FileDescriptorProto {
     let method = |name: &str, level: Option<IdempotencyLevel>| MethodDescriptorProto {
         name: Some(name.to_owned()),
         input_type: Some(".ispbridge.fake_isp.v1.Thing".to_owned()),
