@@ -250,6 +250,36 @@ impl Rest {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fleet::instance::STREAK;
+
+    /// A roster of so many instances, none of which is connected to.
+    fn roster(instances: u16) -> Roster {
+        let board = Board { ready: ArcSwap::from_pointee(Ready::nobody()), changed: Arc::default() };
+        let mut roster = Roster::new(Arc::new(board));
+        roster.connections = 0;
+        let endpoints: Vec<_> = (1..=instances).map(|port| Endpoint::new("127.0.0.1", port, false)).collect();
+        roster.adopt(&endpoints);
+        roster
+    }
+
+    fn resting(roster: &Roster) -> usize {
+        roster.entries.values().filter(|entry| entry.rest.until.is_some()).count()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_than_half_of_the_instances_rest_and_they_return() {
+        for (instances, most) in [(1, 0), (2, 1), (3, 1), (5, 2)] {
+            let mut roster = roster(instances);
+            for _ in 0..STREAK {
+                roster.entries.values().for_each(|entry| entry.instance.failed());
+            }
+            roster.arrange(Instant::now());
+            assert_eq!(resting(&roster), most, "of {instances}");
+            tokio::time::advance(FIRST_REST.mul_f64(1.3)).await;
+            roster.arrange(Instant::now());
+            assert_eq!(resting(&roster), 0, "of {instances}");
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn rests_that_follow_each_other_grow_and_an_old_one_is_forgotten() {
