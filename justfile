@@ -21,6 +21,20 @@ check:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked
     cd proto && npx --yes @bufbuild/buf@1.75.0 lint
 
+# The contract: lint, and whether a caller of the released one would notice (see proto/README.md).
+contract:
+    cd proto && npx --yes @bufbuild/buf@1.75.0 lint
+    cd proto && npx --yes @bufbuild/buf@1.75.0 breaking --against released.binpb
+
+# Makes the contract as it is now the released one.
+release-contract:
+    cd proto && npx --yes @bufbuild/buf@1.75.0 build --exclude-source-info --path ispbridge -o released.binpb
+
+# Feeds every reader of strangers' bytes with mutated ones, so many seconds for each.
+fuzz seconds="60":
+    FUZZ_SECONDS={{seconds}} cargo test -p bridge --test main fuzz -- --nocapture
+    PROPTEST_CASES=50000 cargo test -p chassis --lib
+
 # Measures the mapping against serde, and the whole path against hand-written yardsticks, side by side in one run.
 bench:
     cargo bench -p bridge

@@ -1,6 +1,7 @@
 //! One connection from its first byte to its last.
 
 mod flood;
+mod frames;
 pub(crate) mod peer;
 mod socket;
 mod stream;

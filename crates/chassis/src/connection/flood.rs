@@ -4,10 +4,7 @@
 
 use tokio::time::Instant;
 
-use super::PREFACE;
-
-/// Length of the header of a frame (RFC 9113, 4.1).
-const HEADER: usize = 9;
+use super::{PREFACE, frames::Frames};
 
 const PRIORITY: u8 = 0x2;
 const SETTINGS: u8 = 0x4;
@@ -18,10 +15,7 @@ const ACK: u8 = 0x1;
 /// Follows the frames of one peer.
 #[derive(Debug)]
 pub(crate) struct Flood {
-    /// Bytes until the next header: at first those of the preface.
-    skip: usize,
-    header: [u8; HEADER],
-    seen: usize,
+    frames: Frames,
     /// What the peer may still send, a bucket that fills by a tenth every second.
     left: f64,
     max: f64,
@@ -31,38 +25,14 @@ pub(crate) struct Flood {
 impl Flood {
     pub(crate) fn new(max: u32) -> Self {
         let max = f64::from(max);
-        Self { skip: PREFACE, header: [0; HEADER], seen: 0, left: max, max, filled: Instant::now() }
+        Self { frames: Frames::after(PREFACE), left: max, max, filled: Instant::now() }
     }
 
     /// Follows what came in; true if there is more than a peer in earnest would send.
-    pub(crate) fn is_in(&mut self, mut bytes: &[u8]) -> bool {
+    pub(crate) fn is_in(&mut self, bytes: &[u8]) -> bool {
         let mut frames = 0_u32;
-        while !bytes.is_empty() {
-            if self.skip > 0 {
-                let count = self.skip.min(bytes.len());
-                self.skip -= count;
-                bytes = &bytes[count..];
-                continue;
-            }
-            let count = (HEADER - self.seen).min(bytes.len());
-            self.header[self.seen..self.seen + count].copy_from_slice(&bytes[..count]);
-            self.seen += count;
-            bytes = &bytes[count..];
-            if self.seen == HEADER {
-                frames += u32::from(self.is_control());
-                self.seen = 0;
-                let [high, middle, low, ..] = self.header;
-                self.skip = u32::from_be_bytes([0, high, middle, low]) as usize;
-            }
-        }
+        self.frames.follow(bytes, |kind, flags| frames += u32::from(is_control(kind, flags)));
         frames > 0 && !self.take(f64::from(frames))
-    }
-
-    fn is_control(&self) -> bool {
-        match self.header[3] {
-            PING | SETTINGS => self.header[4] & ACK == 0,
-            kind => kind == PRIORITY,
-        }
     }
 
     fn take(&mut self, frames: f64) -> bool {
@@ -74,13 +44,20 @@ impl Flood {
     }
 }
 
+fn is_control(kind: u8, flags: u8) -> bool {
+    match kind {
+        PING | SETTINGS => flags & ACK == 0,
+        kind => kind == PRIORITY,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use proptest::prelude::*;
 
-    use super::*;
+    use super::{super::frames::HEADER, *};
 
     const PREFACE_BYTES: &[u8; PREFACE] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -127,7 +104,7 @@ mod tests {
             // All of them are looked at, also after a verdict.
             let verdicts: Vec<_> = chunks.iter().map(|chunk| parts.is_in(chunk)).collect();
             prop_assert_eq!(verdicts.contains(&true), once.is_in(&whole));
-            prop_assert_eq!((parts.skip, parts.seen), (once.skip, once.seen));
+            prop_assert_eq!(parts.frames, once.frames);
         }
     }
 

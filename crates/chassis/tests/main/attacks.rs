@@ -136,6 +136,15 @@ async fn floods_of_frames_are_ended_and_cost_others_little() {
     assert!(slow < Duration::from_millis(500), "{slow:?}");
 }
 
+#[tokio::test]
+async fn a_peer_that_asks_too_much_is_told_so() {
+    let running = started("[server]\nmax_control_frames = 500").await;
+    let mut raw = Raw::connect(running.grpc_addr(), &[]).await;
+    // Not more than is read before the end: what is left unread resets the connection, and the word is lost.
+    assert!(raw.send(&frame(PING, 0, 0, &[7; 8]).repeat(501)).await);
+    assert_eq!(raw.end().await, Some(ENHANCE_YOUR_CALM));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_h2_counts_itself_is_ended_with_enhance_your_calm() {
     let running = started("").await;
