@@ -9,7 +9,10 @@ use crate::{
     commands,
     config::{Config, GrantConfig, PrincipalConfig},
     edge::{Edge, Front},
-    fleet::routes::{Routes, Wanted},
+    fleet::{
+        census,
+        routes::{Routes, Wanted},
+    },
     health::Doctor,
     policy::Grant,
     principal::{Principal, Principals},
@@ -43,6 +46,7 @@ impl Program for Gateway {
         let catalog = Arc::new(Catalog::default());
         catalog.begin();
         let routes = Arc::new(Routes::open(wanted(&config, &root(&config)?, consul.as_ref()))?);
+        census::observe(process, &routes);
         let followers = Followers::new(Arc::clone(&catalog));
         followers.follow(routes.all());
         let access = access(&config);

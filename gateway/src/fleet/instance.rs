@@ -56,6 +56,16 @@ impl Instance {
         self.roster.notify_one();
     }
 
+    /// Calls in flight.
+    pub(crate) fn pending(&self) -> usize {
+        self.pending.load(Relaxed)
+    }
+
+    /// How long a call would take, if that is known.
+    pub(crate) fn latency(&self) -> Option<Duration> {
+        self.latency.at(Instant::now()).map(Duration::from_nanos)
+    }
+
     /// A call begins.
     pub(crate) fn enter(&self) {
         self.pending.fetch_add(1, Relaxed);

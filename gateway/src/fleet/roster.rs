@@ -13,7 +13,7 @@ use crate::fleet::{
     endpoint::Endpoint,
     instance::Instance,
     link::Link,
-    ready::{Member, Ready},
+    ready::{Member, Ready, Standing},
     source::{Endpoints, Source},
     tls::Tls,
 };
@@ -171,7 +171,9 @@ impl Roster {
         }
         let members: Box<[_]> = members.into_iter().filter_map(Entry::member).collect();
         let links = || self.entries.values().flat_map(|entry| &entry.links);
-        let ready = Ready { members, opening: self.is_unheard(now) || links().any(|link| link.is_connecting()) };
+        let standings = self.entries.values().map(Entry::standing).collect();
+        let ready =
+            Ready { members, standings, opening: self.is_unheard(now) || links().any(|link| link.is_connecting()) };
         if links().any(|link| !link.is_up() && !link.is_connecting()) {
             self.trouble.notify_one();
         }
@@ -198,7 +200,8 @@ impl Roster {
             if entry.instance.take_streak() && entry.rest.until.is_none() && resting < most {
                 let rest = entry.rest.begin(now);
                 resting += 1;
-                tracing::warn!(instance = %endpoint, ?rest, "instance failed too often and rests");
+                let (pending, latency) = (entry.instance.pending(), entry.instance.latency());
+                tracing::warn!(instance = %endpoint, ?rest, pending, ?latency, "instance failed too often and rests");
             }
         }
     }
@@ -215,7 +218,7 @@ impl Roster {
 
     fn retire_all(self) {
         self.entries.values().flat_map(|entry| &entry.links).for_each(|link| link.retire());
-        self.board.ready.store(Arc::new(Ready { members: Box::default(), opening: false }));
+        self.board.ready.store(Arc::new(Ready { opening: false, ..Ready::nobody() }));
         self.board.changed.notify_waiters();
     }
 }
@@ -223,6 +226,11 @@ impl Roster {
 impl Entry {
     fn is_up(&self) -> bool {
         self.links.iter().any(|link| link.is_up())
+    }
+
+    fn standing(&self) -> Standing {
+        let links = self.links.iter().cloned().collect();
+        Standing { instance: Arc::clone(&self.instance), links, is_resting: self.rest.until.is_some() }
     }
 
     fn member(&self) -> Option<Member> {

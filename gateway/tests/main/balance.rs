@@ -218,3 +218,22 @@ async fn a_service_may_ask_for_a_read_once_more_and_clients_are_told() {
     assert_eq!(lost.info(), info("OUTCOME_UNKNOWN", "UNKNOWN"));
     assert_eq!(lost.headers["grpc-retry-pushback-ms"], "-1");
 }
+
+#[tokio::test]
+async fn an_instance_that_accepts_and_says_nothing_gets_no_calls() {
+    let ([backend], _) = backends::<1>().await;
+    // The kernel accepts for it, as it does for a process that is stopped.
+    let mute = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addresses = [mute.local_addr().unwrap(), backend.address];
+    let suite = Suite::routed(&instances(&addresses), "").await;
+    for _ in 0..20 {
+        assert_eq!(suite.call(ADD, &[KEY], payload()).await.code(), Code::Ok);
+    }
+    assert_eq!(backend.arrivals().len(), 20);
+    let metrics = crate::streaming::metrics(&suite).await;
+    let counted = |state: &str| {
+        let mut lines = metrics.lines().filter(|line| line.starts_with("ispbridge_instances{"));
+        lines.find(|line| line.contains(&format!("\"{state}\""))).unwrap().rsplit_once(' ').unwrap().1.to_owned()
+    };
+    assert_eq!((counted("up"), counted("resting")), ("1".to_owned(), "0".to_owned()), "{metrics}");
+}
