@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, Response, header::CONTENT_TYPE};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
-use crate::catalog::Nature;
+use crate::{catalog::Nature, forward::verdict::PUSHBACK};
 
 /// Domain of every `ErrorInfo` of the gateway.
 pub(crate) const DOMAIN: &str = "gateway.ispbridge";
@@ -43,6 +43,8 @@ pub(crate) struct Answer {
     message: String,
     details: ErrorDetails,
     metadata: HashMap<String, String>,
+    /// What clients that repeat calls by themselves are told: after so many milliseconds, or never (-1).
+    pushback: Option<i64>,
 }
 
 impl Answer {
@@ -50,7 +52,7 @@ impl Answer {
     pub(crate) fn new(code: Code, reason: &'static str, message: impl Into<String>) -> Box<Self> {
         let mut message = message.into();
         message.truncate(message.floor_char_boundary(MESSAGE_BYTES));
-        Box::new(Self { code, reason, message, details: ErrorDetails::new(), metadata: HashMap::new() })
+        Box::new(Self { code, reason, message, details: ErrorDetails::new(), metadata: HashMap::new(), pushback: None })
     }
 
     /// Says what is known about the effect.
@@ -67,6 +69,13 @@ impl Answer {
     /// Tells the caller when to come back.
     pub(crate) fn retry_after(mut self: Box<Self>, delay: Duration) -> Box<Self> {
         self.details.set_retry_info(Some(delay));
+        self.pushback = i64::try_from(delay.as_millis()).ok();
+        self
+    }
+
+    /// Tells the caller not to repeat the call by itself.
+    pub(crate) fn never_again(mut self: Box<Self>) -> Box<Self> {
+        self.pushback = Some(-1);
         self
     }
 
@@ -90,7 +99,11 @@ impl Answer {
     /// The whole as tonic's Status.
     pub(crate) fn status(mut self: Box<Self>) -> Status {
         self.details.set_error_info(self.reason, DOMAIN, self.metadata);
-        Status::with_error_details(self.code, self.message, self.details)
+        let mut status = Status::with_error_details(self.code, self.message, self.details);
+        if let Some(pushback) = self.pushback {
+            status.metadata_mut().insert(PUSHBACK, pushback.into());
+        }
+        status
     }
 
     /// The whole as a reply that consists of trailers only.
@@ -158,7 +171,7 @@ fn unknown_outcome(provider: &str, why: &str) -> Box<Answer> {
         "the call was handed to provider {provider} and may have taken effect ({why}); \
          look before repeating it"
     );
-    Answer::new(Code::Aborted, "OUTCOME_UNKNOWN", text)
+    Answer::new(Code::Aborted, "OUTCOME_UNKNOWN", text).never_again()
 }
 
 /// The reply to a request that is not gRPC at all, as the gRPC over HTTP/2 protocol asks.
@@ -184,6 +197,8 @@ mod tests {
         let info = write.get_error_details().error_info().cloned().unwrap();
         assert_eq!(info.reason, "OUTCOME_UNKNOWN");
         assert_eq!(info.metadata["outcome"], "UNKNOWN");
+        assert_eq!(write.metadata().get(PUSHBACK).unwrap(), "-1");
+        assert_eq!(unreachable("aex").status().metadata().get(PUSHBACK).unwrap(), "1000");
     }
 
     #[test]

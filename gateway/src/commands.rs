@@ -4,12 +4,16 @@ mod document;
 
 use std::{
     io::{self, BufRead, Write},
+    path::Path,
     process::ExitCode,
 };
 
 use chassis::caller::Root;
 
-use crate::principal::{KeyHash, new_key};
+use crate::{
+    principal::{KeyHash, new_key},
+    service_config,
+};
 
 const USAGE: &str = "\
 ispbridge-gateway keys new                 prints a fresh API key and its hash
@@ -18,7 +22,9 @@ ispbridge-gateway openapi http://HOST:PORT  reads an API key from standard input
                                            and prints the OpenAPI document of the gateway that runs there
 ispbridge-gateway openapi FILE             prints the OpenAPI document of an encoded FileDescriptorSet
 ispbridge-gateway callers derive SERVICE   reads the root of [signing] from standard input and prints
-                                           the key of a service, e.g. ispbridge-aex";
+                                           the key of a service, e.g. ispbridge-aex
+ispbridge-gateway service-config [FILE]    prints what gRPC clients should do by themselves, as a service config; timeouts
+                                           are taken from the gateway's configuration file";
 
 /// Runs a subcommand; `None` if there is no such one.
 pub(crate) fn run(words: &[String]) -> Option<ExitCode> {
@@ -28,7 +34,9 @@ pub(crate) fn run(words: &[String]) -> Option<ExitCode> {
         ["keys", "hash"] => first_line().map(|key| KeyHash::of(&key).to_string()),
         ["callers", "derive", service] => derive(service),
         ["openapi", source] => document::of(source),
-        ["keys" | "callers" | "openapi", ..] => Err(USAGE.to_owned()),
+        ["service-config"] => service_config::of_file(None),
+        ["service-config", file] => service_config::of_file(Some(Path::new(file))),
+        ["keys" | "callers" | "openapi" | "service-config", ..] => Err(USAGE.to_owned()),
         _ => return None,
     };
     Some(show(printed))

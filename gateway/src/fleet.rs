@@ -3,6 +3,7 @@
 //! A `source` says which instances there are; the `roster` of a provider opens and closes connections (`link`) and
 //! decides who is `ready`; a call finds its `route` and takes a seat at one of two instances taken by chance.
 
+pub(crate) mod census;
 pub(crate) mod channel;
 pub(crate) mod endpoint;
 pub(crate) mod instance;

@@ -10,7 +10,10 @@ use crate::{
     config::{Config, GrantConfig, PrincipalConfig},
     doors::Doors,
     edge::{Edge, Front},
-    fleet::routes::{Routes, Wanted},
+    fleet::{
+        census,
+        routes::{Routes, Wanted},
+    },
     health::Doctor,
     limits::{Limits, QuotaLimits},
     policy::Grant,
@@ -46,6 +49,7 @@ impl Program for Gateway {
         let catalog = Arc::new(Catalog::default());
         catalog.begin();
         let routes = Arc::new(Routes::open(wanted(&config, &root(&config)?, consul.as_ref()))?);
+        census::observe(process, &routes);
         let followers = Followers::new(Arc::clone(&catalog));
         followers.follow(routes.all());
         let access = access(&config);

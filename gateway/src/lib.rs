@@ -19,6 +19,7 @@ mod limits;
 mod method;
 mod policy;
 mod principal;
+mod service_config;
 mod status;
 mod telemetry;
 

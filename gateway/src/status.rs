@@ -21,7 +21,7 @@ use serde::Serialize;
 use self::history::{History, Summary};
 use crate::{
     catalog::Catalog,
-    fleet::{route::Route, routes::Routes},
+    fleet::{ready::Standing, route::Route, routes::Routes},
     limits::{Level, Limits},
 };
 
@@ -44,12 +44,24 @@ pub(crate) struct Board {
 pub(crate) struct InstanceStatus {
     /// `host:port`.
     pub(crate) address: String,
-    /// `up`, `connecting`, `down`, `ejected` or `draining`.
+    /// `up`, `connecting`, `down` or `resting`.
     pub(crate) state: &'static str,
     /// Calls in flight.
     pub(crate) in_flight: usize,
     /// How long its calls take, if that is known.
     pub(crate) latency_ms: Option<f64>,
+}
+
+impl InstanceStatus {
+    /// What is shown of an instance.
+    pub(crate) fn of(standing: &Standing) -> Self {
+        Self {
+            address: standing.instance.endpoint.to_string(),
+            state: standing.state(),
+            in_flight: standing.instance.pending(),
+            latency_ms: standing.instance.latency().map(|latency| latency.as_secs_f64() * 1e3),
+        }
+    }
 }
 
 /// What is looked at.

@@ -4,16 +4,32 @@
 
 #[path = "main/backend.rs"]
 mod backend;
+#[path = "main/balance.rs"]
+mod balance;
 #[path = "main/caller.rs"]
 mod caller;
+#[path = "main/crash.rs"]
+mod crash;
+#[path = "main/discovery.rs"]
+mod discovery;
 #[path = "main/doors.rs"]
 mod doors;
 #[path = "main/failure.rs"]
 mod failure;
+#[path = "main/fake_consul.rs"]
+mod fake_consul;
 #[path = "main/leaving.rs"]
 mod leaving;
+#[path = "main/load.rs"]
+mod load;
 #[path = "main/overload.rs"]
 mod overload;
+#[path = "main/real_consul.rs"]
+mod real_consul;
+#[path = "main/services_tls.rs"]
+mod services_tls;
+#[path = "main/shop.rs"]
+mod shop;
 #[path = "main/status.rs"]
 mod status;
 #[path = "main/streaming.rs"]

@@ -14,6 +14,8 @@ mod audit;
 mod callers;
 #[path = "main/calls.rs"]
 mod calls;
+#[path = "main/consul.rs"]
+mod consul;
 #[path = "main/door.rs"]
 mod door;
 #[path = "main/logs.rs"]

@@ -17,10 +17,10 @@ use crate::fleet::endpoint::Endpoint;
 pub(crate) const STREAK: u32 = 5;
 
 /// Time over which a measured latency loses two thirds of its weight.
-const MEMORY: Duration = Duration::from_secs(10);
+const MEMORY: Duration = Duration::from_secs(2);
 
 /// Latency that a failure counts as, at least: who fails fast must not look fast.
-const PENALTY: Duration = Duration::from_secs(1);
+const PENALTY: Duration = Duration::from_millis(250);
 
 /// An instance of a service.
 #[derive(Debug)]
@@ -56,6 +56,16 @@ impl Instance {
         self.roster.notify_one();
     }
 
+    /// Calls in flight.
+    pub(crate) fn pending(&self) -> usize {
+        self.pending.load(Relaxed)
+    }
+
+    /// How long a call would take, if that is known.
+    pub(crate) fn latency(&self) -> Option<Duration> {
+        self.latency.at(Instant::now()).map(Duration::from_nanos)
+    }
+
     /// A call begins.
     pub(crate) fn enter(&self) {
         self.pending.fetch_add(1, Relaxed);
@@ -64,16 +74,6 @@ impl Instance {
     /// A call ends.
     pub(crate) fn leave(&self) {
         self.pending.fetch_sub(1, Relaxed);
-    }
-
-    /// Calls in flight.
-    pub(crate) fn pending(&self) -> usize {
-        self.pending.load(Relaxed)
-    }
-
-    /// How long its calls take, as it is remembered now; nothing before the first one.
-    pub(crate) fn latency(&self) -> Option<Duration> {
-        self.latency.at(Instant::now()).map(Duration::from_nanos)
     }
 
     /// The head of a reply came after so long.
@@ -153,11 +153,11 @@ impl Latency {
         (value != 0).then(|| ((value as f64) * self.decay(now)) as u64)
     }
 
-    /// How much of the last observation is left: 1 at once, a half after [`MEMORY`], falling like 1/t.
+    /// How much of the last observation is left: close to e^-x, and cheaper.
     fn decay(&self, now: Instant) -> f64 {
         let age = nanos(now.saturating_duration_since(self.born)).saturating_sub(self.seen.load(Relaxed));
-        let memory = MEMORY.as_nanos() as f64;
-        memory / (memory + age as f64)
+        let x = age as f64 / MEMORY.as_nanos() as f64;
+        1.0 / (1.0 + x * (1.0 + x * (0.5 + x / 6.0)))
     }
 }
 
@@ -184,9 +184,9 @@ mod tests {
         latency.observe(Duration::from_millis(10), Instant::now());
         assert!(at(&latency).unwrap() > 490_000_000);
         tokio::time::advance(MEMORY).await;
-        assert!((200_000_000..300_000_000).contains(&at(&latency).unwrap()));
+        assert!((170_000_000..200_000_000).contains(&at(&latency).unwrap()));
         for _ in 0..200 {
-            tokio::time::advance(Duration::from_millis(500)).await;
+            tokio::time::advance(Duration::from_millis(100)).await;
             latency.observe(Duration::from_millis(10), Instant::now());
         }
         assert!(at(&latency).unwrap() < 30_000_000, "{:?}", at(&latency));

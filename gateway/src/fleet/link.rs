@@ -1,9 +1,11 @@
 //! One HTTP/2 connection to one instance of a service, kept open, opened again when it is lost, renewed when it is old.
 
+mod dial;
+mod heard;
+
 use std::{
     error::Error as _,
     future::pending,
-    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -13,32 +15,21 @@ use std::{
 
 use arc_swap::ArcSwap;
 use http::{Request, Response};
-use hyper::{
-    body::Incoming,
-    client::conn::http2::{Builder, SendRequest},
-    rt::{Read, Write},
-};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper::{body::Incoming, client::conn::http2::SendRequest};
 use tokio::{
-    net::TcpStream,
     sync::watch,
     time::{Instant, sleep, timeout},
 };
 use tonic::body::Body;
 
-use crate::fleet::{endpoint::Endpoint, instance::Instance, tls::Tls};
+use self::dial::{Work, connect};
+use crate::fleet::{instance::Instance, tls::Tls};
 
 /// Calls that one connection carries at a time: the least that every service of the suite admits.
 pub(crate) const STREAMS: usize = 100;
 
 /// How long resolving, connecting and shaking hands may take.
 const CONNECT: Duration = Duration::from_secs(3);
-
-/// Silence after which an instance is pinged, also without calls in flight.
-const PING_INTERVAL: Duration = Duration::from_secs(10);
-
-/// How long the answer to a ping may take before the connection is given up.
-const PING_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Pause after the first failed attempt to connect; it doubles up to the last one.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -48,16 +39,6 @@ const LAST_PAUSE: Duration = Duration::from_millis(800);
 
 /// Age (plus or minus a tenth) at which a connection is replaced by a fresh one, before the service asks for it.
 const AGE: Duration = Duration::from_secs(20 * 60);
-
-/// Largest header list of a reply.
-const HEADER_BYTES: u32 = 16 << 10;
-
-/// Window of one reply and of all replies of a connection.
-const STREAM_WINDOW: u32 = 256 << 10;
-const CONNECTION_WINDOW: u32 = 4 << 20;
-
-/// A connection's own work, of a plain socket or of TLS; it ends when the connection is lost.
-type Work = Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>;
 
 /// Why a call got no response from an instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -317,33 +298,6 @@ async fn drive(previous: &mut Option<Work>) {
 async fn retired(orders: &watch::Sender<Order>) {
     // An error would mean that the link is gone, and with it the reason to go on.
     let _ = orders.subscribe().wait_for(|order| order.retired).await;
-}
-
-async fn connect(endpoint: &Endpoint, tls: Option<Tls>) -> Result<(SendRequest<Body>, Work), std::io::Error> {
-    let stream = TcpStream::connect((endpoint.host(), endpoint.port())).await?;
-    stream.set_nodelay(true)?;
-    match tls {
-        Some(tls) => handshake(TokioIo::new(tls.connect(endpoint, stream).await?)).await,
-        None => handshake(TokioIo::new(stream)).await,
-    }
-}
-
-async fn handshake<T>(io: T) -> Result<(SendRequest<Body>, Work), std::io::Error>
-where
-    T: Read + Write + Unpin + Send + 'static,
-{
-    let (sender, work) = Builder::new(TokioExecutor::new())
-        .timer(TokioTimer::new())
-        .keep_alive_interval(PING_INTERVAL)
-        .keep_alive_timeout(PING_TIMEOUT)
-        .keep_alive_while_idle(true)
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_header_list_size(HEADER_BYTES)
-        .handshake(io)
-        .await
-        .map_err(std::io::Error::other)?;
-    Ok((sender, Box::pin(work)))
 }
 
 /// Whether only the one stream was ended, and not the whole connection.

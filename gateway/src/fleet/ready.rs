@@ -27,11 +27,24 @@ pub(crate) struct Member {
     pub(crate) links: Box<[Arc<Link>]>,
 }
 
+/// Any instance, whether it takes calls or not.
+#[derive(Debug)]
+pub(crate) struct Standing {
+    /// The instance.
+    pub(crate) instance: Arc<Instance>,
+    /// Its connections, open or not.
+    pub(crate) links: Box<[Arc<Link>]>,
+    /// Whether it failed too often and rests.
+    pub(crate) is_resting: bool,
+}
+
 /// One state of a provider's instances; made anew when one comes, goes, rests or returns.
 #[derive(Debug)]
 pub(crate) struct Ready {
     /// Who may be chosen.
     pub(crate) members: Box<[Member]>,
+    /// All instances in order.
+    pub(crate) standings: Box<[Standing]>,
     /// Whether a connection is being opened that is worth waiting for.
     pub(crate) opening: bool,
 }
@@ -39,7 +52,7 @@ pub(crate) struct Ready {
 impl Ready {
     /// Nobody yet, but it is worth waiting.
     pub(crate) fn nobody() -> Self {
-        Self { members: Box::default(), opening: true }
+        Self { members: Box::default(), standings: Box::default(), opening: true }
     }
 
     /// The lighter of two instances taken by chance, not at `avoid` if there is another; if it has no place, any other one.
@@ -81,7 +94,22 @@ impl Ready {
         let links = |ready: &Self| -> Vec<*const Link> {
             ready.members.iter().flat_map(|member| &member.links).map(Arc::as_ptr).collect()
         };
-        self.opening == other.opening && links(self) == links(other)
+        let standings = |ready: &Self| -> Vec<_> {
+            ready.standings.iter().map(|standing| (Arc::as_ptr(&standing.instance), standing.is_resting)).collect()
+        };
+        self.opening == other.opening && links(self) == links(other) && standings(self) == standings(other)
+    }
+}
+
+impl Standing {
+    /// `resting`, `up`, `connecting` or `down`.
+    pub(crate) fn state(&self) -> &'static str {
+        match &self.links {
+            _ if self.is_resting => "resting",
+            links if links.iter().any(|link| link.is_up()) => "up",
+            links if links.iter().any(|link| link.is_connecting()) => "connecting",
+            _ => "down",
+        }
     }
 }
 

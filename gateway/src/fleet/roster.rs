@@ -9,16 +9,13 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use crate::{
-    fleet::{
-        endpoint::Endpoint,
-        instance::Instance,
-        link::Link,
-        ready::{Member, Ready},
-        source::{Endpoints, Source},
-        tls::Tls,
-    },
-    status::InstanceStatus,
+use crate::fleet::{
+    endpoint::Endpoint,
+    instance::Instance,
+    link::Link,
+    ready::{Member, Ready, Standing},
+    source::{Endpoints, Source},
+    tls::Tls,
 };
 
 /// First rest of an instance that failed too often in a row; each one that follows soon is twice as long.
@@ -48,16 +45,6 @@ pub(crate) struct Board {
     pub(crate) ready: ArcSwap<Ready>,
     /// Hears of every change of it.
     pub(crate) changed: Arc<Notify>,
-    /// All instances, whether they may take calls or not.
-    pub(crate) known: ArcSwap<Vec<Known>>,
-}
-
-/// An instance as somebody who looks sees it.
-#[derive(Debug)]
-pub(crate) struct Known {
-    instance: Arc<Instance>,
-    links: Vec<Arc<Link>>,
-    rests: bool,
 }
 
 /// The instances of one provider.
@@ -184,11 +171,12 @@ impl Roster {
         }
         let members: Box<[_]> = members.into_iter().filter_map(Entry::member).collect();
         let links = || self.entries.values().flat_map(|entry| &entry.links);
-        let ready = Ready { members, opening: self.is_unheard(now) || links().any(|link| link.is_connecting()) };
+        let standings = self.entries.values().map(Entry::standing).collect();
+        let ready =
+            Ready { members, standings, opening: self.is_unheard(now) || links().any(|link| link.is_connecting()) };
         if links().any(|link| !link.is_up() && !link.is_connecting()) {
             self.trouble.notify_one();
         }
-        self.board.known.store(Arc::new(self.entries.values().map(Entry::known).collect()));
         if !ready.is_same(&self.board.ready.load()) {
             self.board.ready.store(Arc::new(ready));
             self.board.changed.notify_waiters();
@@ -212,7 +200,8 @@ impl Roster {
             if entry.instance.take_streak() && entry.rest.until.is_none() && resting < most {
                 let rest = entry.rest.begin(now);
                 resting += 1;
-                tracing::warn!(instance = %endpoint, ?rest, "instance failed too often and rests");
+                let (pending, latency) = (entry.instance.pending(), entry.instance.latency());
+                tracing::warn!(instance = %endpoint, ?rest, pending, ?latency, "instance failed too often and rests");
             }
         }
     }
@@ -229,37 +218,19 @@ impl Roster {
 
     fn retire_all(self) {
         self.entries.values().flat_map(|entry| &entry.links).for_each(|link| link.retire());
-        self.board.ready.store(Arc::new(Ready { members: Box::default(), opening: false }));
+        self.board.ready.store(Arc::new(Ready { opening: false, ..Ready::nobody() }));
         self.board.changed.notify_waiters();
     }
 }
 
-impl Known {
-    /// What the status page shows of it.
-    pub(crate) fn status(&self) -> InstanceStatus {
-        let state = match () {
-            () if self.rests => "ejected",
-            () if self.links.iter().any(|link| link.is_up()) => "up",
-            () if self.links.iter().any(|link| link.is_connecting()) => "connecting",
-            () => "down",
-        };
-        InstanceStatus {
-            address: self.instance.endpoint.to_string(),
-            state,
-            in_flight: self.instance.pending(),
-            latency_ms: self.instance.latency().map(|latency| latency.as_secs_f64() * 1e3),
-        }
-    }
-}
-
 impl Entry {
-    fn known(&self) -> Known {
-        let (instance, links) = (Arc::clone(&self.instance), self.links.clone());
-        Known { instance, links, rests: self.rest.until.is_some() }
-    }
-
     fn is_up(&self) -> bool {
         self.links.iter().any(|link| link.is_up())
+    }
+
+    fn standing(&self) -> Standing {
+        let links = self.links.iter().cloned().collect();
+        Standing { instance: Arc::clone(&self.instance), links, is_resting: self.rest.until.is_some() }
     }
 
     fn member(&self) -> Option<Member> {
@@ -287,6 +258,36 @@ impl Rest {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fleet::instance::STREAK;
+
+    /// A roster of so many instances, none of which is connected to.
+    fn roster(instances: u16) -> Roster {
+        let board = Board { ready: ArcSwap::from_pointee(Ready::nobody()), changed: Arc::default() };
+        let mut roster = Roster::new(Arc::new(board));
+        roster.connections = 0;
+        let endpoints: Vec<_> = (1..=instances).map(|port| Endpoint::new("127.0.0.1", port, false)).collect();
+        roster.adopt(&endpoints);
+        roster
+    }
+
+    fn resting(roster: &Roster) -> usize {
+        roster.entries.values().filter(|entry| entry.rest.until.is_some()).count()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_than_half_of_the_instances_rest_and_they_return() {
+        for (instances, most) in [(1, 0), (2, 1), (3, 1), (5, 2)] {
+            let mut roster = roster(instances);
+            for _ in 0..STREAK {
+                roster.entries.values().for_each(|entry| entry.instance.failed());
+            }
+            roster.arrange(Instant::now());
+            assert_eq!(resting(&roster), most, "of {instances}");
+            tokio::time::advance(FIRST_REST.mul_f64(1.3)).await;
+            roster.arrange(Instant::now());
+            assert_eq!(resting(&roster), 0, "of {instances}");
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn rests_that_follow_each_other_grow_and_an_old_one_is_forgotten() {

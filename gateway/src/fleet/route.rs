@@ -13,7 +13,7 @@ use crate::{
     fleet::{
         link::{Link, Seat},
         ready::Vacancy,
-        roster::{Board, Known},
+        roster::Board,
     },
     forward::rules::Rules,
     status::InstanceStatus,
@@ -46,7 +46,7 @@ impl Route {
 
     /// The instances as the status page shows them.
     pub(crate) fn instances(&self) -> Vec<InstanceStatus> {
-        self.board.known.load().iter().map(Known::status).collect()
+        self.board.ready.load().standings.iter().map(InstanceStatus::of).collect()
     }
 
     /// Whether an instance is connected.

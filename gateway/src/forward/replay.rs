@@ -49,12 +49,6 @@ impl<B> Replay<B> {
         Self(Arc::new(Mutex::new(source)))
     }
 
-    /// The whole body once more beside the attempt that is under way, if it has come in whole and is small.
-    pub(crate) fn copy(&self) -> Option<Copy> {
-        let source = lock(&self.0);
-        (source.has_ended && !source.is_torn).then(|| Copy(source.kept.clone().into()))
-    }
-
     /// The body for the next attempt, if it is still whole; it takes the source away from the attempt before.
     pub(crate) fn attempt(&self) -> Option<Attempt<B>> {
         let mut source = lock(&self.0);
@@ -64,6 +58,15 @@ impl<B> Replay<B> {
         source.attempts += 1;
         let number = source.attempts;
         Some(Attempt { source: Arc::clone(&self.0), number, position: 0 })
+    }
+}
+
+impl<B: Body> Replay<B> {
+    /// The whole body once more beside the attempt that is under way, if it has come in whole and is small.
+    pub(crate) fn copy(&self) -> Option<Copy> {
+        let source = lock(&self.0);
+        let has_ended = source.has_ended || source.inner.is_end_stream();
+        (has_ended && !source.is_torn).then(|| Copy(source.kept.clone().into()))
     }
 }
 

@@ -19,6 +19,7 @@ use tokio::{
     task::JoinSet,
 };
 use tonic::body::Body;
+use tonic_types::{ErrorDetails, StatusExt};
 use tower::{ServiceExt, util::BoxCloneSyncService};
 
 /// What the service does with the next call; the last one stays.
@@ -32,8 +33,6 @@ pub(crate) enum Behaviour {
     Die,
     /// Answers the head and one frame, then cuts the connection.
     DieInReply,
-    /// Echoes after so many milliseconds.
-    Take(u64),
     /// Never answers.
     Hang,
     /// Answers the head and one frame, then nothing.
@@ -44,6 +43,14 @@ pub(crate) enum Behaviour {
     NoStatus,
     /// Answers with HTTP 502 and a page.
     BadGateway,
+    /// Sends the body back after so many milliseconds.
+    Slow(u64),
+    /// Answers INTERNAL and nothing more.
+    Fail,
+    /// Answers UNAVAILABLE with the word of the upstream.
+    Denied,
+    /// Answers UNAVAILABLE and asks to be called again after so many milliseconds, or never.
+    Pushback(i64),
 }
 
 /// A call that reached the service.
@@ -58,6 +65,16 @@ pub(crate) struct Arrival {
 struct State {
     behaviours: VecDeque<Behaviour>,
     arrivals: Vec<Arrival>,
+    given_up: usize,
+}
+
+/// Counts a hanging call whose caller went away.
+struct Hanging(Arc<Mutex<State>>);
+
+impl Drop for Hanging {
+    fn drop(&mut self) {
+        self.0.lock().unwrap().given_up += 1;
+    }
 }
 
 /// The service.
@@ -80,7 +97,7 @@ impl Backend {
 
     pub(crate) async fn start_at(address: SocketAddr) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
-        let state = State { behaviours: [Behaviour::Echo].into(), arrivals: Vec::new() };
+        let state = State { behaviours: [Behaviour::Echo].into(), arrivals: Vec::new(), given_up: 0 };
         let backend = Self {
             address: listener.local_addr().unwrap(),
             state: Arc::new(Mutex::new(state)),
@@ -99,6 +116,11 @@ impl Backend {
     /// The calls that arrived since the last look.
     pub(crate) fn arrivals(&self) -> Vec<Arrival> {
         std::mem::take(&mut self.state.lock().unwrap().arrivals)
+    }
+
+    /// Hanging calls that were cancelled.
+    pub(crate) fn given_up(&self) -> usize {
+        self.state.lock().unwrap().given_up
     }
 
     async fn accept(self, listener: TcpListener) {
@@ -161,13 +183,22 @@ impl Backend {
                 self.cut.notify_waiters();
                 std::future::pending().await
             }
-            Behaviour::Take(millis) => {
+            Behaviour::Hang => {
+                let hanging = Hanging(Arc::clone(&self.state));
+                self.release.notified().await;
+                std::mem::forget(hanging);
+                Ok(echo(body))
+            }
+            Behaviour::Slow(millis) => {
                 tokio::time::sleep(std::time::Duration::from_millis(millis)).await;
                 Ok(echo(body))
             }
-            Behaviour::Hang => {
-                self.release.notified().await;
-                Ok(echo(body))
+            Behaviour::Fail => Ok(tonic::Status::internal("it broke").into_http()),
+            Behaviour::Denied => Ok(denied().into_http()),
+            Behaviour::Pushback(millis) => {
+                let mut status = tonic::Status::unavailable("not now");
+                status.metadata_mut().insert("grpc-retry-pushback-ms", millis.into());
+                Ok(status.into_http())
             }
             Behaviour::DieInReply => {
                 let cut = self.cut.clone();
@@ -187,6 +218,11 @@ impl Backend {
             _ => behaviours.pop_front().unwrap(),
         }
     }
+}
+
+fn denied() -> tonic::Status {
+    let details = ErrorDetails::with_error_info("UPSTREAM_DOWN", "fake-isp.ispbridge", []);
+    tonic::Status::with_error_details(tonic::Code::Unavailable, "the upstream is down", details)
 }
 
 /// The one service that the backend has.

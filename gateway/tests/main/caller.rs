@@ -77,7 +77,7 @@ impl Suite {
 
     /// Starts it with an addition to the configuration.
     pub(crate) async fn start_with(backend: &Backend, server: &str) -> Self {
-        let suite = Self::serving(config(backend.address, server)).await;
+        let suite = Self::serving(config(&route(backend.address), server)).await;
         suite.until_learnt().await;
         suite
     }
@@ -104,10 +104,22 @@ impl Suite {
 
     /// Starts a gateway in front of an address at which there may be nothing.
     pub(crate) async fn over(address: SocketAddr) -> Self {
-        Self::serving(config(address, "")).await
+        Self::serving(config(&route(address), "")).await
     }
 
-    async fn serving(config: toml::Table) -> Self {
+    /// Starts a gateway with these routes (the value of the key) and an addition, and waits until it has learnt its methods.
+    pub(crate) async fn routed(routes: &str, more: &str) -> Self {
+        let suite = Self::serving(config(routes, more)).await;
+        suite.until_learnt().await;
+        suite
+    }
+
+    /// Gives it other routes while it runs.
+    pub(crate) fn reroute(&self, routes: &str, more: &str) -> Result<u64, chassis::Error> {
+        self.running.reload(config(routes, more))
+    }
+
+    pub(crate) async fn serving(config: toml::Table) -> Self {
         let running = chassis::start::<Gateway>(config).await.unwrap();
         let stream = TcpStream::connect(running.grpc_addr()).await.unwrap();
         let (sender, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
@@ -119,7 +131,7 @@ impl Suite {
         Self { running, sender }
     }
 
-    async fn until_learnt(&self) {
+    pub(crate) async fn until_learnt(&self) {
         let learnt = async {
             while !self.reflects().await {
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -186,7 +198,18 @@ pub(crate) fn frame(message: &[u8]) -> Bytes {
     [&[0], &length[..], message].concat().into()
 }
 
-fn config(address: SocketAddr, server: &str) -> toml::Table {
+/// A route to one address.
+pub(crate) fn route(address: SocketAddr) -> String {
+    format!("[{{ provider = \"fake-isp\", instances = [\"http://{address}\"] }}]")
+}
+
+/// A route to several instances, with one connection to each.
+pub(crate) fn instances(addresses: &[SocketAddr]) -> String {
+    let listed: Vec<_> = addresses.iter().map(|address| format!("\"http://{address}\"")).collect();
+    format!("[{{ provider = \"fake-isp\", connections = 1, instances = [{}] }}]", listed.join(", "))
+}
+
+pub(crate) fn config(routes: &str, server: &str) -> toml::Table {
     let root = &*ROOT_FILE;
     let [all, reader, nobody, single] = [ALL, READER, NOBODY, SINGLE].map(KeyHash::of);
     let text = format!(
@@ -205,7 +228,7 @@ fn config(address: SocketAddr, server: &str) -> toml::Table {
             {{ principals = ["all", "single"], methods = ["ispbridge.fake_isp.v1.*"], accounts = ["fake-isp/main"] }},
             {{ principals = ["reader"], methods = ["reads"], accounts = ["fake-isp/main", "fake-isp/other"] }},
         ]
-        routes = [{{ provider = "fake-isp", instances = ["http://{address}"] }}]
+        routes = {routes}
         "#
     );
     text.parse().unwrap()

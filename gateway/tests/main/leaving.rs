@@ -27,7 +27,7 @@ async fn no_call_that_was_taken_fails_when_a_gateway_stops() {
     let backend = Backend::start().await;
     let settings = "server.announce_seconds = 0.3\nserver.drain_seconds = 10\nlimits.in_flight_per_principal = 200";
     let suite = Suite::start_with(&backend, settings).await;
-    backend.behave(&[0, 400, 5, 20, 1000, 50].map(Behaviour::Take).repeat(100));
+    backend.behave(&[0, 400, 5, 20, 1000, 50].map(Behaviour::Slow).repeat(100));
     let Suite { running, sender } = suite;
     let address = running.grpc_addr();
     let mut calls = JoinSet::new();

@@ -63,7 +63,7 @@ async fn load(suite: &Suite, callers: usize, time: Duration) -> Tally {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn four_times_the_capacity_leaves_the_capacity() {
     let backend = Backend::start().await;
-    backend.behave(&[Behaviour::Take(200)]);
+    backend.behave(&[Behaviour::Slow(200)]);
     let limits = "limits = { gateway = { max = 8 }, provider = { mode = \"off\" } }";
     let suite = Suite::start_with(&backend, limits).await;
     let time = Duration::from_millis(2000);

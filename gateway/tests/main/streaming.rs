@@ -136,7 +136,7 @@ async fn metrics_name_provider_and_method_but_no_strangers() {
     assert!(!text.contains("ispb_"), "{text}");
 }
 
-async fn metrics(suite: &Suite) -> String {
+pub(crate) async fn metrics(suite: &Suite) -> String {
     let mut stream = TcpStream::connect(suite.running.admin_addr().unwrap()).await.unwrap();
     let request = b"GET /metrics HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
     stream.write_all(request).await.unwrap();
