@@ -84,7 +84,7 @@ impl Suite {
 
     /// Starts it with two providers, `fake-isp` and `other-isp`, and an addition to the configuration.
     pub(crate) async fn before_two(backend: &Backend, other: &Backend, more: &str) -> Self {
-        let mut config = config(backend.address, more);
+        let mut config = config(&route(backend.address), more);
         let other: toml::Table = toml::from_str(&format!(
             r#"
             grants = [{{ principals = ["all"], methods = ["ispbridge.other_isp.v1.*"], accounts = ["other-isp/main"] }}]
