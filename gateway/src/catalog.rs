@@ -1,9 +1,10 @@
 //! What the gateway has learnt of all providers: which methods only read, and the union of their descriptors.
 
+mod filter;
 mod learn;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     convert::Infallible,
     fmt,
     sync::{Arc, Mutex, PoisonError},
@@ -48,6 +49,8 @@ pub(crate) struct Snapshot {
     services: HashMap<Arc<str>, Vec<String>>,
     /// `grpc.reflection.v1` and `v1alpha`.
     reflection: Option<(Reflection, Reflection)>,
+    /// The same by the services that a caller may see.
+    filtered: Mutex<HashMap<BTreeSet<String>, (Reflection, Reflection)>>,
 }
 
 /// The knowledge, replaced as a whole when something is learnt.
@@ -81,9 +84,7 @@ impl Catalog {
     /// The reflection service for a path, once there is one.
     pub(crate) fn reflection(&self, path: &str) -> Option<Reflection> {
         let snapshot = self.current.load();
-        let (v1, v1alpha) = snapshot.reflection.as_ref()?;
-        let alpha = path.starts_with("/grpc.reflection.v1alpha.");
-        Some(if alpha { v1alpha } else { v1 }.clone())
+        snapshot.reflection.as_ref().map(|both| version(both, path))
     }
 
     /// Offers reflection of the gateway's own services before any provider is known.
@@ -130,7 +131,12 @@ impl Catalog {
     }
 
     fn replace(&self, descriptions: &BTreeMap<Arc<str>, Description>) {
-        let mut snapshot = Snapshot { reflection: reflection(descriptions), ..Snapshot::default() };
+        let files: BTreeMap<&str, &Bytes> = descriptions
+            .values()
+            .flat_map(|description| &description.files)
+            .map(|(name, file)| (name.as_str(), file))
+            .collect();
+        let mut snapshot = Snapshot { reflection: reflection(files.into_values()), ..Snapshot::default() };
         for (provider, description) in descriptions {
             let methods = description.methods.iter();
             snapshot.methods.extend(methods.map(|(name, nature)| (name.clone(), *nature)));
@@ -147,14 +153,15 @@ impl fmt::Debug for Catalog {
     }
 }
 
+/// The service of the version that a path names.
+fn version((v1, v1alpha): &(Reflection, Reflection), path: &str) -> Reflection {
+    let alpha = path.starts_with("/grpc.reflection.v1alpha.");
+    if alpha { v1alpha } else { v1 }.clone()
+}
+
 /// Serves the union with tonic's own reflection; `None` (after a log line) if a description cannot be indexed.
-fn reflection(descriptions: &BTreeMap<Arc<str>, Description>) -> Option<(Reflection, Reflection)> {
-    let files: BTreeMap<&str, &Bytes> = descriptions
-        .values()
-        .flat_map(|description| &description.files)
-        .map(|(name, file)| (name.as_str(), file))
-        .collect();
-    let set = file_descriptor_set(files.into_values());
+fn reflection<'a>(files: impl Iterator<Item = &'a Bytes>) -> Option<(Reflection, Reflection)> {
+    let set = file_descriptor_set(files);
     let builder = || {
         Builder::configure()
             .register_encoded_file_descriptor_set(&set)

@@ -1,5 +1,8 @@
 //! The gateway's own part of the configuration file.
 
+mod identity;
+pub(crate) mod policy;
+
 use std::{
     collections::HashSet,
     num::{NonZeroU8, NonZeroUsize},
@@ -9,10 +12,11 @@ use chassis::{Error, Secret};
 use http::Uri;
 use serde::Deserialize;
 
-use crate::{
-    policy::pattern::{AccountPattern, MethodPattern, is_label},
-    principal::KeyHash,
+pub use self::{
+    identity::{CertificateName, GuessesConfig, IssuerConfig, JwksConfig, KeysConfig, PrincipalConfig},
+    policy::{GrantConfig, GroupConfig},
 };
+use crate::policy::pattern::is_label;
 
 /// Everything of the file but the sections that each process has.
 #[derive(Debug, Deserialize)]
@@ -29,6 +33,17 @@ pub struct Config {
     /// Who may call.
     #[serde(default)]
     pub principals: Vec<PrincipalConfig>,
+    /// Keys beside those of the principals.
+    pub keys: Option<KeysConfig>,
+    /// Who issues tokens.
+    #[serde(default)]
+    pub issuers: Vec<IssuerConfig>,
+    /// Wrong keys.
+    #[serde(default)]
+    pub guesses: GuessesConfig,
+    /// Who belongs together.
+    #[serde(default)]
+    pub groups: Vec<GroupConfig>,
     /// What they may do; what no grant covers is refused.
     #[serde(default)]
     pub grants: Vec<GrantConfig>,
@@ -60,30 +75,6 @@ impl Default for LimitsConfig {
         let in_flight_per_principal = NonZeroUsize::MIN.saturating_add(63);
         Self { in_flight_per_principal }
     }
-}
-
-/// One of `[[principals]]`.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PrincipalConfig {
-    /// Its name, as grants, logs and services know it.
-    pub name: String,
-    /// Hashes of its API keys: two while a key is changed.
-    pub api_keys: Vec<KeyHash>,
-    /// Calls that it may have in flight.
-    pub in_flight: Option<NonZeroUsize>,
-}
-
-/// One of `[[grants]]`.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GrantConfig {
-    /// Who is granted it.
-    pub principals: Vec<String>,
-    /// Which methods.
-    pub methods: Vec<MethodPattern>,
-    /// With which accounts.
-    pub accounts: Vec<AccountPattern>,
 }
 
 /// One of `[[routes]]`.
@@ -133,8 +124,9 @@ impl Config {
         chassis::caller::Root::new(&self.signing.id, self.signing.secret.expose())
             .map_err(|error| Error::config("signing", error))?;
         self.check_routes()?;
-        self.check_principals()?;
-        self.check_grants()
+        identity::check(self)?;
+        policy::check(self)?;
+        crate::identity::check(self)
     }
 
     fn check_routes(&self) -> Result<(), Error> {
@@ -147,39 +139,6 @@ impl Config {
             }
             if route.instances.is_empty() {
                 return Err(Error::config(key("instances"), "names no instance"));
-            }
-        }
-        Ok(())
-    }
-
-    fn check_principals(&self) -> Result<(), Error> {
-        let (mut names, mut keys) = (HashSet::new(), HashSet::new());
-        for (index, principal) in self.principals.iter().enumerate() {
-            let key = |field: &str| format!("principals[{index}].{field}");
-            check_name(&key("name"), &principal.name)?;
-            if !names.insert(&principal.name) {
-                return Err(Error::config(key("name"), "is the name of another principal"));
-            }
-            if !principal.api_keys.iter().all(|hash| keys.insert(hash)) {
-                return Err(Error::config(key("api_keys"), "holds a key that is there already"));
-            }
-        }
-        Ok(())
-    }
-
-    fn check_grants(&self) -> Result<(), Error> {
-        let names: HashSet<_> = self.principals.iter().map(|p| p.name.as_str()).collect();
-        let providers: HashSet<_> = self.routes.iter().map(|r| r.provider.as_str()).collect();
-        for (index, grant) in self.grants.iter().enumerate() {
-            let stranger = grant.principals.iter().find(|name| !names.contains(name.as_str()));
-            if let Some(name) = stranger {
-                let key = format!("grants[{index}].principals");
-                return Err(Error::config(key, format!("there is no principal {name:?}")));
-            }
-            let mut named = grant.accounts.iter().filter_map(AccountPattern::provider);
-            if let Some(name) = named.find(|name| !providers.contains(name)) {
-                let key = format!("grants[{index}].accounts");
-                return Err(Error::config(key, format!("there is no route to a provider {name:?}")));
             }
         }
         Ok(())

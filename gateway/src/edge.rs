@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use chassis::{Body, CallNotes};
+use chassis::{Body, CallNotes, Peer};
 use http::{HeaderValue, Method, Request, Response, request::Parts};
 use opentelemetry::Context;
 use tokio::{task::JoinSet, time::Instant};
@@ -21,10 +21,11 @@ use crate::{
     catalog::{self, Catalog, Nature},
     fleet::route::{Route, Routes},
     forward, headers,
+    identity::Identity,
     limit::Ticket,
     method::MethodName,
     policy::{self, ACCOUNT},
-    principal::{Principal, Principals},
+    principal::Principal,
     telemetry::hop::Hops,
 };
 
@@ -35,15 +36,15 @@ const DEFAULT_DEADLINE: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(crate) struct Edge {
     /// Who may call.
-    pub(crate) principals: Principals,
+    pub(crate) identity: Arc<Identity>,
     /// Where the services are.
     pub(crate) routes: Arc<Routes>,
     /// What is known of them.
     pub(crate) catalog: Arc<Catalog>,
     /// Spans and measurements.
     pub(crate) hops: Hops,
-    /// Whether reflection answers without a key.
-    pub(crate) public_reflection: bool,
+    /// What changes with a restart only, as it was at the start.
+    pub(crate) fixed: String,
     /// The tasks that learn; they end with the edge.
     pub(crate) _followers: JoinSet<()>,
 }
@@ -63,7 +64,7 @@ impl Edge {
 
     async fn call(&self, parts: &Parts, body: Body) -> Result<Response<Body>, Box<Answer>> {
         let notes = parts.extensions.get::<CallNotes>().cloned().unwrap_or_default();
-        let principal = self.principals.authenticate(&parts.headers)?;
+        let principal = self.authenticate(parts).await?;
         notes.set_principal(&principal.name);
         let path = parts.uri.path();
         let method = MethodName::parse(path).ok_or_else(|| unknown_method(path))?;
@@ -74,9 +75,9 @@ impl Edge {
         }
         let nature = self.catalog.nature(&route.provider, method.full);
         let call = policy::Call { method, provider: &route.provider, nature };
-        let account = policy::decide(&principal.grants, &call, named_account(parts)?)?;
+        let account = principal.grants.decide(&call, named_account(parts)?)?;
         notes.set_account(&account);
-        let ticket = Ticket::take(principal)?;
+        let ticket = Ticket::take(&principal)?;
         if nature != Some(Nature::Read) {
             notes.set_writes();
         }
@@ -86,20 +87,24 @@ impl Edge {
             method: if known { method.full } else { chassis::names::OTHER }.into(),
             nature: nature.unwrap_or(Nature::Write),
             deadline: deadline(parts),
-            headers: onward(parts, principal, route, &account, &method),
+            headers: onward(parts, &principal, route, &account, &method),
             parent: parts.extensions.get::<Context>().cloned().unwrap_or_default(),
         };
         let response = call.forward(body, ticket, &self.hops).await?;
         Ok(response.map(Body::new))
     }
 
+    async fn authenticate(&self, parts: &Parts) -> Result<Arc<Principal>, Box<Answer>> {
+        self.identity.authenticate(&parts.headers, parts.extensions.get::<Peer>()).await
+    }
+
     async fn reflect(&self, parts: Parts, body: Body) -> Result<Response<Body>, Box<Answer>> {
-        if !self.public_reflection {
-            self.principals.authenticate(&parts.headers)?;
-        }
-        let service = self
-            .catalog
-            .reflection(parts.uri.path())
+        let path = parts.uri.path();
+        let service = match self.identity.is_public() {
+            true => self.catalog.reflection(path),
+            false => self.catalog.reflection_for(path, &self.authenticate(&parts).await?.grants),
+        };
+        let service = service
             .ok_or_else(|| Answer::new(Code::Unavailable, "CATALOG_NOT_READY", "nothing is known to reflect yet"))?;
         let request = Request::from_parts(parts, tonic::body::Body::new(body));
         Ok(catalog::reflect(service, request).await.map(Body::new))

@@ -8,12 +8,11 @@ use tokio::task::JoinSet;
 use crate::{
     catalog::Catalog,
     commands,
-    config::{Config, GrantConfig, PrincipalConfig},
+    config::Config,
     edge::{Edge, Front},
     fleet::route::Routes,
     health::Doctor,
-    policy::Grant,
-    principal::{Principal, Principals},
+    identity::{Identity, key::KeyHash},
     telemetry::hop::Hops,
 };
 
@@ -36,16 +35,28 @@ impl Program for Gateway {
         let catalog = Arc::new(Catalog::default());
         catalog.begin();
         let routes = Arc::new(Routes::open(&config.routes, &root));
+        let identity = Arc::new(Identity::new(&config)?);
         let edge = Edge {
-            principals: principals(&config),
+            identity: Arc::clone(&identity),
             routes: Arc::clone(&routes),
             catalog: Arc::clone(&catalog),
             hops: Hops::new(process),
-            public_reflection: config.public_reflection,
+            fixed: fixed(&config),
             _followers: followers(&routes, &catalog),
         };
-        let doctor = Doctor::server(routes, catalog, process.clone());
-        Ok(Surface::new().service(doctor).fallback(Front(Arc::new(edge))))
+        let edge = Arc::new(edge);
+        process.keep(Arc::clone(&edge));
+        tokio::spawn(Arc::clone(identity.marks()).follow(process.draining()));
+        let doctor = Doctor::server(routes, catalog, identity, process.clone());
+        Ok(Surface::new().service(doctor).fallback(Front(edge)))
+    }
+
+    fn reload(config: Config, process: &Process) -> Result<(), Error> {
+        let edge = process.kept::<Edge>().ok_or_else(|| Error::program("the gateway is not built yet"))?;
+        if fixed(&config) != edge.fixed {
+            return Err(Error::program("routes and signing change with a restart only"));
+        }
+        edge.identity.reload(&config)
     }
 
     fn command(words: &[String]) -> Option<ExitCode> {
@@ -53,26 +64,10 @@ impl Program for Gateway {
     }
 }
 
-fn principals(config: &Config) -> Principals {
-    let mut principals = Principals::default();
-    for entry in &config.principals {
-        let limit = entry.in_flight.unwrap_or(config.limits.in_flight_per_principal);
-        let principal = Principal {
-            name: entry.name.as_str().into(),
-            grants: grants(entry, &config.grants),
-            in_flight: Arc::default(),
-            limit: limit.get(),
-        };
-        principals.admit(&entry.api_keys, &Arc::new(principal));
-    }
-    principals
-}
-
-fn grants(principal: &PrincipalConfig, all: &[GrantConfig]) -> Vec<Grant> {
-    all.iter()
-        .filter(|grant| grant.principals.contains(&principal.name))
-        .map(|grant| Grant { methods: grant.methods.clone(), accounts: grant.accounts.clone() })
-        .collect()
+/// What of a configuration is not taken by a running gateway.
+fn fixed(config: &Config) -> String {
+    let secret = KeyHash::of(config.signing.secret.expose());
+    format!("{:?} {:?} {secret}", config.routes, config.signing.id)
 }
 
 fn followers(routes: &Routes, catalog: &Arc<Catalog>) -> JoinSet<()> {

@@ -1,6 +1,6 @@
 //! The gateway: one address, one credential and one error model in front of all providers.
 //!
-//! `edge` is the life of a call: it authenticates (`principal`), decides (`policy`), limits (`limit`), finds an instance
+//! `edge` is the life of a call: it authenticates (`identity`), decides (`policy`), limits (`limit`), finds an instance
 //! (`fleet`) and passes frames on without decoding them (`forward`). The gateway knows no message: what it must know of
 //! methods it learns from the services' reflection (`catalog`).
 
@@ -14,6 +14,7 @@ mod forward;
 mod gateway;
 mod headers;
 mod health;
+mod identity;
 mod limit;
 mod method;
 mod policy;
@@ -22,5 +23,5 @@ mod telemetry;
 
 pub use config::Config;
 pub use gateway::Gateway;
+pub use identity::key::{KeyHash, new_key};
 pub use policy::pattern::{AccountPattern, MethodPattern};
-pub use principal::{KeyHash, new_key};

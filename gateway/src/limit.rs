@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn a_place_is_free_again_when_its_ticket_is_dropped() {
-        let principal = Principal { name: "a".into(), grants: Vec::new(), in_flight: Arc::default(), limit: 1 };
+        let principal = Principal { limit: 1, ..Principal::default() };
         let ticket = Ticket::take(&principal).unwrap();
         let refused = Ticket::take(&principal).unwrap_err();
         assert_eq!(refused.code(), Code::ResourceExhausted);

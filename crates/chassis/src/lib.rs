@@ -32,7 +32,7 @@ mod surface;
 mod telemetry;
 mod tls;
 
-pub use cli::main;
+pub use cli::{config_source, main};
 pub use config::apply_overrides;
 pub use connection::peer::{Peer, PeerIdentity};
 pub use drain::Draining;

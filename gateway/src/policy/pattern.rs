@@ -2,10 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::{
-    catalog::Nature,
-    method::{MethodName, is_dotted, is_identifier},
-};
+use crate::method::{is_dotted, is_identifier};
 
 /// Which methods a grant covers.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -56,13 +53,12 @@ impl MethodPattern {
         }
     }
 
-    /// Whether it covers what is asked for.
-    pub(crate) fn covers(&self, method: &MethodName<'_>, nature: Option<Nature>) -> bool {
+    /// What a call that it covers is looked up by: its name, a beginning of its name, or a word.
+    pub(crate) fn text(&self) -> &str {
         match self {
-            Self::All => true,
-            Self::Reads => nature == Some(Nature::Read),
-            Self::Package(prefix) | Self::Service(prefix) => method.full.starts_with(prefix),
-            Self::Exact(name) => method.full == name,
+            Self::All => "*",
+            Self::Reads => "reads",
+            Self::Package(text) | Self::Service(text) | Self::Exact(text) => text,
         }
     }
 }
@@ -107,15 +103,6 @@ impl AccountPattern {
         match self {
             Self::All => None,
             Self::Provider(provider) | Self::One { provider, .. } => Some(provider),
-        }
-    }
-
-    /// Whether it covers what is asked for.
-    pub(crate) fn covers(&self, provider: &str, alias: &str) -> bool {
-        match self {
-            Self::All => true,
-            Self::Provider(mine) => mine == provider,
-            Self::One { provider: mine, alias: own } => mine == provider && own == alias,
         }
     }
 }

@@ -87,7 +87,8 @@ impl Suite {
         Self::serving(config(address, "")).await
     }
 
-    async fn serving(config: toml::Table) -> Self {
+    /// Starts a gateway with this configuration.
+    pub(crate) async fn serving(config: toml::Table) -> Self {
         let running = chassis::start::<Gateway>(config).await.unwrap();
         let stream = TcpStream::connect(running.grpc_addr()).await.unwrap();
         let (sender, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
@@ -99,7 +100,8 @@ impl Suite {
         Self { running, sender }
     }
 
-    async fn until_learnt(&self) {
+    /// Waits until it has learnt the backend's methods.
+    pub(crate) async fn until_learnt(&self) {
         let learnt = async {
             while !self.reflects().await {
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -122,10 +124,10 @@ impl Suite {
     }
 
     /// Asks the gateway how a service is.
-    pub(crate) async fn health(&self, service: &str) -> Result<i32, Code> {
+    pub(crate) async fn health(&self, service: &str, headers: &[(&str, &str)]) -> Result<i32, Code> {
         use prost::Message;
         let request = HealthCheckRequest { service: service.to_owned() };
-        let answer = self.call("/grpc.health.v1.Health/Check", &[], frame(&request.encode_to_vec())).await;
+        let answer = self.call("/grpc.health.v1.Health/Check", headers, frame(&request.encode_to_vec())).await;
         match answer.code() {
             Code::Ok => Ok(HealthCheckResponse::decode(&answer.body[5..]).unwrap().status),
             code => Err(code),
@@ -164,6 +166,18 @@ async fn collect(response: Response<hyper::body::Incoming>) -> Answer {
 pub(crate) fn frame(message: &[u8]) -> Bytes {
     let length = u32::try_from(message.len()).unwrap().to_be_bytes();
     [&[0], &length[..], message].concat().into()
+}
+
+/// A configuration for a backend at an address, with additions: lists grow, all else is set.
+pub(crate) fn config_with(address: SocketAddr, more: &str) -> toml::Table {
+    let mut table = config(address, "");
+    for (key, value) in more.parse::<toml::Table>().unwrap() {
+        match (table.get_mut(&key).and_then(toml::Value::as_array_mut), value) {
+            (Some(list), toml::Value::Array(items)) => list.extend(items),
+            (_, value) => drop(table.insert(key, value)),
+        }
+    }
+    table
 }
 
 fn config(address: SocketAddr, server: &str) -> toml::Table {
