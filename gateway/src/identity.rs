@@ -37,7 +37,7 @@ use crate::{
 };
 
 /// The header that carries the caller's API key.
-const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+pub(crate) const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// Everybody who may call, and how they are known.
 #[derive(Debug)]

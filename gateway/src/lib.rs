@@ -8,6 +8,7 @@ mod answer;
 mod catalog;
 mod commands;
 pub mod config;
+mod decider;
 mod edge;
 mod fleet;
 mod forward;
@@ -22,6 +23,8 @@ mod principal;
 mod telemetry;
 
 pub use config::Config;
+#[doc(hidden)]
+pub use decider::Decider;
 pub use gateway::Gateway;
 pub use identity::key::{KeyHash, new_key};
 pub use policy::pattern::{AccountPattern, MethodPattern};
