@@ -91,6 +91,7 @@ impl Suite {
     pub(crate) async fn serving(config: toml::Table) -> Self {
         let running = chassis::start::<Gateway>(config).await.unwrap();
         let stream = TcpStream::connect(running.grpc_addr()).await.unwrap();
+        stream.set_nodelay(true).unwrap();
         let (sender, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .handshake(TokioIo::new(stream))

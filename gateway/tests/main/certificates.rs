@@ -43,6 +43,7 @@ impl Site {
 
     async fn connect(&self, identity: Option<&Certified>) -> Option<SendRequest<Full<Bytes>>> {
         let stream = TcpStream::connect(self.running.grpc_addr()).await.unwrap();
+        stream.set_nodelay(true).unwrap();
         let connector = TlsConnector::from(self.client(identity));
         let stream = connector.connect(HOST.try_into().unwrap(), stream).await.ok()?;
         let mut builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
