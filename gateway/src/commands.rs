@@ -4,6 +4,8 @@ mod explain;
 mod keys;
 mod words;
 
+mod document;
+
 use std::{
     io::{self, BufRead, Write},
     process::ExitCode,
@@ -27,6 +29,9 @@ ispbridge-gateway explain PRINCIPAL METHOD [ACCOUNT]
     --config FILE                          the configuration
     --claim ISSUER:VALUE                   a group that the principal's token claims; may come again
     --descriptors FILE                     a FileDescriptorSet that says whether the method only reads
+ispbridge-gateway openapi http://HOST:PORT  reads an API key from standard input (an empty line where reflection is public)
+                                           and prints the OpenAPI document of the gateway that runs there
+ispbridge-gateway openapi FILE             prints the OpenAPI document of an encoded FileDescriptorSet
 ispbridge-gateway callers derive SERVICE   reads the root of [signing] from standard input and prints
                                            the key of a service, e.g. ispbridge-aex";
 
@@ -41,7 +46,8 @@ pub(crate) fn run(words: &[String]) -> Option<ExitCode> {
         ["keys", "new"] => fresh(),
         ["keys", "hash"] => first_line().map(|key| KeyHash::of(&key).to_string()),
         ["callers", "derive", service] => derive(service),
-        ["keys" | "callers", ..] => Err(USAGE.to_owned()),
+        ["openapi", source] => document::of(source),
+        ["keys" | "callers" | "openapi", ..] => Err(USAGE.to_owned()),
         _ => return None,
     };
     Some(show(printed))

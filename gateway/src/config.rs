@@ -1,22 +1,23 @@
 //! The gateway's own part of the configuration file.
 
+mod calls;
+pub mod doors;
+mod fleet;
 mod identity;
 pub(crate) mod policy;
 
-use std::{
-    collections::HashSet,
-    num::{NonZeroU8, NonZeroUsize},
-};
+use std::num::NonZeroUsize;
 
 use chassis::{Error, Secret};
-use http::Uri;
 use serde::Deserialize;
 
 pub use self::{
+    calls::{HedgeConfig, TimeoutConfig},
+    fleet::{ClientTlsConfig, ConsulName, HostPort, InstanceAddress, RouteConfig, ServicesConfig},
     identity::{CertificateName, GuessesConfig, IssuerConfig, JwksConfig, KeysConfig, PrincipalConfig},
     policy::{GrantConfig, GroupConfig},
 };
-use crate::policy::pattern::is_label;
+use crate::{config::doors::DoorsConfig, policy::pattern::is_label};
 
 /// Everything of the file but the sections that each process has.
 #[derive(Debug, Deserialize)]
@@ -50,6 +51,18 @@ pub struct Config {
     /// Where the services are.
     #[serde(default)]
     pub routes: Vec<RouteConfig>,
+    /// How they are spoken to.
+    #[serde(default)]
+    pub services: ServicesConfig,
+    /// How long calls may take.
+    #[serde(default)]
+    pub timeouts: Vec<TimeoutConfig>,
+    /// Which reads are asked of a second instance when the first is slow.
+    #[serde(default)]
+    pub hedging: Vec<HedgeConfig>,
+    /// How callers that do not speak gRPC come in.
+    #[serde(default)]
+    pub doors: DoorsConfig,
 }
 
 /// `[signing]`.
@@ -77,44 +90,6 @@ impl Default for LimitsConfig {
     }
 }
 
-/// One of `[[routes]]`.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RouteConfig {
-    /// The provider, e.g. `internet-solutions`.
-    pub provider: String,
-    /// Addresses of its instances.
-    pub instances: Vec<InstanceAddress>,
-    /// Connections to each instance; each carries 100 calls at a time.
-    #[serde(default = "two")]
-    pub connections: NonZeroU8,
-}
-
-/// Address of an instance: `http://host:port` (HTTP/2 with prior knowledge).
-#[derive(Debug, Clone, Deserialize)]
-#[serde(try_from = "String")]
-pub struct InstanceAddress(Uri);
-
-impl InstanceAddress {
-    /// The address.
-    pub fn uri(&self) -> &Uri {
-        &self.0
-    }
-}
-
-impl TryFrom<String> for InstanceAddress {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        const FORM: &str = "the address of an instance is \"http://host:port\" and nothing more";
-        let uri: Uri = text.parse().map_err(|_| FORM)?;
-        let plain = uri.scheme_str() == Some("http") && matches!(uri.path(), "" | "/");
-        let authority = uri.authority().ok_or(FORM)?;
-        let bare = uri.query().is_none() && !authority.as_str().contains('@');
-        (plain && bare && authority.port_u16().is_some()).then_some(Self(uri)).ok_or(FORM)
-    }
-}
-
 impl Config {
     /// Checks what one entry alone cannot know.
     ///
@@ -123,35 +98,18 @@ impl Config {
     pub fn check(&self) -> Result<(), Error> {
         chassis::caller::Root::new(&self.signing.id, self.signing.secret.expose())
             .map_err(|error| Error::config("signing", error))?;
-        self.check_routes()?;
+        self.doors.check()?;
+        fleet::check(&self.routes, &self.services)?;
+        calls::check(&self.timeouts)?;
         identity::check(self)?;
         policy::check(self)?;
         crate::identity::check(self)
-    }
-
-    fn check_routes(&self) -> Result<(), Error> {
-        let mut seen = HashSet::new();
-        for (index, route) in self.routes.iter().enumerate() {
-            let key = |field: &str| format!("routes[{index}].{field}");
-            check_name(&key("provider"), &route.provider)?;
-            if !seen.insert(&route.provider) {
-                return Err(Error::config(key("provider"), "has a route already"));
-            }
-            if route.instances.is_empty() {
-                return Err(Error::config(key("instances"), "names no instance"));
-            }
-        }
-        Ok(())
     }
 }
 
 fn check_name(key: &str, name: &str) -> Result<(), Error> {
     let problem = "is 1 to 63 lower-case letters, digits, -, _ or ., and begins with a letter or digit";
     if is_label(name) { Ok(()) } else { Err(Error::config(key, problem)) }
-}
-
-fn two() -> NonZeroU8 {
-    NonZeroU8::MIN.saturating_add(1)
 }
 
 #[cfg(test)]
@@ -185,14 +143,5 @@ mod tests {
             assert!(error.contains(key), "{error}");
         }
         assert_eq!(check(ROUTE), Ok(()));
-    }
-
-    #[test]
-    fn only_plain_http_addresses_with_a_port_are_instances() {
-        let good = ["http://127.0.0.1:5001", "http://aex.internal:80/", "http://[::1]:5001"];
-        let bad = ["https://a:1", "http://a", "a:1", "http://a:1/x", "http://u@a:1", "http://a:1?x", ""];
-        let read = |text: &str| InstanceAddress::try_from(text.to_owned()).is_ok();
-        assert!(good.into_iter().all(read));
-        assert!(!bad.into_iter().any(read));
     }
 }

@@ -12,14 +12,15 @@ use std::{
 use chassis::{Body, CallNotes, Peer};
 use http::{HeaderValue, Method, Request, Response, request::Parts};
 use opentelemetry::Context;
-use tokio::{task::JoinSet, time::Instant};
+use tokio::time::Instant;
 use tonic::Code;
 use tower::Service;
 
 use crate::{
     answer::{self, Answer, Outcome},
     catalog::{self, Catalog, Nature},
-    fleet::route::{Route, Routes},
+    doors::{self, openapi},
+    fleet::{route::Route, routes::Routes},
     forward, headers,
     identity::Identity,
     limit::Ticket,
@@ -43,10 +44,6 @@ pub(crate) struct Edge {
     pub(crate) catalog: Arc<Catalog>,
     /// Spans and measurements.
     pub(crate) hops: Hops,
-    /// What changes with a restart only, as it was at the start.
-    pub(crate) fixed: String,
-    /// The tasks that learn; they end with the edge.
-    pub(crate) _followers: JoinSet<()>,
 }
 
 impl Edge {
@@ -57,6 +54,7 @@ impl Edge {
         let (parts, body) = request.into_parts();
         let answered = match parts.uri.path().starts_with("/grpc.reflection.") {
             true => self.reflect(parts, body).await,
+            false if parts.extensions.get::<openapi::Asked>().is_some() => self.describe(&parts).await,
             false => self.call(&parts, body).await,
         };
         answered.unwrap_or_else(Answer::response)
@@ -78,16 +76,21 @@ impl Edge {
         let account = principal.grants.decide(&call, named_account(parts)?)?;
         notes.set_account(&account);
         let ticket = Ticket::take(&principal)?;
+        let body = match doors::read_whole(&parts.extensions, body).await {
+            Ok(body) => body,
+            Err(status) => return Ok(status.into_http()),
+        };
         if nature != Some(Nature::Read) {
             notes.set_writes();
         }
         let call = forward::Call {
-            route,
+            route: &route,
             path,
             method: if known { method.full } else { chassis::names::OTHER }.into(),
             nature: nature.unwrap_or(Nature::Write),
-            deadline: deadline(parts),
-            headers: onward(parts, &principal, route, &account, &method),
+            deadline: deadline(parts, route.rules.timeout(&method, nature)),
+            hedge: route.rules.hedge(&method, nature),
+            headers: onward(parts, &principal, &route, &account, &method),
             parent: parts.extensions.get::<Context>().cloned().unwrap_or_default(),
         };
         let response = call.forward(body, ticket, &self.hops).await?;
@@ -96,6 +99,14 @@ impl Edge {
 
     async fn authenticate(&self, parts: &Parts) -> Result<Arc<Principal>, Box<Answer>> {
         self.identity.authenticate(&parts.headers, parts.extensions.get::<Peer>()).await
+    }
+
+    /// The OpenAPI document, for whoever may reflect.
+    async fn describe(&self, parts: &Parts) -> Result<Response<Body>, Box<Answer>> {
+        if !self.identity.is_public() {
+            self.authenticate(parts).await?;
+        }
+        Ok(openapi::reply(&self.catalog.openapi()))
     }
 
     async fn reflect(&self, parts: Parts, body: Body) -> Result<Response<Body>, Box<Answer>> {
@@ -161,9 +172,11 @@ fn named_account(parts: &Parts) -> Result<Option<&str>, Box<Answer>> {
     }
 }
 
-fn deadline(parts: &Parts) -> Instant {
+/// The caller's deadline, or that of the method if it comes sooner.
+fn deadline(parts: &Parts, longest: Option<Duration>) -> Instant {
     let told = parts.extensions.get::<Instant>().copied();
-    told.unwrap_or_else(|| Instant::now() + DEFAULT_DEADLINE)
+    let told = told.unwrap_or_else(|| Instant::now() + DEFAULT_DEADLINE);
+    longest.map_or(told, |longest| told.min(Instant::now() + longest))
 }
 
 fn unknown_method(path: &str) -> Box<Answer> {

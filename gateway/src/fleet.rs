@@ -1,5 +1,15 @@
-//! Where the services are: a provider's instances and the connections to them.
+//! Where the services are: a provider's instances, the connections to them, and which of them takes a call.
+//!
+//! A `source` says which instances there are; the `roster` of a provider opens and closes connections (`link`) and
+//! decides who is `ready`; a call finds its `route` and takes a seat at one of two instances taken by chance.
 
 pub(crate) mod channel;
+pub(crate) mod endpoint;
+pub(crate) mod instance;
 pub(crate) mod link;
+pub(crate) mod ready;
+mod roster;
 pub(crate) mod route;
+pub(crate) mod routes;
+mod source;
+pub(crate) mod tls;

@@ -2,20 +2,23 @@
 
 pub(crate) mod relay;
 mod replay;
+pub(crate) mod rules;
+pub(crate) mod verdict;
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use chassis::Body;
 use http::{HeaderMap, Method, Request, Response, Version};
 use opentelemetry::Context;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 use tower::retry::budget::Budget;
 
 use crate::{
     answer::{self, Answer},
     catalog::Nature,
     fleet::link::{Failure, Link, Seat},
-    fleet::route::{Route, Vacancy},
+    fleet::ready::Vacancy,
+    fleet::route::Route,
     forward::relay::{Ending, Relay},
     forward::replay::Replay,
     headers,
@@ -25,6 +28,9 @@ use crate::{
 
 /// How often one call is handed to an instance at most.
 const ATTEMPTS: usize = 3;
+
+/// Least time without an answer that is held against an instance: a caller in a hurry says nothing about it.
+const MUTE: Duration = Duration::from_secs(1);
 
 /// A call that may be made, on its way to a service.
 #[derive(Debug)]
@@ -39,6 +45,8 @@ pub(crate) struct Call<'a> {
     pub(crate) nature: Nature,
     /// The caller's deadline.
     pub(crate) deadline: Instant,
+    /// After what time a second instance is asked as well, if at all.
+    pub(crate) hedge: Option<Duration>,
     /// Metadata for the service, but for deadline and trace.
     pub(crate) headers: HeaderMap,
     /// The server span.
@@ -56,8 +64,12 @@ enum Missed {
 impl Call<'_> {
     /// Makes the call.
     pub(crate) async fn forward(self, body: Body, ticket: Ticket, hops: &Hops) -> Result<Response<Relay>, Box<Answer>> {
-        let body = Replay::new(body);
-        let mut ticket = Some(ticket);
+        let mut response = self.try_all(Replay::new(body), hops).await?;
+        response.body_mut().hold(ticket);
+        Ok(response)
+    }
+
+    async fn try_all(&self, body: Replay<Body>, hops: &Hops) -> Result<Response<Relay>, Box<Answer>> {
         let mut repeats_left = usize::from(self.nature == Nature::Read);
         let mut last: Option<(Arc<Link>, Box<Answer>)> = None;
         self.route.budget.deposit();
@@ -69,8 +81,12 @@ impl Call<'_> {
             };
             let Some(attempt) = body.attempt() else { break };
             let attempt = tonic::body::Body::new(attempt);
-            let tried = self.attempt(seat, attempt, &mut ticket, hops, &mut repeats_left);
-            match tried.await {
+            let tried = match self.hedge {
+                // Boxed, because few calls need the room that two attempts take.
+                Some(after) => Box::pin(self.hedged(seat, attempt, (&body, after), hops, &mut repeats_left)).await,
+                None => self.attempt(seat, attempt, hops, &mut repeats_left).await,
+            };
+            match tried {
                 Ok(response) => return Ok(response),
                 Err(Missed::Final(answer)) => return Err(answer),
                 Err(Missed::Again(link, answer)) => last = Some((link, answer)),
@@ -83,7 +99,6 @@ impl Call<'_> {
         &self,
         seat: Seat,
         body: tonic::body::Body,
-        ticket: &mut Option<Ticket>,
         hops: &Hops,
         repeats_left: &mut usize,
     ) -> Result<Response<Relay>, Missed> {
@@ -92,23 +107,92 @@ impl Call<'_> {
         let Some(passed_on) = headers::passed_on(left) else {
             return Err(Missed::Final(answer::too_late(provider)));
         };
-        let patience = Instant::now() + headers::waited_for(left);
+        let waited_for = headers::waited_for(left);
+        let patience = Instant::now() + waited_for;
         let (mut head, mut hop) = self.head(&seat, hops);
         let timeout = headers::grpc_timeout(passed_on);
         head.headers_mut().insert("grpc-timeout", timeout);
         let sent = timeout_at(patience, seat.send(head.map(|()| body))).await;
         let missed = match sent {
             Ok(Ok(response)) => {
-                let ending = Ending::new(Arc::clone(provider), self.nature, seat);
-                let ending = ending.of_call(hop, ticket.take());
-                return Relay::take(response, patience, ending).map_err(Missed::Final);
+                let link = Arc::clone(seat.link());
+                let ending = Ending::new(Arc::clone(provider), self.nature, seat).of_call(hop);
+                let response = Relay::take(response, patience, ending).map_err(Missed::Final)?;
+                return self.unless_invited(response, link, repeats_left).await;
             }
             Ok(Err(failure)) => self.missed(failure, seat.link(), repeats_left),
-            Err(_) => Missed::Final(answer::late(provider, self.nature)),
+            Err(_) => {
+                if waited_for >= MUTE {
+                    seat.instance().failed();
+                }
+                Missed::Final(answer::late(provider, self.nature))
+            }
         };
         let (Missed::Final(answer) | Missed::Again(_, answer)) = &missed;
         hop.end(answer.code());
         Err(missed)
+    }
+
+    /// Makes an attempt and, if it brings nothing for a while, another one at a second instance; the first reply counts and
+    /// the other call is cancelled.
+    async fn hedged(
+        &self,
+        seat: Seat,
+        attempt: tonic::body::Body,
+        (body, after): (&Replay<Body>, Duration),
+        hops: &Hops,
+        repeats_left: &mut usize,
+    ) -> Result<Response<Relay>, Missed> {
+        let link = Arc::clone(seat.link());
+        let begun = Instant::now();
+        let mut first = pin!(self.attempt(seat, attempt, hops, repeats_left));
+        tokio::select! {
+            answered = &mut first => return answered,
+            () = sleep(after) => {}
+        }
+        let other = self.route.another(&link).filter(|_| self.route.budget.withdraw());
+        let (Some(seat), Some(copy)) = (other, body.copy()) else {
+            return first.await;
+        };
+        let mut none_left = 0;
+        let mut second = pin!(self.attempt(seat, tonic::body::Body::new(copy), hops, &mut none_left));
+        tokio::select! {
+            answered = &mut first => match answered {
+                Ok(response) => Ok(response),
+                Err(missed) => second.await.map_err(|_| missed),
+            },
+            answered = &mut second => match answered {
+                Ok(response) => {
+                    // It took at least so long, which nobody else will note.
+                    link.instance().answered(begun.elapsed());
+                    Ok(response)
+                }
+                Err(_) => first.await,
+            },
+        }
+    }
+
+    /// Takes a service at its word that asks for a read to be made once more.
+    async fn unless_invited(
+        &self,
+        response: Response<Relay>,
+        link: Arc<Link>,
+        repeats_left: &mut usize,
+    ) -> Result<Response<Relay>, Missed> {
+        if *repeats_left == 0 {
+            return Ok(response);
+        }
+        let Some(pause) = verdict::invitation(response.headers()) else {
+            return Ok(response);
+        };
+        let is_in_time = Instant::now() + pause < self.deadline;
+        if !is_in_time || !self.route.budget.withdraw() {
+            return Ok(response);
+        }
+        *repeats_left -= 1;
+        drop(response);
+        sleep(pause).await;
+        Err(Missed::Again(link, limit::busy(&self.route.provider)))
     }
 
     fn missed(&self, failure: Failure, link: &Arc<Link>, repeats_left: &mut usize) -> Missed {
@@ -130,11 +214,10 @@ impl Call<'_> {
         let mut request = Request::new(());
         *request.method_mut() = Method::POST;
         *request.version_mut() = Version::HTTP_2;
-        *request.uri_mut() = headers::target(seat.link().origin(), self.path);
+        *request.uri_mut() = headers::target(&seat.instance().origin, self.path);
         *request.headers_mut() = self.headers.clone();
         let called = (&self.route.provider, &self.method);
-        let instance = seat.link().origin().host().unwrap_or_default();
-        let hop = hops.begin(&self.parent, called, instance, request.headers_mut());
+        let hop = hops.begin(&self.parent, called, seat.instance().endpoint.host(), request.headers_mut());
         (request, hop)
     }
 

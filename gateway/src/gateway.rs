@@ -2,23 +2,32 @@
 
 use std::{process::ExitCode, sync::Arc};
 
-use chassis::{Error, Process, Program, Surface, caller::Root};
-use tokio::task::JoinSet;
+use chassis::{Consul, Error, Process, Program, Surface, caller::Root};
 
 use crate::{
-    catalog::Catalog,
+    catalog::{Catalog, followers::Followers},
     commands,
     config::Config,
+    doors::Doors,
     edge::{Edge, Front},
-    fleet::route::Routes,
+    fleet::routes::{Routes, Wanted},
     health::Doctor,
-    identity::{Identity, key::KeyHash},
+    identity::Identity,
     telemetry::hop::Hops,
 };
 
 /// The program.
 #[derive(Debug)]
 pub struct Gateway;
+
+/// What a new configuration changes while the gateway runs.
+#[derive(Debug)]
+struct Live {
+    routes: Arc<Routes>,
+    followers: Followers,
+    consul: Option<Consul>,
+    identity: Arc<Identity>,
+}
 
 impl Program for Gateway {
     const NAME: &'static str = "ispbridge-gateway";
@@ -30,33 +39,38 @@ impl Program for Gateway {
     }
 
     async fn build(config: Config, process: &Process) -> Result<Surface, Error> {
-        let root = Root::new(&config.signing.id, config.signing.secret.expose())
-            .map_err(|error| Error::config("signing", error))?;
+        let consul = process.settings().consul.as_ref().map(Consul::new).transpose()?;
         let catalog = Arc::new(Catalog::default());
         catalog.begin();
-        let routes = Arc::new(Routes::open(&config.routes, &root));
+        let routes = Arc::new(Routes::open(wanted(&config, &root(&config)?, consul.as_ref()))?);
+        let followers = Followers::new(Arc::clone(&catalog));
+        followers.follow(routes.all());
         let identity = Arc::new(Identity::new(&config)?);
+        tokio::spawn(Arc::clone(identity.marks()).follow(process.draining()));
+        let live = Live { routes: Arc::clone(&routes), followers, consul, identity: Arc::clone(&identity) };
+        process.keep(Arc::new(live));
         let edge = Edge {
             identity: Arc::clone(&identity),
             routes: Arc::clone(&routes),
             catalog: Arc::clone(&catalog),
             hops: Hops::new(process),
-            fixed: fixed(&config),
-            _followers: followers(&routes, &catalog),
         };
-        let edge = Arc::new(edge);
-        process.keep(Arc::clone(&edge));
-        tokio::spawn(Arc::clone(identity.marks()).follow(process.draining()));
+        let doors = config.doors.any().then(|| Doors::new(&config.doors, Arc::clone(&catalog), process));
         let doctor = Doctor::server(routes, catalog, identity, process.clone());
-        Ok(Surface::new().service(doctor).fallback(Front(edge)))
+        let surface = Surface::new().service(doctor).fallback(Front(Arc::new(edge)));
+        Ok(match doors {
+            Some(doors) => surface.door(doors),
+            None => surface,
+        })
     }
 
     fn reload(config: Config, process: &Process) -> Result<(), Error> {
-        let edge = process.kept::<Edge>().ok_or_else(|| Error::program("the gateway is not built yet"))?;
-        if fixed(&config) != edge.fixed {
-            return Err(Error::program("routes and signing change with a restart only"));
-        }
-        edge.identity.reload(&config)
+        let live = process.kept::<Live>().ok_or_else(|| Error::program("the gateway is not built yet"))?;
+        let access = live.identity.prepare(&config)?;
+        live.routes.update(wanted(&config, &root(&config)?, live.consul.as_ref()))?;
+        live.followers.follow(live.routes.all());
+        live.identity.take(access);
+        Ok(())
     }
 
     fn command(words: &[String]) -> Option<ExitCode> {
@@ -64,16 +78,12 @@ impl Program for Gateway {
     }
 }
 
-/// What of a configuration is not taken by a running gateway.
-fn fixed(config: &Config) -> String {
-    let secret = KeyHash::of(config.signing.secret.expose());
-    format!("{:?} {:?} {secret}", config.routes, config.signing.id)
+fn root(config: &Config) -> Result<Root, Error> {
+    let signing = &config.signing;
+    Root::new(&signing.id, signing.secret.expose()).map_err(|error| Error::config("signing", error))
 }
 
-fn followers(routes: &Routes, catalog: &Arc<Catalog>) -> JoinSet<()> {
-    let mut followers = JoinSet::new();
-    for route in routes.all() {
-        followers.spawn(Arc::clone(catalog).follow(Arc::clone(route)));
-    }
-    followers
+fn wanted<'a>(config: &'a Config, root: &'a Root, consul: Option<&'a Consul>) -> Wanted<'a> {
+    let Config { routes, services, timeouts, hedging, .. } = config;
+    Wanted { routes, services, root, consul, timeouts, hedging }
 }

@@ -19,7 +19,7 @@ use tonic_health::pb::{
 
 use crate::{
     catalog::Catalog,
-    fleet::{channel::Channel, route::Routes},
+    fleet::{channel::Channel, routes::Routes},
     identity::Identity,
 };
 
@@ -71,7 +71,7 @@ impl Doctor {
         if !route.is_up() {
             return known.then_some(ServingStatus::NotServing);
         }
-        let mut client = HealthClient::with_origin(Channel(Arc::clone(route)), Channel::origin());
+        let mut client = HealthClient::with_origin(Channel(Arc::clone(&route)), Channel::origin());
         let request = HealthCheckRequest { service: service.to_owned() };
         match timeout(PATIENCE, client.check(request)).await {
             Ok(Ok(reply)) => Some(reply.into_inner().status()),

@@ -63,10 +63,14 @@ impl Identity {
         Ok(Self { access: ArcSwap::from_pointee(access), shared })
     }
 
-    /// Takes another configuration: all of it, or nothing if it is wrong.
-    pub(crate) fn reload(&self, config: &Config) -> Result<(), Error> {
-        self.access.store(Arc::new(Access::compile(config, &self.shared)?));
-        Ok(())
+    /// Makes the state of another configuration.
+    pub(crate) fn prepare(&self, config: &Config) -> Result<Access, Error> {
+        Access::compile(config, &self.shared)
+    }
+
+    /// Replaces everybody who may call by others.
+    pub(crate) fn take(&self, access: Access) {
+        self.access.store(Arc::new(access));
     }
 
     /// When keys were used.

@@ -9,6 +9,7 @@ mod catalog;
 mod commands;
 pub mod config;
 mod decider;
+mod doors;
 mod edge;
 mod fleet;
 mod forward;

@@ -8,6 +8,8 @@ mod backend;
 mod caller;
 #[path = "main/certificates.rs"]
 mod certificates;
+#[path = "main/doors.rs"]
+mod doors;
 #[path = "main/failure.rs"]
 mod failure;
 #[path = "main/issuer.rs"]

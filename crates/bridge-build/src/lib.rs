@@ -1,8 +1,10 @@
 //! Compiles a provider's contract, called from its `build.rs`.
 //!
 //! No `protoc`: protox compiles the protos in Rust. Out come the prost messages and tonic services, and
-//! a descriptor set that keeps custom options, from which the mapping tables, reflection and redaction
+//! a descriptor set that keeps custom options and comments, from which the mapping tables, reflection and redaction
 //! are made when the service starts.
+
+mod comments;
 
 use std::{
     env,
@@ -28,11 +30,12 @@ pub fn compile(provider: &str) -> Result<(), Box<dyn Error>> {
     let protos = workspace.join("proto");
     println!("cargo:rerun-if-changed={}", protos.display());
     let mut compiler = Compiler::new([protos.clone(), protos.join("third_party")])?;
-    compiler.include_imports(true);
+    compiler.include_imports(true).include_source_info(true);
     compiler.open_files(contract_files(&protos, provider)?)?;
     generate(&compiler, provider)?;
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
-    fs::write(out.join("descriptors.bin"), compiler.encode_file_descriptor_set())?;
+    let descriptors = comments::only_comments(&compiler.encode_file_descriptor_set())?;
+    fs::write(out.join("descriptors.bin"), descriptors)?;
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! One call on its way: sessions, attempts, repeats, and the task of a write.
+//! One call on its way: sessions, attempts, repeats, and a write that outlives its caller.
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
@@ -6,7 +6,7 @@ use bumpalo::Bump;
 use opentelemetry::Context;
 use prost::{Message, Name};
 use tokio::{
-    sync::{OwnedSemaphorePermit, oneshot},
+    sync::OwnedSemaphorePermit,
     time::{Instant, sleep, timeout_at},
 };
 use tonic::{Response, metadata::MetadataValue};
@@ -19,6 +19,7 @@ use crate::{
     table::{Decoded, Tables},
     telemetry::Attempt,
     upstream::{Account, Outgoing, Shared, UNREADABLE_FIELDS},
+    write::{Asker, Write},
 };
 
 /// One incoming call: its account, its deadline, its place in the trace.
@@ -51,8 +52,8 @@ impl Call {
         result.map_err(|fault| fault.with_operation(self.shared.operation(false, "")))
     }
 
-    /// As [`crate::Upstream::write`], with the fault for the caller to look at. The write has a task of its own:
-    /// a caller that goes away stops it only before anything was sent.
+    /// As [`crate::Upstream::write`], with the fault for the caller to look at. A caller that goes away stops the write
+    /// only before anything was sent; else it goes on in a task of its own.
     ///
     /// # Errors
     /// The [`Fault`] of the attempt.
@@ -66,15 +67,10 @@ impl Call {
         Q: Message + Name + 'static,
         R: Message + Name + Default + 'static,
     {
-        let (answer, answered) = oneshot::channel();
-        let call = self.clone();
-        tokio::spawn(async move {
-            let result = call.typed(operation, true, &request, &|| answer.is_closed()).await;
-            let _ = answer.send(result);
-        });
-        let lost =
-            |_| Fault::new(Kind::Unreadable, Outcome::Unknown, "INTERNAL", "the write's task ended without a result");
-        let result = answered.await.map_err(lost).flatten();
+        let (call, asker) = (self.clone(), Asker::default());
+        let gone = asker.clone();
+        let work = async move { call.typed(operation, true, &request, &|| gone.is_gone()).await };
+        let result = Write::new(asker, work).await;
         result.map_err(|fault| fault.with_operation(self.shared.operation(true, probe)))
     }
 

@@ -20,6 +20,7 @@ pub mod table;
 mod telemetry;
 mod upstream;
 pub mod wire;
+mod write;
 pub mod xml;
 
 pub use call::Call;

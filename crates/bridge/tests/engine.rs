@@ -1,10 +1,8 @@
 //! The engine over real sockets: what is known of a call when the connection breaks, and what is repeated.
 
 mod sample;
-mod server;
 
 use std::{
-    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -17,8 +15,8 @@ use bridge::{
     fault::{Kind, Outcome},
     http::Transport,
 };
+use ispbridge_kit::{Act, Hostile, Reply, clock, hostile::nobody};
 use tokio::{
-    net::TcpListener,
     sync::Semaphore,
     time::{Instant, timeout},
 };
@@ -26,8 +24,7 @@ use tonic::{Code, Request, Response, Status};
 use tonic_types::StatusExt;
 
 use crate::contract::{ScalarsReply, ScalarsRequest};
-use sample::{SECRET, transport, upstream};
-use server::{Act, Server, half, json, reply};
+use sample::{SECRET, half, json, reply, transport, upstream};
 
 type Answer = Result<Response<ScalarsReply>, Fault>;
 
@@ -55,15 +52,9 @@ fn ok() -> Vec<u8> {
 }
 
 /// An upstream and its server, which does `acts`.
-async fn pair(acts: Vec<Act>) -> (Upstream, Server) {
-    let server = Server::script(acts).await;
+async fn pair(acts: Vec<Act>) -> (Upstream, Hostile) {
+    let server = Hostile::script(acts).await;
     (upstream(server.address, transport(), false), server)
-}
-
-/// An address at which nobody listens.
-async fn nobody() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    listener.local_addr().expect("an address")
 }
 
 fn said(answer: Answer) -> (Kind, Outcome, &'static str) {
@@ -156,8 +147,9 @@ async fn silence_before_and_inside_a_reply_ends_a_call() {
 
 #[tokio::test]
 async fn a_reply_over_its_cap_is_not_read_and_not_asked_for_again() {
-    let large = json(200, &format!("\"{}\"", "0".repeat(100 << 10)));
-    let packed = reply(200, "content-encoding: gzip\r\n", include_bytes!("engine/zeros.json.gz"));
+    let zeros = format!("\"{}\"", "0".repeat(100 << 10));
+    let large = json(200, &zeros);
+    let packed = Reply::new(200).with("content-type", "application/json").with_body(zeros).packed().bytes();
     assert!(packed.len() < 16 << 10, "the packed reply is within the cap");
     for bytes in [large, packed] {
         let (upstream, server) = pair(vec![Act::Answer(bytes)]).await;
@@ -169,10 +161,10 @@ async fn a_reply_over_its_cap_is_not_read_and_not_asked_for_again() {
 
 #[tokio::test]
 async fn a_redirect_is_not_followed() {
-    let target = Server::script(vec![Act::Answer(ok())]).await;
-    let location = format!("location: http://{}/op?token={SECRET}\r\n", target.address);
+    let target = Hostile::script(vec![Act::Answer(ok())]).await;
+    let location = format!("http://{}/op?token={SECRET}", target.address);
     for status in [301, 302, 303, 307, 308] {
-        let (upstream, server) = pair(vec![Act::Answer(reply(status, &location, b""))]).await;
+        let (upstream, server) = pair(vec![Act::Answer(reply(status, ("location", &location), b""))]).await;
         assert_eq!(said(read(&upstream).await).2, "UPSTREAM_REDIRECT");
         assert_eq!((server.requests().len(), target.connections()), (1, 0), "{status}");
     }
@@ -180,14 +172,14 @@ async fn a_redirect_is_not_followed() {
 
 #[tokio::test]
 async fn no_error_tells_the_query() {
-    let location = format!("location: /op?token={SECRET}\r\n");
+    let location = format!("/op?token={SECRET}");
     let acts = [
         Act::Close(vec![]),
         Act::Close(half()),
         Act::Close(b"HTTP/9 garbage\r\n\r\n".to_vec()),
         Act::Reset(vec![]),
         Act::Late(Duration::from_secs(5), ok()),
-        Act::Answer(reply(302, &location, b"")),
+        Act::Answer(reply(302, ("location", &location), b"")),
         Act::Answer(json(401, "{}")),
         Act::Answer(json(500, "{}")),
         Act::Answer(json(200, "{")),
@@ -210,14 +202,14 @@ async fn no_error_tells_the_query() {
 }
 
 /// A server with sessions: `login` gives `key1`, `key2` and so on, of which those below `dead` are over.
-async fn with_sessions(dead: Arc<AtomicUsize>) -> (Upstream, Server) {
+async fn with_sessions(dead: Arc<AtomicUsize>) -> (Upstream, Hostile) {
     let logins = AtomicUsize::new(0);
-    let server = Server::start(move |request| {
-        if request.starts_with("POST /login?") {
+    let server = Hostile::start(move |asked| {
+        if asked.text.starts_with("POST /login?") {
             let number = logins.fetch_add(1, Ordering::SeqCst) + 1;
             return Act::Late(Duration::from_millis(50), json(200, &format!(r#"{{"key":"key{number}"}}"#)));
         }
-        let over = |number| request.contains(&format!("x-session: key{number}\r\n"));
+        let over = |number| asked.text.contains(&format!("x-session: key{number}\r\n"));
         let alive = !(1..dead.load(Ordering::SeqCst)).any(over);
         Act::Answer(if alive { ok() } else { json(200, r#"{"error":"session"}"#) })
     })
@@ -233,7 +225,7 @@ async fn many_calls_share_one_login() {
     for call in calls {
         assert!(call.await.expect("no panic").is_ok());
     }
-    assert_eq!((server.count("login"), server.count("op")), (1, 8));
+    assert_eq!((server.count("POST /login?"), server.count("POST /op?")), (1, 8));
 }
 
 #[tokio::test]
@@ -243,12 +235,10 @@ async fn a_dead_session_is_replaced_and_the_call_made_once_more() {
         let (upstream, server) = with_sessions(dead.clone()).await;
         assert!(write(&upstream).await.is_ok());
         // Nothing is on its way while the clock jumps over the pace of logins.
-        tokio::time::pause();
-        tokio::time::advance(Duration::from_secs(11)).await;
-        tokio::time::resume();
+        clock::skip(Duration::from_secs(11)).await;
         dead.store(over, Ordering::SeqCst);
         let answer = write(&upstream).await;
-        assert_eq!((server.count("login"), server.count("op")), (2, 3), "{answer:?}");
+        assert_eq!((server.count("POST /login?"), server.count("POST /op?")), (2, 3), "{answer:?}");
         match answer {
             Ok(answer) => assert!(replayed && answer.get_ref().id == "7"),
             Err(fault) => assert_eq!((replayed, fault.outcome()), (false, Outcome::NotSent), "{fault}"),
@@ -258,10 +248,10 @@ async fn a_dead_session_is_replaced_and_the_call_made_once_more() {
 
 #[tokio::test]
 async fn a_login_that_fails_leaves_the_call_unsent() {
-    let server = Server::script(vec![Act::Close(vec![])]).await;
+    let server = Hostile::script(vec![Act::Close(vec![])]).await;
     let upstream = upstream(server.address, transport(), true);
     let (_, outcome, _) = said(write(&upstream).await);
-    assert_eq!((outcome, server.count("op")), (Outcome::NotSent, 0));
+    assert_eq!((outcome, server.count("POST /op?")), (Outcome::NotSent, 0));
 }
 
 #[tokio::test]
@@ -282,7 +272,7 @@ async fn a_caller_who_goes_away_does_not_stop_a_write() {
 
 #[tokio::test]
 async fn calls_beyond_the_cap_are_refused_at_once() {
-    let server = Server::script(vec![Act::Late(Duration::from_millis(300), ok())]).await;
+    let server = Hostile::script(vec![Act::Late(Duration::from_millis(300), ok())]).await;
     let upstream = upstream(server.address, Transport { in_flight: 1, ..transport() }, false);
     let first = tokio::spawn({
         let upstream = upstream.clone();
@@ -316,7 +306,7 @@ async fn writes_take_fresh_connections_and_reads_share() {
         write(&upstream).await.expect("an answer");
     }
     assert_eq!(server.connections(), 3);
-    let server = Server::script(vec![Act::Answer(ok())]).await;
+    let server = Hostile::script(vec![Act::Answer(ok())]).await;
     let single = self::upstream(server.address, Transport { keep_alive: false, ..transport() }, false);
     for _ in 0..2 {
         read(&single).await.expect("an answer");

@@ -5,5 +5,6 @@ mod contract;
 mod decoding;
 mod encoding;
 mod engine;
+mod fuzz;
 mod oracles;
 mod round_trip;

@@ -138,7 +138,7 @@ async fn check_account<P: Program>(mut table: Table, alias: &str) -> Result<Exit
 
 async fn serve<P: Program>(table: Table, source: ConfigSource) -> Result<ExitCode, Error> {
     let settings = config::take_settings::<P>(&mut table.clone())?;
-    globals::install_globals(&settings.log)?;
+    let _log = globals::install_kept(&settings.log)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(Error::program)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::program)?;
     let mut hangup = signal(SignalKind::hangup()).map_err(Error::program)?;

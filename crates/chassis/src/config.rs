@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
-use crate::{CallersMode, Error, Program, Settings};
+use crate::{CallersMode, ConsulSettings, Error, Program, Settings};
 
 /// Beginning of the variables that override a key: `ISPBRIDGE__SERVER__LISTEN` is `server.listen`.
 const PREFIX: &str = "ISPBRIDGE__";
@@ -16,6 +16,9 @@ const STANDARD: [(&str, &str); 3] = [
     ("OTEL_TRACES_EXPORTER", "traces_exporter"),
     ("OTEL_PROPAGATORS", "propagators"),
 ];
+
+/// Consul's own variable for the address of its agent, the default of `consul.address` where there is a section `[consul]`.
+const CONSUL_ADDRESS: &str = "CONSUL_HTTP_ADDR";
 
 /// Reads a file; the text of a broken one is not repeated, it might hold what it should not.
 pub(crate) fn read(path: &Path) -> Result<Table, Error> {
@@ -49,11 +52,11 @@ pub fn apply_overrides(table: &mut Table, variables: impl IntoIterator<Item = (S
 
 /// Whether a variable of this name can mean anything to [`apply_overrides`] or [`apply_standard`].
 pub(crate) fn is_read(name: &str) -> bool {
-    name.starts_with(PREFIX) || STANDARD.iter().any(|(standard, _)| *standard == name)
+    name.starts_with(PREFIX) || name == CONSUL_ADDRESS || STANDARD.iter().any(|(standard, _)| *standard == name)
 }
 
-/// Applies those variables of the OpenTelemetry specification that its SDK for Rust does not read itself. A value that is
-/// not known here is left alone, as the specification asks.
+/// Applies those variables of the OpenTelemetry specification that its SDK for Rust does not read itself (a value that is
+/// not known here is left alone, as the specification asks), and Consul's for its agent.
 pub(crate) fn apply_standard(table: &mut Table, variables: &[(String, String)]) -> Result<(), Error> {
     for (name, key) in STANDARD {
         let given = variables.iter().find(|(given, _)| given == name).map(|(_, text)| text.trim());
@@ -61,6 +64,10 @@ pub(crate) fn apply_standard(table: &mut Table, variables: &[(String, String)]) 
             continue;
         };
         set(table, &["telemetry", key], value).ok_or_else(|| Error::config("telemetry", "is not a section"))?;
+    }
+    let address = variables.iter().find(|(name, text)| name == CONSUL_ADDRESS && !text.trim().is_empty());
+    if let (Some((_, address)), Some(Value::Table(consul))) = (address, table.get_mut("consul")) {
+        consul.entry("address").or_insert_with(|| address.trim().into());
     }
     Ok(())
 }
@@ -84,6 +91,7 @@ pub(crate) fn take_settings<P: Program>(table: &mut Table) -> Result<Settings, E
         telemetry: section(table, "telemetry")?,
         log: section(table, "log")?,
         callers: section(table, "callers")?,
+        consul: table.contains_key("consul").then(|| section(table, "consul")).transpose()?,
     };
     check::<P>(&settings)?;
     Ok(settings)
@@ -117,6 +125,7 @@ fn limits(settings: &Settings) -> Result<(), Error> {
     if settings.server.max_in_flight == 0 {
         return Err(Error::config("server.max_in_flight", "is at least 1"));
     }
+    settings.consul.as_ref().map_or(Ok(()), ConsulSettings::check)?;
     if settings.server.reply_memory_bytes == 0 {
         return Err(Error::config("server.reply_memory_bytes", "is at least 1"));
     }

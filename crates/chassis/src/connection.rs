@@ -1,6 +1,7 @@
 //! One connection from its first byte to its last.
 
 mod flood;
+mod frames;
 pub(crate) mod peer;
 mod socket;
 mod stream;
@@ -19,8 +20,11 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use hyper::{body::Incoming, server::conn::http2, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::conn::auto,
+};
 use tokio::{
     net::TcpStream,
     time::{Instant, sleep_until, timeout_at},
@@ -39,13 +43,15 @@ use crate::{
     layers::{
         self, Call,
         answer::{self, Outcome},
-        reply::Reply,
+        entrance::Outgoing,
     },
     tls,
 };
 
 /// Length of the client's half of the HTTP/2 connection preface (RFC 9113, 3.4).
 const PREFACE: usize = 24;
+/// The smallest buffer that hyper takes for HTTP/1.
+const LEAST_BUFFER: usize = 8192;
 
 /// What is the same for every connection of a listener.
 #[derive(Debug)]
@@ -53,6 +59,7 @@ pub(crate) struct Connections<S> {
     stack: Arc<S>,
     process: Process,
     tls: Option<tls::Current>,
+    has_door: bool,
 }
 
 /// A request's body that ends with RESOURCE_EXHAUSTED where it becomes too large.
@@ -61,9 +68,9 @@ struct Bounded {
     left: u64,
 }
 
-impl<S: Call<Reply = Reply>> Connections<S> {
-    pub(crate) fn new(stack: S, process: &Process, tls: Option<tls::Current>) -> Self {
-        Self { stack: Arc::new(stack), process: process.clone(), tls }
+impl<S: Call<Reply = Outgoing>> Connections<S> {
+    pub(crate) fn new(stack: S, process: &Process, tls: Option<tls::Current>, has_door: bool) -> Self {
+        Self { stack: Arc::new(stack), process: process.clone(), tls, has_door }
     }
 
     /// Serves a connection until its peer leaves, it is too old, or the process drains and its last call is answered.
@@ -78,8 +85,11 @@ impl<S: Call<Reply = Reply>> Connections<S> {
         let mut draining = self.process.draining();
         let read = Arc::new(AtomicUsize::new(0));
         let io = TokioIo::new(Socket::new(stream, read.clone(), &self.process));
-        let http2 = http2(settings, Streams::new(&self.process));
-        let mut connection = pin!(http2.serve_connection(io, service_fn(|request| self.answer(request, peer.clone()))));
+        let streams = Streams::new(&self.process);
+        let http = http(settings, streams.clone(), self.has_door);
+        let service = service_fn(|request| self.answer(request, peer.clone(), streams.clone()));
+        let mut connection = pin!(http.serve_connection(io, service));
+        let mut alarm = None;
         let age = settings.max_connection_age_seconds.0.mul_f64(age_factor);
         // Once it was told to go, no call on it can be in time after that.
         let grace = settings.max_deadline_seconds.0 + settings.write_stall_seconds.0;
@@ -87,7 +97,7 @@ impl<S: Call<Reply = Reply>> Connections<S> {
         loop {
             let told_to_go = tokio::select! {
                 // What ends a connection is the peer's affair: it is neither our fault nor worth a line.
-                _ = connection.as_mut() => return,
+                () = streams.attended(connection.as_mut(), &mut alarm) => return,
                 () = sleep_until(begun + settings.preface_seconds.0), if !spoken => {
                     spoken = read.load(Ordering::Relaxed) >= PREFACE;
                     if !spoken {
@@ -128,7 +138,8 @@ impl<S: Call<Reply = Reply>> Connections<S> {
         &self,
         request: http::Request<Incoming>,
         peer: Peer,
-    ) -> impl Future<Output = Result<http::Response<Reply>, Infallible>> + use<S> {
+        streams: Streams,
+    ) -> impl Future<Output = Result<http::Response<Outgoing>, Infallible>> + use<S> {
         let stack = self.stack.clone();
         let max = self.process.settings().server.max_request_bytes;
         let left = if layers::exempt(request.uri().path()) { u64::MAX } else { max };
@@ -136,8 +147,9 @@ impl<S: Call<Reply = Reply>> Connections<S> {
         Box::pin(async move {
             let mut request = request.map(|inner| Body::new(Bounded { inner, left }));
             request.extensions_mut().insert(peer);
-            // This runs inside of the stream's task, which knows where the reply is counted.
-            streams::flow().map(|flow| request.extensions_mut().insert(flow));
+            // Over HTTP/2 this runs inside of the stream's task, which knows where the reply is counted.
+            let flow = streams::flow().unwrap_or_else(|| streams.next());
+            request.extensions_mut().insert(flow);
             Ok(stack.call(request).await)
         })
     }
@@ -166,9 +178,10 @@ impl HttpBody for Bounded {
     }
 }
 
-fn http2(settings: &ServerSettings, streams: Streams) -> http2::Builder<Streams> {
-    let mut http2 = http2::Builder::new(streams);
-    http2
+/// HTTP/2 with prior knowledge, and before a door HTTP/1.1, told apart by the first bytes.
+fn http(settings: &ServerSettings, streams: Streams, has_door: bool) -> auto::Builder<Streams> {
+    let mut http = auto::Builder::new(streams);
+    http.http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(settings.max_streams_per_connection)
         .initial_stream_window_size(settings.stream_window_bytes)
@@ -177,7 +190,15 @@ fn http2(settings: &ServerSettings, streams: Streams) -> http2::Builder<Streams>
         .keep_alive_interval(settings.keep_alive_seconds.0)
         .keep_alive_timeout(settings.keep_alive_timeout_seconds.0)
         .auto_date_header(false);
-    http2
+    if !has_door {
+        return http.http2_only();
+    }
+    // The time for the headers is also that for the next request: a client without one is asked to come again.
+    http.http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(settings.preface_seconds.0)
+        .max_buf_size((settings.max_header_bytes as usize).max(LEAST_BUFFER));
+    http
 }
 
 fn too_large() -> Status {

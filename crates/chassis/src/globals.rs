@@ -1,5 +1,8 @@
 //! The only things that an operating system process has once: the TLS provider, the log, the panic hook.
 
+mod json;
+mod sink;
+
 use std::{fs::File, io::IsTerminal, os::fd::AsFd};
 
 use tracing::{Level, Subscriber};
@@ -11,6 +14,8 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
+pub(crate) use self::sink::Keeper;
+use self::{json::JsonLines, sink::Sink};
 use crate::{Error, LogFormat, LogSettings};
 
 /// Libraries whose finer levels print the bytes that pass, secrets among them.
@@ -33,14 +38,23 @@ const TALKATIVE: [&str; 10] = [
 /// # Errors
 /// A level that is no filter, or a log that somebody else has installed.
 pub fn install_globals(log: &LogSettings) -> Result<(), Error> {
+    install(log).map(drop)
+}
+
+/// As [`install_globals`]; log lines may wait a moment as long as the keeper lives.
+pub(crate) fn install_kept(log: &LogSettings) -> Result<Keeper, Error> {
+    install(log)?.keep().map_err(Error::program)
+}
+
+fn install(log: &LogSettings) -> Result<Sink, Error> {
     install_tls();
-    install_log(log)?;
+    let sink = install_log(log)?;
     std::panic::set_hook(Box::new(|panic| {
         // The text of a panic may quote a value; the place is enough to find it.
         let place = panic.location().map_or_else(String::new, ToString::to_string);
         tracing::error!(target: "ispbridge::panic", place, "panic");
     }));
-    Ok(())
+    Ok(sink)
 }
 
 /// Makes aws-lc-rs the provider: with two in one process the first handshake would panic.
@@ -49,15 +63,15 @@ pub(crate) fn install_tls() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
 }
 
-fn install_log(settings: &LogSettings) -> Result<(), Error> {
+fn install_log(settings: &LogSettings) -> Result<Sink, Error> {
     let filter = filter(&settings.level)?;
     let cap = filter_fn(|line| allowed(line.target(), *line.level()));
     let registry = tracing_subscriber::registry().with(filter).with(cap);
     let stderr = std::io::stderr();
-    // A line is one write, which the system keeps whole; `Stderr`'s own lock would make the workers wait for each other.
-    let writer = File::from(stderr.as_fd().try_clone_to_owned().map_err(Error::program)?);
-    let installed = registry.with(lines(settings.format, stderr.is_terminal(), writer)).try_init();
-    installed.map_err(Error::program)
+    // `Stderr`'s own lock would make the workers wait for each other.
+    let sink = Sink::new(File::from(stderr.as_fd().try_clone_to_owned().map_err(Error::program)?));
+    let installed = registry.with(lines(settings.format, stderr.is_terminal(), sink.clone())).try_init();
+    installed.map(|()| sink).map_err(Error::program)
 }
 
 /// One line per event, whatever the event quotes: JSON escapes control characters, and so does the text form here, which
@@ -68,7 +82,7 @@ where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     match format {
-        LogFormat::Json => fmt::layer().json().flatten_event(true).with_writer(writer).boxed(),
+        LogFormat::Json => JsonLines(writer).boxed(),
         LogFormat::Text => {
             let fields = debug_fn(|writer, field, value| {
                 let value = escaped(&format!("{value:?}"));
@@ -116,7 +130,13 @@ mod tests {
     }
 
     #[derive(Clone, Debug, Default)]
-    struct Written(Arc<Mutex<Vec<u8>>>);
+    pub(super) struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl Written {
+        pub(super) fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
 
     impl io::Write for Written {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -146,7 +166,7 @@ mod tests {
             tracing::subscriber::with_default(subscriber, || {
                 tracing::error!(account = EVIL, error = %EVIL, kind = ?EVIL, "upstream said {EVIL}");
             });
-            let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+            let text = written.text();
             assert_eq!(text.lines().count(), 1, "{format:?}: {text:?}");
             // JSON leaves the controls beyond ASCII as they are; no reader of it takes them for more than text.
             let drives = |char: char| match format {

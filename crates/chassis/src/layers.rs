@@ -1,7 +1,7 @@
 //! What happens to every call before a program sees it and after it answered, one concern per file.
 //!
 //! The layers are plain structs around one another with an `async fn`: a tower service must name its future, which here
-//! would mean seven boxes per call. From the outside in: [`request_id`], [`observe`] (span, metrics, log line; the reply's
+//! would mean seven boxes per call. From the outside in: [`entrance`] (the program's door), [`request_id`], [`observe`] (span, metrics, log line; the reply's
 //! body is watched by [`reply`]), [`status`] (standard codes and sizes), [`mod@panic`], [`admission`], [`callers`], [`deadline`],
 //! then the routes.
 
@@ -9,6 +9,7 @@ pub(crate) mod admission;
 pub(crate) mod answer;
 pub(crate) mod callers;
 pub(crate) mod deadline;
+pub(crate) mod entrance;
 pub(crate) mod methods;
 pub(crate) mod notes;
 pub(crate) mod observe;
@@ -24,7 +25,7 @@ use arc_swap::ArcSwap;
 use axum::Router;
 use tower::Service;
 
-use crate::{Body, Process, caller::Verifier};
+use crate::{Body, Door, Process, caller::Verifier};
 
 /// A request on its way in.
 pub(crate) type Request = http::Request<Body>;
@@ -57,14 +58,15 @@ pub(crate) fn around(
     process: &Process,
     methods: Arc<methods::Methods>,
     verifier: Option<Arc<ArcSwap<Verifier>>>,
-) -> impl Call<Reply = reply::Reply> {
+    door: Option<Arc<dyn Door>>,
+) -> impl Call<Reply = entrance::Outgoing> {
     let inner = deadline::Deadline::new(Routed(router), process, methods.clone());
     let inner = callers::Callers::new(inner, verifier);
     let inner = admission::Admission::new(inner, process);
     let inner = panic::Panic::new(inner, process.telemetry().instruments.panics.clone());
     let inner = status::Statuses::new(inner);
     let inner = observe::Observe::new(inner, process, methods);
-    request_id::RequestId::new(inner)
+    entrance::Entrance::new(request_id::RequestId::new(inner), door, process)
 }
 
 /// Whether a path is open to everybody: health and reflection.

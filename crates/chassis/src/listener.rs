@@ -16,7 +16,7 @@ use tokio::{
 use crate::{
     Error, Process,
     connection::Connections,
-    layers::{Call, reply::Reply},
+    layers::{Call, entrance::Outgoing},
     tls,
 };
 
@@ -47,11 +47,11 @@ pub(crate) async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr
     Ok((socket, address))
 }
 
-impl<S: Call<Reply = Reply>> Listener<S> {
-    pub(crate) fn new(stack: S, process: &Process, tls: Option<tls::Current>) -> Self {
+impl<S: Call<Reply = Outgoing>> Listener<S> {
+    pub(crate) fn new(stack: S, process: &Process, tls: Option<tls::Current>, has_door: bool) -> Self {
         let settings = &process.settings().server;
         Self {
-            connections: Arc::new(Connections::new(stack, process, tls)),
+            connections: Arc::new(Connections::new(stack, process, tls, has_door)),
             process: process.clone(),
             open: JoinSet::new(),
             peers: HashMap::new(),

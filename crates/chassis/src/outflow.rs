@@ -53,6 +53,13 @@ pub(crate) struct Chunk {
     flow: Arc<Flow>,
 }
 
+/// A part of a reply that somebody still works on.
+#[derive(Debug)]
+struct Held {
+    bytes: Bytes,
+    memory: Arc<Memory>,
+}
+
 impl Memory {
     pub(crate) fn new(max: usize) -> Self {
         Self { taken: AtomicUsize::new(0), max }
@@ -157,6 +164,27 @@ impl Flow {
     }
 }
 
+impl Chunk {
+    /// The bytes for somebody who makes something else of them: they no longer count as a reply, but still as memory.
+    pub(crate) fn held(self) -> Bytes {
+        let memory = self.flow.connection.memory.clone();
+        memory.taken.fetch_add(self.bytes.len(), Ordering::Relaxed);
+        Bytes::from_owner(Held { bytes: self.bytes.clone(), memory })
+    }
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.memory.taken.fetch_sub(self.bytes.len(), Ordering::Relaxed);
+    }
+}
+
 impl Buf for Chunk {
     fn remaining(&self) -> usize {
         self.bytes.remaining()
@@ -200,6 +228,16 @@ mod tests {
         assert!(memory.is_full());
         drop((chunk, second));
         assert_eq!((memory.taken(), flow.patience_ends(Duration::ZERO)), (0, None));
+    }
+
+    #[tokio::test]
+    async fn what_is_worked_on_counts_as_memory_and_not_as_unsent() {
+        let (memory, flow) = flow(1000);
+        let bytes = flow.chunk(Bytes::from_static(b"reply")).held();
+        assert_eq!((&*bytes, memory.taken()), (&b"reply"[..], 5));
+        assert_eq!(flow.patience_ends(Duration::ZERO), None);
+        drop(bytes);
+        assert_eq!(memory.taken(), 0);
     }
 
     #[tokio::test(start_paused = true)]

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Sections that are read at the start only.
-const FIXED: [&str; 4] = ["server", "admin", "telemetry", "log"];
+const FIXED: [&str; 5] = ["server", "admin", "telemetry", "log", "consul"];
 /// A file that is being written is waited for until it looks the same twice.
 const SETTLING: Duration = Duration::from_millis(200);
 
@@ -68,7 +68,8 @@ impl<P: Program> Reloader<P> {
             (None, None) => {}
             _ => return Err(Error::config("callers.mode", "changes with a restart only")),
         }
-        if let (Some(current), Some(tls)) = (&self.tls, tls) {
+        if let (Some(current), Some(mut tls)) = (&self.tls, tls) {
+            tls.alpn_protocols.clone_from(&current.load().alpn_protocols);
             current.store(Arc::new(tls));
         }
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);

@@ -11,6 +11,7 @@ use crate::{
     CallersMode, ConfigSource, Error, Process, Program, Settings, admin,
     caller::Verifier,
     config,
+    consul::registration::Registration,
     health::{self, Health},
     layers::{self, methods::Methods},
     listener::{self, Listener},
@@ -40,6 +41,7 @@ pub struct Running {
     health: Health,
     grpc: (SocketAddr, JoinHandle<()>),
     admin: Option<(SocketAddr, JoinHandle<()>)>,
+    registration: Option<Registration>,
 }
 
 /// Starts a program with a configuration; reads nothing from the environment but the secrets that the configuration names.
@@ -66,13 +68,21 @@ pub async fn start_with<P: Program>(mut config: Table, options: StartOptions) ->
     let surface = P::build(own, &process).await?;
     let methods = Arc::new(Methods::new(&surface.descriptors)?);
     let (surface, health) = health::add(surface, process.settings().server.reflection).await?;
-    let stack = layers::around(surface.into_router(), &process, methods, verifier.clone());
+    let services = surface.names.clone();
+    let door = surface.door.clone();
+    let has_door = door.is_some();
+    if let (true, Some(tls)) = (has_door, &tls) {
+        tls::also_http1(tls);
+    }
+    let stack = layers::around(surface.into_router(), &process, methods, verifier.clone(), door);
     let reload = Arc::new(Reloader::<P>::new(&process, verifier, tls.clone(), config));
     let (socket, address) = listener::bind(process.settings().server.listen).await?;
     let admin = admin(&process).await?;
-    let serving = tokio::spawn(Listener::new(stack, &process, tls).run(socket));
+    let serving = tokio::spawn(Listener::new(stack, &process, tls, has_door).run(socket));
     tracing::info!(process = P::NAME, %address, "serving");
-    let running = Running { grpc: (address, serving), process, health, admin, source: options.source, reload };
+    let registration = Registration::begin(&process, address, &services)?;
+    let source = options.source;
+    let running = Running { grpc: (address, serving), process, health, admin, source, reload, registration };
     running.watch_source();
     Ok(running)
 }
@@ -125,15 +135,24 @@ impl Running {
 
     /// Says that the process will stop, and goes on serving for `server.announce_seconds` so that balancers learn of it.
     pub async fn announce(&self) {
+        self.leave().await;
         self.process.set_stopping();
         self.health.stop_serving().await;
         tokio::time::sleep(self.process.settings().server.announce_seconds.0).await;
     }
 
-    /// Stops: health first, then no new connection, then the open calls get their time (`server.drain_seconds`), then what
+    /// Takes the process out of Consul, so that nobody finds it any more.
+    async fn leave(&self) {
+        if let Some(registration) = &self.registration {
+            registration.end().await;
+        }
+    }
+
+    /// Stops: Consul and health first, then no new connection, then the open calls get their time (`server.drain_seconds`), then what
     /// is left of them is answered, then the last telemetry leaves. It always ends, at most a second after their time.
     pub async fn drain(mut self) {
         let end = Instant::now() + self.process.settings().server.drain_seconds.0 + AFTERWARDS;
+        self.leave().await;
         self.process.set_stopping();
         self.health.stop_serving().await;
         self.process.switch().drain();

@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Deserializer, de};
 
-use crate::{Secret, TlsSettings};
+use crate::{ConsulSettings, Secret, TlsSettings};
 
 /// The sections that every process of the suite has.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +22,8 @@ pub struct Settings {
     pub log: LogSettings,
     /// `[callers]`: whom the process believes.
     pub callers: CallersSettings,
+    /// `[consul]`: the agent that the process registers with and asks for others, if there is one.
+    pub consul: Option<ConsulSettings>,
 }
 
 /// A span of time, written as a number of seconds (`30` or `0.5`).

@@ -1,13 +1,13 @@
 //! What a program serves: generated tonic services, their descriptors and, for a proxy, a fallback.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, sync::Arc};
 
 use axum::{Router, response::IntoResponse};
 use http::{Request, Response};
 use tonic::{server::NamedService, service::Routes};
 use tower::Service;
 
-use crate::Body;
+use crate::{Body, Door};
 
 /// What a program serves.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +17,7 @@ pub struct Surface {
     pub(crate) names: Vec<&'static str>,
     pub(crate) descriptors: Vec<&'static [u8]>,
     pub(crate) has_fallback: bool,
+    pub(crate) door: Option<Arc<dyn Door>>,
 }
 
 impl Surface {
@@ -53,6 +54,12 @@ impl Surface {
     {
         self.routes = self.routes.into_axum_router().fallback_service(service).into();
         self.has_fallback = true;
+        self
+    }
+
+    /// Puts a door in front of all layers, for callers that do not speak gRPC; the process then takes HTTP/1.1 as well.
+    pub fn door(mut self, door: impl Door) -> Self {
+        self.door = Some(Arc::new(door));
         self
     }
 

@@ -15,6 +15,8 @@ use crate::{Error, Secret, Settings};
 
 /// The protocol that is spoken inside (RFC 7301, RFC 9113 3.2).
 const H2: &[u8] = b"h2";
+/// What a program with a door speaks as well (RFC 7301).
+const HTTP_1_1: &[u8] = b"http/1.1";
 
 /// `[server.tls]`: without it the listener speaks plain text. All files may change while the process runs.
 #[derive(Clone, Debug, Deserialize)]
@@ -47,6 +49,13 @@ pub(crate) type Current = Arc<ArcSwap<ServerConfig>>;
 /// Reads what a listener needs, or nothing where it speaks plain text.
 pub(crate) fn server(settings: &Settings) -> Result<Option<ServerConfig>, Error> {
     settings.server.tls.as_ref().map(build).transpose()
+}
+
+/// Lets clients choose HTTP/1.1 too.
+pub(crate) fn also_http1(current: &Current) {
+    let mut config = ServerConfig::clone(&current.load());
+    config.alpn_protocols.push(HTTP_1_1.to_vec());
+    current.store(Arc::new(config));
 }
 
 fn build(settings: &TlsSettings) -> Result<ServerConfig, Error> {

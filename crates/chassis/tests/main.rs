@@ -10,10 +10,10 @@ mod attacks;
 mod callers;
 #[path = "main/calls.rs"]
 mod calls;
+#[path = "main/door.rs"]
+mod door;
 #[path = "main/logs.rs"]
 mod logs;
-#[path = "main/peer.rs"]
-mod peer;
 #[path = "main/pki.rs"]
 mod pki;
 #[path = "main/probe.rs"]

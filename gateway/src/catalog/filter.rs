@@ -31,7 +31,7 @@ impl Catalog {
         let mut kept = snapshot.filtered.lock().unwrap_or_else(PoisonError::into_inner);
         if !kept.contains_key(&visible) {
             let files = shown(&*self.lock(), &visible);
-            let made = super::reflection(files.values())?;
+            let made = super::reflection(&super::file_descriptor_set(files.values()))?;
             if kept.len() >= KEPT {
                 kept.clear();
             }

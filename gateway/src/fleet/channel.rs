@@ -43,7 +43,7 @@ impl Channel {
             return answer::unreachable(provider).response();
         };
         let (mut parts, body) = request.into_parts();
-        parts.uri = headers::target(seat.link().origin(), parts.uri.path());
+        parts.uri = headers::target(&seat.instance().origin, parts.uri.path());
         let sent = seat.send(Request::from_parts(parts, body)).await;
         match sent {
             Ok(response) => {

@@ -1,31 +1,37 @@
-//! One HTTP/2 connection to one instance of a service, kept open and opened again when it is lost.
+//! One HTTP/2 connection to one instance of a service, kept open, opened again when it is lost, renewed when it is old.
 
 use std::{
     error::Error as _,
+    future::pending,
+    pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
 
-use http::{Request, Response, Uri};
+use arc_swap::ArcSwap;
+use http::{Request, Response};
 use hyper::{
     body::Incoming,
-    client::conn::http2::{Builder, Connection, SendRequest},
+    client::conn::http2::{Builder, SendRequest},
+    rt::{Read, Write},
 };
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::{
     net::TcpStream,
-    sync::{Notify, watch},
-    time::{sleep, timeout},
+    sync::watch,
+    time::{Instant, sleep, timeout},
 };
 use tonic::body::Body;
+
+use crate::fleet::{endpoint::Endpoint, instance::Instance, tls::Tls};
 
 /// Calls that one connection carries at a time: the least that every service of the suite admits.
 pub(crate) const STREAMS: usize = 100;
 
-/// How long resolving and connecting may take.
+/// How long resolving, connecting and shaking hands may take.
 const CONNECT: Duration = Duration::from_secs(3);
 
 /// Silence after which an instance is pinged, also without calls in flight.
@@ -40,6 +46,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// Longest pause between attempts to connect: a restarted instance is found within a second.
 const LAST_PAUSE: Duration = Duration::from_millis(800);
 
+/// Age (plus or minus a tenth) at which a connection is replaced by a fresh one, before the service asks for it.
+const AGE: Duration = Duration::from_secs(20 * 60);
+
 /// Largest header list of a reply.
 const HEADER_BYTES: u32 = 16 << 10;
 
@@ -47,7 +56,8 @@ const HEADER_BYTES: u32 = 16 << 10;
 const STREAM_WINDOW: u32 = 256 << 10;
 const CONNECTION_WINDOW: u32 = 4 << 20;
 
-type Opened = Connection<TokioIo<TcpStream>, Body, TokioExecutor>;
+/// A connection's own work, of a plain socket or of TLS; it ends when the connection is lost.
+type Work = Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>;
 
 /// Why a call got no response from an instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,40 +68,63 @@ pub(crate) enum Failure {
     Unanswered(&'static str),
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 enum State {
     Connecting,
     Up(SendRequest<Body>),
     Down,
 }
 
+/// What the keeper of a connection is told.
+#[derive(Debug)]
+struct Order {
+    /// How to encrypt, if at all.
+    tls: Option<Tls>,
+    /// Whether it is to take no more calls.
+    retired: bool,
+}
+
+/// Why the keeper of an open connection goes on to the next.
+enum Over {
+    Lost,
+    Old,
+    Retired,
+}
+
 /// One connection, and how many calls are on it.
 #[derive(Debug)]
 pub(crate) struct Link {
-    origin: Uri,
-    state: watch::Sender<State>,
+    instance: Arc<Instance>,
+    state: ArcSwap<State>,
     in_flight: AtomicUsize,
+    orders: watch::Sender<Order>,
 }
 
 impl Link {
-    /// Describes a connection to `http://host:port`; [`Link::keep`] opens it.
-    pub(crate) fn new(origin: Uri) -> Arc<Self> {
-        Arc::new(Self { origin, state: watch::Sender::new(State::Connecting), in_flight: AtomicUsize::new(0) })
+    /// Describes a connection; [`Link::keep`] opens it.
+    pub(crate) fn new(instance: Arc<Instance>, tls: Option<Tls>) -> Arc<Self> {
+        let orders = watch::Sender::new(Order { tls, retired: false });
+        Arc::new(Self {
+            instance,
+            state: ArcSwap::from_pointee(State::Connecting),
+            in_flight: AtomicUsize::new(0),
+            orders,
+        })
     }
 
-    /// Where the instance is.
-    pub(crate) fn origin(&self) -> &Uri {
-        &self.origin
+    /// The instance it leads to.
+    pub(crate) fn instance(&self) -> &Arc<Instance> {
+        &self.instance
     }
 
     /// Whether a call can be sent.
     pub(crate) fn is_up(&self) -> bool {
-        matches!(&*self.state.borrow(), State::Up(sender) if !sender.is_closed())
+        matches!(&**self.state.load(), State::Up(sender) if !sender.is_closed())
     }
 
     /// Whether an attempt to connect is under way whose end is worth waiting for.
     pub(crate) fn is_connecting(&self) -> bool {
-        match &*self.state.borrow() {
+        match &**self.state.load() {
             State::Connecting => true,
             State::Up(sender) => sender.is_closed(),
             State::Down => false,
@@ -100,50 +133,113 @@ impl Link {
 
     /// Calls in flight.
     pub(crate) fn load(&self) -> usize {
-        self.in_flight.load(Ordering::Relaxed)
+        self.in_flight.load(Relaxed)
     }
 
-    /// Takes one of the places for calls, if one is free.
+    /// Takes one of the places for calls, if it is open and one is free.
     pub(crate) fn seat(self: &Arc<Self>) -> Option<Seat> {
+        if !self.is_up() {
+            return None;
+        }
         let free = |taken: usize| (taken < STREAMS).then_some(taken + 1);
-        let taken = self.in_flight.fetch_update(Ordering::Relaxed, Ordering::Relaxed, free);
-        taken.is_ok().then(|| Seat(Arc::clone(self)))
+        self.in_flight.fetch_update(Relaxed, Relaxed, free).ok()?;
+        self.instance.enter();
+        Some(Seat(Arc::clone(self)))
     }
 
-    /// Keeps the connection open for ever; `changed` hears of every change.
-    pub(crate) async fn keep(self: Arc<Self>, changed: Arc<Notify>) {
+    /// Gives it no more calls; those on it end in their time.
+    pub(crate) fn retire(&self) {
+        self.orders.send_modify(|order| order.retired = true);
+    }
+
+    /// Says how to encrypt; if that is new, a fresh connection takes the place of the open one.
+    pub(crate) fn encrypt(&self, tls: Option<&Tls>) {
+        self.orders.send_if_modified(|order| {
+            let is_new = order.tls.as_ref() != tls;
+            order.tls = tls.cloned();
+            is_new
+        });
+    }
+
+    /// Keeps the connection open until it is told to retire.
+    ///
+    /// hyper drives the streams of a connection in a task of its own: a connection whose sender is let go of ends when its
+    /// last call does.
+    pub(crate) async fn keep(self: Arc<Self>) {
+        let mut orders = self.orders.subscribe();
         let mut pause = FIRST_PAUSE;
-        loop {
-            match timeout(CONNECT, connect(&self.origin)).await {
-                Ok(Ok((sender, connection))) => {
-                    tracing::info!(instance = %self.origin, "instance connected");
-                    self.become_state(State::Up(sender), &changed);
-                    let end = connection.await.map_err(|error| reason(&error));
-                    tracing::info!(instance = %self.origin, ?end, "connection to instance ended");
-                    self.become_state(State::Connecting, &changed);
-                    pause = FIRST_PAUSE;
+        // The connection before, which serves until there is another.
+        let mut previous: Option<Work> = None;
+        while !orders.borrow().retired {
+            let tls = orders.borrow_and_update().tls.clone();
+            let connecting = timeout(CONNECT, connect(&self.instance.endpoint, tls));
+            let connected = tokio::select! {
+                connected = connecting => connected,
+                () = drive(&mut previous) => {
+                    self.become_state(State::Connecting);
                     continue;
                 }
-                Ok(Err(error)) => {
-                    tracing::debug!(instance = %self.origin, %error, "instance not reachable");
+                () = retired(&self.orders) => break,
+            };
+            match connected {
+                Ok(Ok((sender, work))) => {
+                    tracing::info!(instance = %self.instance.endpoint, "instance connected");
+                    self.become_state(State::Up(sender));
+                    pause = FIRST_PAUSE;
+                    drop(previous.take());
+                    previous = self.serve(work, &mut orders).await;
+                    continue;
                 }
-                Err(_) => {
-                    tracing::debug!(instance = %self.origin, "connecting to instance timed out");
-                }
+                Ok(Err(error)) => tracing::debug!(instance = %self.instance.endpoint, %error, "instance not reachable"),
+                Err(_) => tracing::debug!(instance = %self.instance.endpoint, "connecting to instance timed out"),
             }
-            self.become_state(State::Down, &changed);
-            sleep(pause.mul_f64(0.8 + 0.2 * fastrand::f64())).await;
+            if !self.is_up() {
+                self.become_state(State::Down);
+            }
+            tokio::select! {
+                () = sleep(pause.mul_f64(0.8 + 0.2 * fastrand::f64())) => {}
+                () = drive(&mut previous) => self.become_state(State::Connecting),
+                () = retired(&self.orders) => break,
+            }
             pause = (pause * 2).min(LAST_PAUSE);
+        }
+        self.become_state(State::Down);
+    }
+
+    /// Drives an open connection to its end; gives it back if it still serves, but a fresh one should take its place.
+    async fn serve(&self, mut work: Work, orders: &mut watch::Receiver<Order>) -> Option<Work> {
+        let age = AGE.mul_f64(0.9 + 0.2 * fastrand::f64());
+        let over = tokio::select! {
+            end = &mut work => {
+                self.lost(end.map_err(|error| reason(&error)));
+                Over::Lost
+            }
+            () = sleep(age) => Over::Old,
+            _ = orders.changed() => if orders.borrow().retired { Over::Retired } else { Over::Old },
+        };
+        match over {
+            Over::Lost => self.become_state(State::Connecting),
+            Over::Old => return Some(work),
+            Over::Retired => {}
+        }
+        None
+    }
+
+    fn lost(&self, end: Result<(), &'static str>) {
+        tracing::info!(instance = %self.instance.endpoint, ?end, "connection to instance ended");
+        // One failure, however many calls were on it: a restart is no reason to rest, a crash at every call is.
+        if end.is_err() && self.load() > 0 {
+            self.instance.failed();
         }
     }
 
-    fn become_state(&self, state: State, changed: &Notify) {
-        self.state.send_replace(state);
-        changed.notify_waiters();
+    fn become_state(&self, state: State) {
+        self.state.store(Arc::new(state));
+        self.instance.signal();
     }
 
     fn sender(&self) -> Option<SendRequest<Body>> {
-        match &*self.state.borrow() {
+        match &**self.state.load() {
             State::Up(sender) => Some(sender.clone()),
             State::Connecting | State::Down => None,
         }
@@ -160,33 +256,83 @@ impl Seat {
         &self.0
     }
 
+    /// The instance.
+    pub(crate) fn instance(&self) -> &Arc<Instance> {
+        &self.0.instance
+    }
+
     /// Sends a request and waits for the head of the response.
     pub(crate) async fn send(&self, request: Request<Body>) -> Result<Response<Incoming>, Failure> {
         let Some(mut sender) = self.0.sender() else {
             return Err(Failure::NotProcessed("not connected"));
         };
-        sender.try_send_request(request).await.map_err(|error| {
-            match error.message().is_some() {
-                // hyper hands the request back only if none of it was written.
-                true => Failure::NotProcessed("connection closed"),
-                false => failure(error.error()),
+        let begun = Instant::now();
+        match sender.try_send_request(request).await {
+            Ok(response) => {
+                self.instance().answered(begun.elapsed());
+                Ok(response)
             }
-        })
+            // hyper hands the request back only if none of it was written.
+            Err(error) if error.message().is_some() => Err(Failure::NotProcessed("connection closed")),
+            Err(error) => Err(self.failure(error.error())),
+        }
+    }
+
+    /// Reads from HTTP/2's own signs whether the peer refused a stream before any work on it: REFUSED_STREAM, or a GOAWAY
+    /// that excludes it (RFC 9113, 8.7). h2 gives a remote GOAWAY to exactly the streams beyond its last stream id.
+    fn failure(&self, error: &hyper::Error) -> Failure {
+        let cause = error.source().and_then(|cause| cause.downcast_ref::<h2::Error>());
+        let refused = cause.is_some_and(|cause| {
+            let refused = cause.is_reset() && cause.reason() == Some(h2::Reason::REFUSED_STREAM);
+            cause.is_remote() && (refused || cause.is_go_away())
+        });
+        if refused {
+            return Failure::NotProcessed(reason(error));
+        }
+        // What ends the whole connection is counted once, by its keeper.
+        if is_reset(error) {
+            self.instance().failed();
+        }
+        Failure::Unanswered(reason(error))
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.0.in_flight.fetch_sub(1, Relaxed);
+        self.0.instance.leave();
     }
 }
 
-async fn connect(origin: &Uri) -> Result<(SendRequest<Body>, Opened), std::io::Error> {
-    let host = origin.host().unwrap_or_default();
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let stream = TcpStream::connect((host, origin.port_u16().unwrap_or(80))).await?;
+/// Drives a connection that is to be replaced until it ends by itself.
+async fn drive(previous: &mut Option<Work>) {
+    match previous {
+        // However it ends, another one is on its way.
+        Some(work) => drop(work.await),
+        None => pending().await,
+    }
+    *previous = None;
+}
+
+async fn retired(orders: &watch::Sender<Order>) {
+    // An error would mean that the link is gone, and with it the reason to go on.
+    let _ = orders.subscribe().wait_for(|order| order.retired).await;
+}
+
+async fn connect(endpoint: &Endpoint, tls: Option<Tls>) -> Result<(SendRequest<Body>, Work), std::io::Error> {
+    let stream = TcpStream::connect((endpoint.host(), endpoint.port())).await?;
     stream.set_nodelay(true)?;
-    Builder::new(TokioExecutor::new())
+    match tls {
+        Some(tls) => handshake(TokioIo::new(tls.connect(endpoint, stream).await?)).await,
+        None => handshake(TokioIo::new(stream)).await,
+    }
+}
+
+async fn handshake<T>(io: T) -> Result<(SendRequest<Body>, Work), std::io::Error>
+where
+    T: Read + Write + Unpin + Send + 'static,
+{
+    let (sender, work) = Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_TIMEOUT)
@@ -194,23 +340,15 @@ async fn connect(origin: &Uri) -> Result<(SendRequest<Body>, Opened), std::io::E
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_header_list_size(HEADER_BYTES)
-        .handshake(TokioIo::new(stream))
+        .handshake(io)
         .await
-        .map_err(std::io::Error::other)
+        .map_err(std::io::Error::other)?;
+    Ok((sender, Box::pin(work)))
 }
 
-/// Reads from HTTP/2's own signs whether the peer refused a stream before any work on it: REFUSED_STREAM, or a GOAWAY
-/// that excludes it (RFC 9113, 8.7). h2 gives a remote GOAWAY to exactly the streams beyond its last stream id.
-fn failure(error: &hyper::Error) -> Failure {
-    let cause = error.source().and_then(|cause| cause.downcast_ref::<h2::Error>());
-    let refused = cause.is_some_and(|cause| {
-        let reset = cause.is_reset() && cause.reason() == Some(h2::Reason::REFUSED_STREAM);
-        cause.is_remote() && (reset || cause.is_go_away())
-    });
-    match refused {
-        true => Failure::NotProcessed(reason(error)),
-        false => Failure::Unanswered(reason(error)),
-    }
+/// Whether only the one stream was ended, and not the whole connection.
+pub(crate) fn is_reset(error: &hyper::Error) -> bool {
+    error.source().and_then(|cause| cause.downcast_ref::<h2::Error>()).is_some_and(h2::Error::is_reset)
 }
 
 /// A fixed text for what ended a stream or connection; no text of the peer's is let through.

@@ -18,7 +18,8 @@ use tonic::Code;
 use crate::{
     answer::{self, Answer, Outcome},
     catalog::Nature,
-    fleet::link::{Seat, reason},
+    fleet::link::{Seat, is_reset, reason},
+    forward::verdict,
     headers,
     limit::Ticket,
     telemetry::hop::Hop,
@@ -30,25 +31,40 @@ pub(crate) struct Ending {
     provider: Arc<str>,
     nature: Nature,
     hop: Option<Hop>,
-    _seat: Seat,
-    _ticket: Option<Ticket>,
+    seat: Seat,
+    ticket: Option<Ticket>,
 }
 
 impl Ending {
     /// Holds a place on a connection until the reply ends.
     pub(crate) fn new(provider: Arc<str>, nature: Nature, seat: Seat) -> Self {
-        Self { provider, nature, hop: None, _seat: seat, _ticket: None }
+        Self { provider, nature, hop: None, seat, ticket: None }
     }
 
-    /// Also holds the caller's place, and writes the hop down at the end.
-    pub(crate) fn of_call(self, hop: Hop, ticket: Option<Ticket>) -> Self {
-        Self { hop: Some(hop), _ticket: ticket, ..self }
+    /// Also writes the hop down at the end.
+    pub(crate) fn of_call(self, hop: Hop) -> Self {
+        Self { hop: Some(hop), ..self }
     }
 
     fn end(&mut self, code: Code) {
         if let Some(hop) = &mut self.hop {
             hop.end(code);
         }
+    }
+
+    /// The service's own status came.
+    fn answered(&mut self, code: Code, headers: &HeaderMap) {
+        self.end(code);
+        match verdict::blames_instance(code, headers, &self.provider) {
+            true => self.seat.instance().failed(),
+            false => self.seat.instance().succeeded(),
+        }
+    }
+
+    /// What came was no proper reply.
+    fn spoilt(&mut self, why: &str) -> Box<Answer> {
+        self.seat.instance().failed();
+        self.lost(why)
     }
 
     fn failed(&mut self, answer: Box<Answer>) -> Box<Answer> {
@@ -85,18 +101,24 @@ impl Relay {
     ) -> Result<Response<Self>, Box<Answer>> {
         let (mut parts, body) = response.into_parts();
         if parts.status != StatusCode::OK {
+            ending.seat.instance().failed();
             let answer = of_http(parts.status, &ending);
             return Err(ending.failed(answer));
         }
         if !headers::is_grpc(&parts.headers) {
-            return Err(ending.lost("the reply is not gRPC"));
+            return Err(ending.spoilt("the reply is not gRPC"));
         }
         parts.headers = headers::to_caller(parts.headers);
         let code = code_of(&parts.headers);
         let inner = code.is_none().then_some(body);
-        code.into_iter().for_each(|code| ending.end(code));
+        code.into_iter().for_each(|code| ending.answered(code, &parts.headers));
         let deadline = Box::pin(sleep_until(deadline));
         Ok(Response::from_parts(parts, Self { inner, deadline, ending }))
+    }
+
+    /// Holds the caller's place until the reply ends.
+    pub(crate) fn hold(&mut self, ticket: Ticket) {
+        self.ending.ticket = Some(ticket);
     }
 
     fn finish(&mut self, trailers: HeaderMap) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
@@ -108,11 +130,11 @@ impl Relay {
         let trailers = headers::to_caller(trailers);
         match code_of(&trailers) {
             Some(code) => {
-                self.ending.end(code);
+                self.ending.answered(code, &trailers);
                 self.finish(trailers)
             }
             None => {
-                let answer = self.ending.lost("the reply has no status");
+                let answer = self.ending.spoilt("the reply has no status");
                 self.finish(answer.trailers())
             }
         }
@@ -135,7 +157,9 @@ impl Body for Relay {
             },
             Poll::Ready(None) => this.finish_with(HeaderMap::new()),
             Poll::Ready(Some(Err(error))) => {
-                let answer = this.ending.lost(reason(&error));
+                let why = reason(&error);
+                // What ends the whole connection is counted once, by its keeper.
+                let answer = if is_reset(&error) { this.ending.spoilt(why) } else { this.ending.lost(why) };
                 this.finish(answer.trailers())
             }
             Poll::Pending => {

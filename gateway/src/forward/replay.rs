@@ -1,6 +1,8 @@
 //! A request body that streams through and, while it is small, can be sent once more.
 
 use std::{
+    collections::VecDeque,
+    convert::Infallible,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
@@ -36,11 +38,21 @@ pub(crate) struct Attempt<B> {
     position: usize,
 }
 
+/// The frames of a whole body.
+#[derive(Debug)]
+pub(crate) struct Copy(VecDeque<Bytes>);
+
 impl<B> Replay<B> {
     /// Wraps the caller's body.
     pub(crate) fn new(inner: B) -> Self {
         let source = Source { inner, kept: Vec::new(), size: 0, is_torn: false, has_ended: false, attempts: 0 };
         Self(Arc::new(Mutex::new(source)))
+    }
+
+    /// The whole body once more beside the attempt that is under way, if it has come in whole and is small.
+    pub(crate) fn copy(&self) -> Option<Copy> {
+        let source = lock(&self.0);
+        (source.has_ended && !source.is_torn).then(|| Copy(source.kept.clone().into()))
     }
 
     /// The body for the next attempt, if it is still whole; it takes the source away from the attempt before.
@@ -121,14 +133,25 @@ where
     }
 }
 
+impl Body for Copy {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.pop_front().map(|data| Ok(Frame::data(data))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 fn lock<B>(source: &Mutex<Source<B>>) -> MutexGuard<'_, Source<B>> {
     source.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::VecDeque, convert::Infallible};
-
     use http_body_util::BodyExt;
 
     use super::*;
@@ -170,6 +193,16 @@ mod tests {
         let second = replay.attempt().unwrap();
         assert!(first.frame().await.unwrap().is_err());
         assert_eq!(read(second).await, "onetwothree");
+    }
+
+    #[tokio::test]
+    async fn a_copy_is_whole_and_leaves_the_attempt_alone() {
+        let replay = body(&[b"one", b"two"]);
+        let mut first = replay.attempt().unwrap();
+        assert_eq!(first.frame().await.unwrap().unwrap().into_data().unwrap(), "one");
+        assert!(replay.copy().is_none(), "the end has not come yet");
+        assert_eq!(read(first).await, "two");
+        assert_eq!(replay.copy().unwrap().collect().await.unwrap().to_bytes(), "onetwo");
     }
 
     #[tokio::test]

@@ -2,7 +2,10 @@
 
 use serde::Deserialize;
 
-use crate::method::{is_dotted, is_identifier};
+use crate::{
+    catalog::Nature,
+    method::{MethodName, is_dotted, is_identifier},
+};
 
 /// Which methods a grant covers.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -50,6 +53,16 @@ impl MethodPattern {
         match method {
             "*" => Some(Self::Service(format!("{service}/"))),
             name => is_identifier(name).then(|| Self::Exact(text.to_owned())),
+        }
+    }
+
+    /// Whether it covers what is asked for.
+    pub(crate) fn covers(&self, method: &MethodName<'_>, nature: Option<Nature>) -> bool {
+        match self {
+            Self::All => true,
+            Self::Reads => nature == Some(Nature::Read),
+            Self::Package(prefix) | Self::Service(prefix) => method.full.starts_with(prefix),
+            Self::Exact(name) => method.full == name,
         }
     }
 

@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     convert::Infallible,
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{Arc, LazyLock, Mutex},
 };
 
 use bytes::Bytes;
@@ -13,11 +13,6 @@ use http_body::{Body as _, Frame};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use prost::Message;
-use prost_types::{
-    DescriptorProto, FileDescriptorProto, FileDescriptorSet, MethodDescriptorProto, MethodOptions,
-    ServiceDescriptorProto, method_options::IdempotencyLevel,
-};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Notify,
@@ -241,29 +236,17 @@ fn endless(first: Bytes, after: impl Future<Output = ()> + Send + 'static) -> Bo
 }
 
 fn reflection() -> BoxCloneSyncService<Request<Body>, Response<Body>, Infallible> {
-    let set = FileDescriptorSet { file: vec![file()] }.encode_to_vec();
     let builder = tonic_reflection::server::Builder::configure();
-    let builder = builder.register_encoded_file_descriptor_set(&set);
+    let builder = builder.register_encoded_file_descriptor_set(&DESCRIPTORS);
     BoxCloneSyncService::new(builder.build_v1().unwrap())
 }
 
-fn file() -> FileDescriptorProto {
-    let method = |name: &str, level: Option<IdempotencyLevel>| MethodDescriptorProto {
-        name: Some(name.to_owned()),
-        input_type: Some(".ispbridge.fake_isp.v1.Thing".to_owned()),
-        output_type: Some(".ispbridge.fake_isp.v1.Thing".to_owned()),
-        options: level.map(|level| MethodOptions { idempotency_level: Some(level.into()), ..MethodOptions::default() }),
-        ..MethodDescriptorProto::default()
-    };
-    FileDescriptorProto {
-        name: Some("ispbridge/fake_isp/v1/customer.proto".to_owned()),
-        package: Some("ispbridge.fake_isp.v1".to_owned()),
-        message_type: vec![DescriptorProto { name: Some("Thing".to_owned()), ..DescriptorProto::default() }],
-        service: vec![ServiceDescriptorProto {
-            name: Some("CustomerService".to_owned()),
-            method: vec![method("GetCustomer", Some(IdempotencyLevel::NoSideEffects)), method("AddCustomer", None)],
-            ..ServiceDescriptorProto::default()
-        }],
-        ..FileDescriptorProto::default()
-    }
-}
+/// The contract of the service, with options and comments, as a service of the suite shows it.
+pub(crate) static DESCRIPTORS: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let folders = ["gateway/tests/proto", "proto", "proto/third_party"].map(|folder| format!("{root}/{folder}"));
+    let mut compiler = protox::Compiler::new(folders).unwrap();
+    compiler.include_imports(true).include_source_info(true);
+    compiler.open_file("ispbridge/fake_isp/v1/customer.proto").unwrap();
+    compiler.encode_file_descriptor_set()
+});

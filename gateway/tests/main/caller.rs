@@ -75,7 +75,7 @@ impl Suite {
         Self::start_with(backend, "").await
     }
 
-    /// Starts it with an addition to `[server]`.
+    /// Starts it with an addition to the configuration.
     pub(crate) async fn start_with(backend: &Backend, server: &str) -> Self {
         let suite = Self::serving(config(backend.address, server)).await;
         suite.until_learnt().await;

@@ -26,7 +26,6 @@ async fn a_new_policy_counts_at_once_and_a_bad_one_changes_nothing() {
         ("groups = [{ name = \"a\", claims = [\"corp:a\"] }]".to_owned(), "groups[0].claims"),
         ("keys = { file = \"/nowhere\" }".to_owned(), "keys.file"),
         ("principals = [{ name = \"x\", certificates = [\"cn:x\"] }]".to_owned(), "certificates"),
-        ("routes = [{ provider = \"b\", instances = [\"http://127.0.0.1:1\"] }]".to_owned(), "restart"),
         ("issuers = [{ name = \"c\", issuer = \"i\", audiences = [\"a\"], algorithms = [\"HS256\"], \
           jwks = { file = \"x\" } }]".to_owned(), "issuers[0].algorithms"),
         ("issuers = [{ name = \"c\", issuer = \"i\", audiences = [\"a\"], jwks = { url = \"http://example.com/\" } }]"

@@ -53,6 +53,24 @@ impl Callers {
         }
         Ok(all)
     }
+
+    /// Makes the same number of calls on every connection.
+    pub(crate) async fn call_each(&self, calls: usize) -> Result<(), Failure> {
+        let mut running = JoinSet::new();
+        for caller in &self.0 {
+            let mut caller = caller.clone();
+            running.spawn(async move {
+                for _ in 0..calls {
+                    caller.call().await?;
+                }
+                Ok::<_, Failure>(())
+            });
+        }
+        while let Some(ended) = running.join_next().await {
+            ended??;
+        }
+        Ok(())
+    }
 }
 
 impl Caller {

@@ -4,6 +4,7 @@
 //! Everything measured is a process of its own and is charged with what the system says it used (`/proc`). [`stage`]
 //! starts the processes, [`load`] calls them, [`run`] decides what is compared with what, [`table`] prints it.
 
+mod comparison;
 mod load;
 mod pass_through;
 mod proc;
@@ -20,6 +21,7 @@ use std::{net::SocketAddr, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
 
+use comparison::Comparison;
 use work::Work;
 
 /// Anything that keeps a benchmark from running.
@@ -42,9 +44,14 @@ struct Arguments {
     role: Option<Role>,
 }
 
-/// What a child process of the benchmark is.
+/// Another benchmark, or what a child process of one is.
 #[derive(Debug, Subcommand)]
 enum Role {
+    /// Compares the gateway with Envoy and a bare pass-through.
+    Gateway(Comparison),
+    /// The backend of the comparison.
+    #[command(hide = true)]
+    Backend { listen: SocketAddr },
     /// The upstreams: fixed bytes for every call.
     #[command(hide = true)]
     Upstream { listen: SocketAddr },
@@ -57,6 +64,9 @@ enum Role {
     /// The bare pass-through.
     #[command(hide = true)]
     PassThrough { listen: SocketAddr, to: SocketAddr },
+    /// Makes a number of calls and no more, for profilers that count instructions.
+    #[command(hide = true)]
+    Load { entrance: SocketAddr, work: Work, connections: usize, calls: usize },
 }
 
 fn main() -> ExitCode {
@@ -72,10 +82,15 @@ fn main() -> ExitCode {
 #[tokio::main]
 async fn begin(arguments: Arguments) -> Result<(), Failure> {
     match arguments.role {
+        Some(Role::Gateway(comparison)) => comparison.run().await,
+        Some(Role::Backend { listen }) => comparison::backend::serve(listen).await,
         Some(Role::Upstream { listen }) => stand_in::upstream(listen).await,
         Some(Role::Collector { listen }) => stand_in::collector(listen).await,
         Some(Role::Yardstick { listen, upstream, collector }) => yardstick::serve(listen, upstream, collector).await,
         Some(Role::PassThrough { listen, to }) => pass_through::serve(listen, to).await,
+        Some(Role::Load { entrance, work, connections, calls }) => {
+            load::Callers::connect(entrance, work, connections).await?.call_each(calls / connections.max(1)).await
+        }
         None => {
             let time = Duration::try_from_secs_f64(arguments.seconds)?;
             run::run(&arguments.work, &arguments.connections, time).await

@@ -55,8 +55,8 @@ impl HttpReply {
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         let text = self.header(header::RETRY_AFTER).trim();
-        if let Ok(seconds) = text.parse() {
-            return Some(Duration::from_secs(seconds));
+        if text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return text.parse().ok().map(Duration::from_secs);
         }
         let moment = httpdate::parse_http_date(text).ok()?;
         Some(moment.duration_since(SystemTime::now()).unwrap_or_default())
@@ -162,7 +162,7 @@ mod tests {
             reply(503, &[("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT")], "").retry_after(),
             Some(Duration::ZERO)
         );
-        for garbage in ["", "-1", "soon", "1.5"] {
+        for garbage in ["", "-1", "+7", "soon", "1.5"] {
             assert_eq!(reply(503, &[("retry-after", garbage)], "").retry_after(), None, "{garbage:?}");
         }
     }

@@ -1,14 +1,18 @@
 //! SOAP 1.1 as SOAP::Lite and PHP speak it (azotel.md 2.2 and 2.3), and plain literal bodies.
 
-use std::fmt::Write;
+use std::{
+    cell::{Cell, OnceCell},
+    fmt::Write,
+};
 
 use bumpalo::{Bump, collections::Vec as BumpVec};
+use rustc_hash::FxHashMap;
 
 use super::{Envelope, Gather, WireError, base64_text};
 use crate::{
     node::{Entry, Node},
     xml::{
-        document::{self, Element, Limits},
+        document::{self, Element, Limits, XmlError},
         write::{escape_into, is_name},
     },
 };
@@ -160,7 +164,7 @@ pub fn parse_reply<'t>(
     if answer.local_name().strip_suffix("Response") != Some(method) {
         return Err(WireError::Envelope("the body answers another method"));
     }
-    let reader = ValueReader { body, arena };
+    let reader = ValueReader { body, arena, limits, ids: OnceCell::new(), values: Cell::new(0) };
     answer.children.first().map_or(Ok(Node::Null), |value| reader.read(value, 0)).map(Envelope::Value)
 }
 
@@ -173,12 +177,17 @@ fn fault<'t>(fault: &Element<'t>) -> Envelope<'t> {
     Envelope::Fault { code: code.rsplit_once(':').map_or(code, |(_, code)| code), text }
 }
 
-struct ValueReader<'e, 't> {
+struct ValueReader<'e, 't, 'l> {
     body: &'e Element<'t>,
     arena: &'t Bump,
+    limits: &'l Limits,
+    /// What references point at, by its id; made with the first reference.
+    ids: OnceCell<FxHashMap<&'t str, &'e Element<'t>>>,
+    /// Values read so far: with references a short reply could mean a tree without bounds.
+    values: Cell<usize>,
 }
 
-impl<'t> ValueReader<'_, 't> {
+impl<'e, 't> ValueReader<'e, 't, '_> {
     /// References followed at most: a reply that refers to itself has no end.
     const MAX_DEPTH: usize = 64;
 
@@ -188,6 +197,7 @@ impl<'t> ValueReader<'_, 't> {
         if depth > Self::MAX_DEPTH {
             return Err(WireError::Envelope("references that do not end"));
         }
+        self.count(1)?;
         if let Some(target) = element.attribute("href") {
             return self.read(self.referred(target)?, depth + 1);
         }
@@ -197,7 +207,11 @@ impl<'t> ValueReader<'_, 't> {
         }
         let kind = element.attribute("type").map_or("", |kind| kind.rsplit_once(':').map_or(kind, |(_, name)| name));
         match kind {
-            "base64" | "base64Binary" => base64_text(element.text, self.arena).map(Node::Text),
+            "base64" | "base64Binary" => {
+                // Each reference to it makes another copy.
+                self.count(element.text.len() / 64)?;
+                base64_text(element.text, self.arena).map(Node::Text)
+            }
             "Map" => self.map(element, depth),
             "Array" => self.list(element, depth),
             _ if element.attribute("arrayType").is_some() || element.local_name() == "Array" => {
@@ -208,10 +222,21 @@ impl<'t> ValueReader<'_, 't> {
         }
     }
 
-    fn referred(&self, target: &str) -> Result<&Element<'t>, WireError> {
-        let id = target.trim_start_matches('#');
-        let found = self.body.children.iter().find(|child| child.attribute("id") == Some(id));
+    fn referred(&self, target: &str) -> Result<&'e Element<'t>, WireError> {
+        let ids = self.ids.get_or_init(|| {
+            // Of an id that comes twice the first counts.
+            let children = self.body.children.iter().rev();
+            children.filter_map(|child| Some((child.attribute("id")?, child))).collect()
+        });
+        let found = ids.get(target.trim_start_matches('#')).copied();
         found.ok_or(WireError::Envelope("a reference without its target"))
+    }
+
+    /// Counts values against the limit of elements, which a reply without references keeps anyway.
+    fn count(&self, values: usize) -> Result<(), WireError> {
+        let (all, most) = (self.values.get() + values, self.limits.elements);
+        self.values.set(all);
+        if all > most { Err(XmlError::Limit("values", most).into()) } else { Ok(()) }
     }
 
     fn list(&self, element: &Element<'t>, depth: usize) -> Result<Node<'t>, WireError> {
@@ -306,6 +331,25 @@ mod tests {
         assert_eq!(read(shared), "Text(\"x\")");
         let endless = "<mResponse><r href='#i1'/></mResponse><multiRef id='i1' href='#i1'/>";
         assert!(read(endless).contains("references that do not end"));
+    }
+
+    #[test]
+    fn references_make_no_tree_without_bounds() {
+        let doubled = |n: usize| format!("<multiRef id='i{n}'><a href='#i{0}'/><b href='#i{0}'/></multiRef>", n + 1);
+        let last = "<multiRef id='i25'>x</multiRef>";
+        let laughs: String = (0..25).map(doubled).collect();
+        let laughs = format!("<mResponse><r href='#i0'/></mResponse>{laughs}{last}");
+        let copies = format!(
+            "<mResponse><Array>{}</Array></mResponse><multiRef id='b' type='base64'>{}</multiRef>",
+            "<i href='#b'/>".repeat(10_000),
+            "QUJD".repeat(10_000)
+        );
+        for reply in [laughs, copies] {
+            assert_eq!(read(&reply), "Err(Xml(Limit(\"values\", 250000)))");
+        }
+        let crowd: String = (0..20_000).map(|n| format!("<multiRef id='i{n}'>x</multiRef>")).collect();
+        let all: String = (0..20_000).map(|n| format!("<i href='#i{n}'/>")).collect();
+        assert!(read(&format!("<mResponse><Array>{all}</Array></mResponse>{crowd}")).starts_with("List([Text"));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use bridge::{
 };
 use bumpalo::Bump;
 use http::{HeaderName, HeaderValue};
+use ispbridge_kit::Reply;
 use opentelemetry::{metrics::MeterProvider, trace::TracerProvider};
 use opentelemetry_sdk::{metrics::SdkMeterProvider, trace::SdkTracerProvider};
 use url::Url;
@@ -40,6 +41,21 @@ pub(super) fn upstream(address: std::net::SocketAddr, transport: Transport, sess
     let tracer = SdkTracerProvider::default().tracer("test");
     let telemetry = Telemetry::new("sample", &tracer, &SdkMeterProvider::default().meter("test"));
     Upstream::new("sample.ispbridge", [("main".to_owned(), setup)], telemetry).expect("one account")
+}
+
+/// A reply with a JSON body.
+pub(super) fn json(status: u16, body: &str) -> Vec<u8> {
+    Reply::new(status).with("content-type", "application/json").with_body(body).bytes()
+}
+
+/// A reply with a header of its own.
+pub(super) fn reply(status: u16, (name, value): (&str, &str), body: &[u8]) -> Vec<u8> {
+    Reply::new(status).with(name, value).with_body(body).bytes()
+}
+
+/// The first bytes of a reply that claims to be longer.
+pub(super) fn half() -> Vec<u8> {
+    Reply::new(200).with("content-type", "application/json").with_body(r#"{"id":"7"}"#).claiming(99)
 }
 
 struct Sample {

@@ -4,10 +4,7 @@
 
 use tokio::time::Instant;
 
-use super::PREFACE;
-
-/// Length of the header of a frame (RFC 9113, 4.1).
-const HEADER: usize = 9;
+use super::{PREFACE, frames::Frames};
 
 const PRIORITY: u8 = 0x2;
 const SETTINGS: u8 = 0x4;
@@ -15,13 +12,15 @@ const PING: u8 = 0x6;
 /// Flag of the frames that answer ours.
 const ACK: u8 = 0x1;
 
+/// The client's half of the preface.
+const PREFACE_BYTES: &[u8; PREFACE] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
 /// Follows the frames of one peer.
 #[derive(Debug)]
 pub(crate) struct Flood {
-    /// Bytes until the next header: at first those of the preface.
-    skip: usize,
-    header: [u8; HEADER],
-    seen: usize,
+    /// How much of the preface has come; nothing if something else came in its place.
+    preface: Option<usize>,
+    frames: Frames,
     /// What the peer may still send, a bucket that fills by a tenth every second.
     left: f64,
     max: f64,
@@ -31,38 +30,34 @@ pub(crate) struct Flood {
 impl Flood {
     pub(crate) fn new(max: u32) -> Self {
         let max = f64::from(max);
-        Self { skip: PREFACE, header: [0; HEADER], seen: 0, left: max, max, filled: Instant::now() }
+        Self { preface: Some(0), frames: Frames::after(0), left: max, max, filled: Instant::now() }
     }
 
     /// Follows what came in; true if there is more than a peer in earnest would send.
-    pub(crate) fn is_in(&mut self, mut bytes: &[u8]) -> bool {
-        let mut frames = 0_u32;
-        while !bytes.is_empty() {
-            if self.skip > 0 {
-                let count = self.skip.min(bytes.len());
-                self.skip -= count;
-                bytes = &bytes[count..];
-                continue;
-            }
-            let count = (HEADER - self.seen).min(bytes.len());
-            self.header[self.seen..self.seen + count].copy_from_slice(&bytes[..count]);
-            self.seen += count;
-            bytes = &bytes[count..];
-            if self.seen == HEADER {
-                frames += u32::from(self.is_control());
-                self.seen = 0;
-                let [high, middle, low, ..] = self.header;
-                self.skip = u32::from_be_bytes([0, high, middle, low]) as usize;
-            }
+    pub(crate) fn is_in(&mut self, bytes: &[u8]) -> bool {
+        match self.behind_preface(bytes) {
+            Some(frames) => self.is_in_frames(frames),
+            None => false,
         }
-        frames > 0 && !self.take(f64::from(frames))
     }
 
-    fn is_control(&self) -> bool {
-        match self.header[3] {
-            PING | SETTINGS => self.header[4] & ACK == 0,
-            kind => kind == PRIORITY,
-        }
+    /// Whether the peer speaks something that is not HTTP/2, and has no frames.
+    pub(crate) fn is_other(&self) -> bool {
+        self.preface.is_none()
+    }
+
+    fn behind_preface<'a>(&mut self, bytes: &'a [u8]) -> Option<&'a [u8]> {
+        let seen = self.preface?;
+        let (preface, frames) = bytes.split_at((PREFACE - seen).min(bytes.len()));
+        let end = seen + preface.len();
+        self.preface = (preface == &PREFACE_BYTES[seen..end]).then_some(end);
+        self.preface.map(|_| frames)
+    }
+
+    fn is_in_frames(&mut self, bytes: &[u8]) -> bool {
+        let mut frames = 0_u32;
+        self.frames.follow(bytes, |kind, flags| frames += u32::from(is_control(kind, flags)));
+        frames > 0 && !self.take(f64::from(frames))
     }
 
     fn take(&mut self, frames: f64) -> bool {
@@ -74,15 +69,20 @@ impl Flood {
     }
 }
 
+fn is_control(kind: u8, flags: u8) -> bool {
+    match kind {
+        PING | SETTINGS => flags & ACK == 0,
+        kind => kind == PRIORITY,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use proptest::prelude::*;
 
-    use super::*;
-
-    const PREFACE_BYTES: &[u8; PREFACE] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    use super::{super::frames::HEADER, *};
 
     fn frame(kind: u8, flags: u8, length: u8) -> Vec<u8> {
         let mut frame = vec![0, 0, length, kind, flags, 0, 0, 0, 0];
@@ -119,15 +119,28 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_does_not_begin_with_the_preface_has_no_frames() {
+        for bytes in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"PRI * HTTP/1.1\r\n", &[0; 400]] {
+            for size in [1, 5, 400] {
+                let mut flood = Flood::new(0);
+                assert!(!bytes.chunks(size).any(|chunk| flood.is_in(chunk)));
+                assert!(flood.is_other());
+            }
+        }
+        assert!(!spoken(1).is_other());
+    }
+
     proptest! {
         #[test]
         fn no_bytes_are_too_odd(chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..20)) {
+            let chunks = [vec![PREFACE_BYTES.to_vec()], chunks].concat();
             let whole = chunks.concat();
             let (mut parts, mut once) = (Flood::new(3), Flood::new(3));
             // All of them are looked at, also after a verdict.
             let verdicts: Vec<_> = chunks.iter().map(|chunk| parts.is_in(chunk)).collect();
             prop_assert_eq!(verdicts.contains(&true), once.is_in(&whole));
-            prop_assert_eq!((parts.skip, parts.seen), (once.skip, once.seen));
+            prop_assert_eq!(parts.frames, once.frames);
         }
     }
 

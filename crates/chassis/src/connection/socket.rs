@@ -17,8 +17,11 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-use super::{flood::Flood, stream::Stream};
+use super::{flood::Flood, frames::Frames, stream::Stream};
 use crate::Process;
+
+/// GOAWAY with ENHANCE_YOUR_CALM (RFC 9113, 6.8); the highest number of a stream, because any call may have been begun.
+const CALM: [u8; 17] = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 11];
 
 /// A socket as hyper gets it.
 #[derive(Debug)]
@@ -26,6 +29,8 @@ pub(crate) struct Socket {
     stream: Stream,
     read: Arc<AtomicUsize>,
     flood: Flood,
+    /// What was written, to know where a frame may stand.
+    written: Frames,
     patience: Duration,
     /// Alarm of a write that has to wait.
     alarm: Option<Pin<Box<Sleep>>>,
@@ -40,9 +45,18 @@ impl Socket {
             stream,
             read,
             flood: Flood::new(settings.max_control_frames),
+            written: Frames::after(0),
             patience: settings.write_stall_seconds.0,
             alarm: None,
             process: process.clone(),
+        }
+    }
+
+    /// Says why the connection ends, if the peer left room for it and nothing is half written.
+    fn say_calm(&mut self, context: &mut Context<'_>) {
+        if self.written.is_between() {
+            let _ = Pin::new(&mut self.stream).poll_write(context, &CALM);
+            let _ = Pin::new(&mut self.stream).poll_flush(context);
         }
     }
 
@@ -71,8 +85,14 @@ impl AsyncRead for Socket {
         if self.read.load(Ordering::Relaxed) < super::PREFACE {
             self.read.fetch_add(new.len(), Ordering::Relaxed);
         }
-        if self.flood.is_in(new) {
+        let is_flood = self.flood.is_in(new);
+        if self.flood.is_other() {
+            // Another protocol has no preface; it has a time for its headers instead.
+            self.read.store(super::PREFACE, Ordering::Relaxed);
+        }
+        if is_flood {
             self.process.telemetry().instruments.give_up("control_frames");
+            self.say_calm(context);
             return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
         }
         polled
@@ -82,6 +102,9 @@ impl AsyncRead for Socket {
 impl AsyncWrite for Socket {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
+        if let Poll::Ready(Ok(count)) = polled {
+            self.written.follow(&bytes[..count], |_, _| ());
+        }
         self.watched(polled, context)
     }
 
@@ -91,6 +114,13 @@ impl AsyncWrite for Socket {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        if let Poll::Ready(Ok(mut count)) = polled {
+            for slice in slices {
+                let (taken, _) = slice.split_at(count.min(slice.len()));
+                self.written.follow(taken, |_, _| ());
+                count -= taken.len();
+            }
+        }
         self.watched(polled, context)
     }
 

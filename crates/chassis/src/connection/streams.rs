@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use arc_swap::ArcSwapOption;
 use hyper::rt::Executor;
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -15,6 +16,9 @@ use crate::{
     Process,
     outflow::{Flow, Outflow},
 };
+
+/// Rings when patience is over.
+pub(crate) type Alarm = Option<Pin<Box<Sleep>>>;
 
 tokio::task_local! {
     static FLOW: Arc<Flow>;
@@ -26,6 +30,8 @@ pub(crate) struct Streams {
     outflow: Arc<Outflow>,
     patience: Duration,
     process: Process,
+    /// What HTTP/1 is answering: one call after the other, without tasks of their own.
+    single: Arc<ArcSwapOption<Flow>>,
 }
 
 impl Streams {
@@ -34,6 +40,28 @@ impl Streams {
             outflow: Arc::new(Outflow::new(process.memory().clone())),
             patience: process.settings().server.write_stall_seconds.0,
             process: process.clone(),
+            single: Arc::default(),
+        }
+    }
+
+    /// Where the next reply over HTTP/1 is counted.
+    pub(crate) fn next(&self) -> Arc<Flow> {
+        let flow = Arc::new(Flow::new(self.outflow.clone()));
+        self.single.store(Some(flow.clone()));
+        flow
+    }
+
+    /// Runs a connection until it ends, or until the peer of HTTP/1 took nothing of a reply for too long.
+    pub(crate) async fn attended<F: Future>(&self, mut connection: Pin<&mut F>, alarm: &mut Alarm) {
+        let is_taken = poll_fn(|context| match connection.as_mut().poll(context) {
+            Poll::Ready(_) => Poll::Ready(true),
+            Poll::Pending => match &*self.single.load() {
+                Some(flow) => poll_patience(alarm, flow, self.patience, context).map(|()| false),
+                None => Poll::Pending,
+            },
+        });
+        if !is_taken.await {
+            self.process.telemetry().instruments.give_up("reply_stalled");
         }
     }
 }
@@ -68,12 +96,7 @@ async fn is_taken(stream: impl Future<Output = ()>, flow: &Flow, patience: Durat
 }
 
 /// Ready when patience is over. There is no alarm as long as the peer has nothing to take, which is most of the time.
-fn poll_patience(
-    alarm: &mut Option<Pin<Box<Sleep>>>,
-    flow: &Flow,
-    patience: Duration,
-    context: &mut Context<'_>,
-) -> Poll<()> {
+fn poll_patience(alarm: &mut Alarm, flow: &Flow, patience: Duration, context: &mut Context<'_>) -> Poll<()> {
     loop {
         let Some(end) = flow.patience_ends(patience) else {
             *alarm = None;

@@ -48,7 +48,7 @@ pub(crate) fn status(panics: &Counter<u64>, request_id: &str) -> Status {
 
 /// The output of a future, or nothing if it panicked. It is never polled again after that, so what it left half done is
 /// seen by nobody.
-async fn caught<F: Future>(future: F) -> Option<F::Output> {
+pub(crate) async fn caught<F: Future>(future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
         Ok(Poll::Pending) => Poll::Pending,

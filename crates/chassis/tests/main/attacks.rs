@@ -5,6 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use ispbridge_kit::http2::{
+    CONTINUATION, DATA, END_HEADERS, HEADERS, PING, PRIORITY, RST_STREAM, Raw, SETTINGS, WINDOW_UPDATE, block, call,
+    call_with, deaf_call, frame, message, peer,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -14,10 +18,6 @@ use tonic::{Code, Request, transport::Channel};
 
 use crate::{
     apart::Apart,
-    peer::{
-        CONTINUATION, DATA, END_HEADERS, HEADERS, PING, PRIORITY, RST_STREAM, Raw, SETTINGS, WINDOW_UPDATE, block,
-        call, call_with, deaf_call, frame, message, peer,
-    },
     probe::{READ, connected, get, send, started, until_metric},
 };
 
@@ -134,6 +134,15 @@ async fn floods_of_frames_are_ended_and_cost_others_little() {
     until_metric(running.admin_addr().unwrap(), given_up, " 3").await;
     let slow = ninety_ninth(&good).await;
     assert!(slow < Duration::from_millis(500), "{slow:?}");
+}
+
+#[tokio::test]
+async fn a_peer_that_asks_too_much_is_told_so() {
+    let running = started("[server]\nmax_control_frames = 500").await;
+    let mut raw = Raw::connect(running.grpc_addr(), &[]).await;
+    // Not more than is read before the end: what is left unread resets the connection, and the word is lost.
+    assert!(raw.send(&frame(PING, 0, 0, &[7; 8]).repeat(501)).await);
+    assert_eq!(raw.end().await, Some(ENHANCE_YOUR_CALM));
 }
 
 #[tokio::test(flavor = "multi_thread")]

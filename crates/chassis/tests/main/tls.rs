@@ -11,6 +11,7 @@ use std::{
 use bytes::Bytes;
 use chassis::{ConfigSource, Running, StartOptions};
 use h2::client::SendRequest;
+use ispbridge_kit::http2::{call_with, message};
 use prost::Message;
 use rustls::{ClientConfig, RootCertStore, pki_types::CertificateDer};
 use tempfile::TempDir;
@@ -22,7 +23,6 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 
 use crate::{
-    peer::{call_with, message},
     pki::{Authority, Certified},
     probe::{Probe, READ},
 };

@@ -37,7 +37,7 @@ fn allowed(folder: &str) -> Option<BTreeSet<String>> {
         "gateway" => Some(set(["crates/chassis"])),
         "crates" if folder == "crates/playback" => Some(set(["crates/chassis"])),
         "crates" => Some(set([])),
-        "tests" if folder == "tests/sandbox" => Some(set([])),
+        "tests" if folder == "tests/sandbox" || folder == "tests/kit" => Some(set([])),
         _ => None,
     }
 }

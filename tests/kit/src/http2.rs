@@ -1,4 +1,4 @@
-//! Peers that no gRPC library would be: with windows of any size, or with frames made by hand.
+//! Clients that no gRPC library would be: with windows of any size, or with frames made by hand.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -12,35 +12,46 @@ use tokio::{
     time::timeout,
 };
 
-pub(crate) const DATA: u8 = 0x0;
-pub(crate) const HEADERS: u8 = 0x1;
-pub(crate) const PRIORITY: u8 = 0x2;
-pub(crate) const RST_STREAM: u8 = 0x3;
-pub(crate) const SETTINGS: u8 = 0x4;
-pub(crate) const PING: u8 = 0x6;
-pub(crate) const GOAWAY: u8 = 0x7;
-pub(crate) const WINDOW_UPDATE: u8 = 0x8;
-pub(crate) const CONTINUATION: u8 = 0x9;
+/// Kind of a frame (RFC 9113, 6).
+pub const DATA: u8 = 0x0;
+/// Kind of a frame (RFC 9113, 6).
+pub const HEADERS: u8 = 0x1;
+/// Kind of a frame (RFC 9113, 6).
+pub const PRIORITY: u8 = 0x2;
+/// Kind of a frame (RFC 9113, 6).
+pub const RST_STREAM: u8 = 0x3;
+/// Kind of a frame (RFC 9113, 6).
+pub const SETTINGS: u8 = 0x4;
+/// Kind of a frame (RFC 9113, 6).
+pub const PING: u8 = 0x6;
+/// Kind of a frame (RFC 9113, 6).
+pub const GOAWAY: u8 = 0x7;
+/// Kind of a frame (RFC 9113, 6).
+pub const WINDOW_UPDATE: u8 = 0x8;
+/// Kind of a frame (RFC 9113, 6).
+pub const CONTINUATION: u8 = 0x9;
 
-pub(crate) const END_STREAM: u8 = 0x1;
-pub(crate) const END_HEADERS: u8 = 0x4;
+/// Flag: the last frame of its stream.
+pub const END_STREAM: u8 = 0x1;
+/// Flag: the last frame of its header block.
+pub const END_HEADERS: u8 = 0x4;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A connection of the h2 crate whose streams have a window of so many bytes, which nobody opens further.
-pub(crate) async fn peer(address: SocketAddr, window: u32) -> (SendRequest<Bytes>, JoinHandle<()>) {
+pub async fn peer(address: SocketAddr, window: u32) -> (SendRequest<Bytes>, JoinHandle<()>) {
     let stream = TcpStream::connect(address).await.unwrap();
     let (sender, connection) = h2::client::Builder::new().initial_window_size(window).handshake(stream).await.unwrap();
     (sender, tokio::spawn(async move { drop(connection.await) }))
 }
 
 /// Sends a whole unary call; what comes back is the caller's affair.
-pub(crate) async fn deaf_call(sender: &mut SendRequest<Bytes>, path: &str, text: &str) -> ResponseFuture {
+pub async fn deaf_call(sender: &mut SendRequest<Bytes>, path: &str, text: &str) -> ResponseFuture {
     call_with(sender, path, &[], message(text)).await
 }
 
 /// Sends a call with headers and bytes of any kind.
-pub(crate) async fn call_with(
+pub async fn call_with(
     sender: &mut SendRequest<Bytes>,
     path: &str,
     headers: &[(&str, &str)],
@@ -57,21 +68,21 @@ pub(crate) async fn call_with(
     response
 }
 
-/// A text as the probe takes it, behind the five bytes that gRPC puts before a message.
-pub(crate) fn message(text: &str) -> Vec<u8> {
+/// A text as a protobuf `StringValue`, behind the five bytes that gRPC puts before a message.
+pub fn message(text: &str) -> Vec<u8> {
     let encoded = text.to_owned().encode_to_vec();
     [&[0], &u32::try_from(encoded.len()).unwrap().to_be_bytes()[..], &encoded].concat()
 }
 
 /// A connection made by hand.
-pub(crate) struct Raw(TcpStream);
+pub struct Raw(TcpStream);
 
 /// A frame that came back: kind, flags, stream, payload.
-pub(crate) type Frame = (u8, u8, u32, Vec<u8>);
+pub type Frame = (u8, u8, u32, Vec<u8>);
 
 impl Raw {
     /// Connects and says hello with these settings.
-    pub(crate) async fn connect(address: SocketAddr, settings: &[(u16, u32)]) -> Self {
+    pub async fn connect(address: SocketAddr, settings: &[(u16, u32)]) -> Self {
         let mut stream = TcpStream::connect(address).await.unwrap();
         let settings: Vec<u8> = settings
             .iter()
@@ -83,12 +94,12 @@ impl Raw {
     }
 
     /// Sends bytes; false if the peer is gone or does not read them.
-    pub(crate) async fn send(&mut self, bytes: &[u8]) -> bool {
+    pub async fn send(&mut self, bytes: &[u8]) -> bool {
         matches!(timeout(PATIENCE, self.0.write_all(bytes)).await, Ok(Ok(())))
     }
 
     /// The next frame, or nothing at the end of the connection.
-    pub(crate) async fn next(&mut self) -> Option<Frame> {
+    pub async fn next(&mut self) -> Option<Frame> {
         let frame = async {
             let mut header = [0; 9];
             self.0.read_exact(&mut header).await.ok()?;
@@ -101,7 +112,7 @@ impl Raw {
     }
 
     /// Reads to the end of the connection; the error code of the last GOAWAY.
-    pub(crate) async fn end(&mut self) -> Option<u32> {
+    pub async fn end(&mut self) -> Option<u32> {
         let mut code = None;
         while let Some((kind, _, _, payload)) = self.next().await {
             if kind == GOAWAY {
@@ -113,13 +124,13 @@ impl Raw {
 }
 
 /// A frame.
-pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
 /// The header block of a call (RFC 7541: indexed fields, and literals that are not indexed).
-pub(crate) fn block(path: &str) -> Vec<u8> {
+pub fn block(path: &str) -> Vec<u8> {
     let mut block = vec![0x83, 0x86];
     block.extend([&[0x04, u8::try_from(path.len()).unwrap()], path.as_bytes()].concat());
     block.extend([&[0x01, 5], &b"probe"[..]].concat());
@@ -130,7 +141,7 @@ pub(crate) fn block(path: &str) -> Vec<u8> {
 }
 
 /// A whole call.
-pub(crate) fn call(stream: u32, path: &str, text: &str) -> Vec<u8> {
+pub fn call(stream: u32, path: &str, text: &str) -> Vec<u8> {
     let headers = frame(HEADERS, END_HEADERS, stream, &block(path));
     [headers, frame(DATA, END_STREAM, stream, &message(text))].concat()
 }

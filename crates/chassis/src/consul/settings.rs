@@ -1,0 +1,153 @@
+//! `[consul]`: which agent, and what a process says of itself there.
+
+use std::net::{IpAddr, SocketAddr};
+
+use serde::Deserialize;
+
+use crate::{Error, Seconds, Secret};
+
+/// The agent of Consul's own convention.
+const DEFAULT: &str = "http://127.0.0.1:8500";
+
+/// `[consul]`; without the section nothing is asked of Consul and nothing told.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ConsulSettings {
+    /// The agent: `http://host:port`, `https://host:port` or `host:port`; else the variable `CONSUL_HTTP_ADDR`, else
+    /// `http://127.0.0.1:8500`.
+    pub address: Option<String>,
+    /// The token to show, by reference.
+    pub token: Option<Secret>,
+    /// Certificates (PEM, by reference) that the agent's is signed by; else the system's.
+    pub ca: Option<Secret>,
+    /// The datacenter to ask; else the agent's own.
+    pub datacenter: Option<String>,
+    /// Whether an instance whose check warns counts as not there.
+    pub passing_only: bool,
+    /// Whether the process registers itself.
+    pub register: bool,
+    /// `host:port` that others reach it at; else `server.listen` or, if that is no address of one host, the agent's address.
+    pub advertise: Option<String>,
+    /// Tags beside `grpc`.
+    pub tags: Vec<String>,
+    /// How the agent knows that the process is well.
+    pub checks: Vec<CheckKind>,
+    /// How often the agent asks (`checks = ["grpc"]`).
+    pub check_seconds: Seconds,
+    /// How long the process may say nothing (`checks = ["ttl"]`); it speaks three times as often.
+    pub ttl_seconds: Seconds,
+}
+
+/// How an agent knows that a process is well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CheckKind {
+    /// The agent calls `grpc.health.v1.Health/Check`.
+    Grpc,
+    /// The process tells the agent.
+    Ttl,
+}
+
+impl Default for ConsulSettings {
+    fn default() -> Self {
+        Self {
+            address: None,
+            token: None,
+            ca: None,
+            datacenter: None,
+            passing_only: true,
+            register: true,
+            advertise: None,
+            tags: Vec::new(),
+            checks: vec![CheckKind::Grpc, CheckKind::Ttl],
+            check_seconds: Seconds::whole(10),
+            ttl_seconds: Seconds::whole(15),
+        }
+    }
+}
+
+impl ConsulSettings {
+    /// The beginning of every URL; `None` if the address is none.
+    pub(crate) fn base(&self) -> Option<String> {
+        let given = self.address.as_deref().unwrap_or(DEFAULT).trim_end_matches('/');
+        let full = if given.contains("://") { given.to_owned() } else { format!("http://{given}") };
+        let uri: http::Uri = full.parse().ok()?;
+        let plain = matches!(uri.scheme_str(), Some("http" | "https")) && uri.path() == "/" && uri.query().is_none();
+        let authority = uri.authority()?;
+        (plain && !authority.as_str().contains('@') && !authority.host().is_empty()).then_some(full)
+    }
+
+    /// Host and port that others reach the process at; no host means that of the agent.
+    pub(crate) fn advertised(&self, listening: SocketAddr) -> Option<(Option<String>, u16)> {
+        let Some(given) = &self.advertise else {
+            let ip = listening.ip();
+            return Some(((!ip.is_unspecified()).then(|| ip.to_string()), listening.port()));
+        };
+        let authority: http::uri::Authority = given.parse().ok()?;
+        let port = authority.port_u16().filter(|port| *port != 0)?;
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+        (!host.is_empty() && !given.contains('@')).then(|| (Some(host.to_owned()), port))
+    }
+
+    /// What is wrong with it.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let wrong = |key: &str, problem: &str| Err(Error::config(format!("consul.{key}"), problem));
+        let anywhere = SocketAddr::from((IpAddr::from([0, 0, 0, 0]), 1));
+        let is_plain = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+        if self.base().is_none() {
+            return wrong("address", "is host:port, or http:// or https:// before it");
+        }
+        if self.advertised(anywhere).is_none() {
+            return wrong("advertise", "is host:port");
+        }
+        if self.datacenter.as_deref().is_some_and(|name| name.is_empty() || !is_plain(name)) {
+            return wrong("datacenter", "is letters, digits, -, _ and .");
+        }
+        if self.register && self.checks.is_empty() {
+            return wrong("checks", "names no check: an instance that fails would be called for ever");
+        }
+        let short = Seconds::whole(1);
+        if self.check_seconds < short || self.ttl_seconds < short {
+            return wrong("check_seconds, consul.ttl_seconds", "is at least 1");
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(text: &str) -> ConsulSettings {
+        toml::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn a_wrong_key_is_named() {
+        for (text, key) in [
+            ("address = \"http://a/b\"", "address"),
+            ("address = \"http://u:p@a:1\"", "address"),
+            ("address = \"unix:///a\"", "address"),
+            ("advertise = \"10.0.0.1\"", "advertise"),
+            ("datacenter = \"a&b\"", "datacenter"),
+            ("checks = []", "checks"),
+            ("ttl_seconds = 0.5", "ttl_seconds"),
+        ] {
+            let error = settings(text).check().unwrap_err().to_string();
+            assert!(error.contains(&format!("consul.{key}")) || error.contains(key), "{error}");
+        }
+        for text in ["", "address = \"agent:8500\"", "advertise = \"[::1]:5001\"", "address = \"https://a:8501/\""] {
+            settings(text).check().unwrap();
+        }
+    }
+
+    #[test]
+    fn the_advertised_address_is_one_of_one_host() {
+        let at = |text: &str| text.parse::<SocketAddr>().unwrap();
+        let host = |host: &str| Some(host.to_owned());
+        assert_eq!(settings("").advertised(at("10.1.2.3:5001")), Some((host("10.1.2.3"), 5001)));
+        assert_eq!(settings("").advertised(at("[::]:5001")), Some((None, 5001)));
+        let named = settings("advertise = \"[fd00::1]:6001\"");
+        assert_eq!(named.advertised(at("0.0.0.0:5001")), Some((host("fd00::1"), 6001)));
+    }
+}

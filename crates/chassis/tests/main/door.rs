@@ -1,0 +1,176 @@
+//! A door in front of the layers, and HTTP/1.1 beside HTTP/2 on one port.
+
+use std::{future::Future, net::SocketAddr, time::Duration};
+
+use axum::body::to_bytes;
+use chassis::{Answering, Body, Door, Error, Inside, Process, Program, Running, Surface};
+use http::{Request, Response, StatusCode};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+
+use crate::probe::{Probe, ProbeConfig, READ, ask, get, until_metric};
+
+/// The probe behind a door for people who write plain text.
+#[derive(Debug)]
+struct Doored;
+
+#[derive(Debug)]
+struct Plain;
+
+impl Program for Doored {
+    const NAME: &'static str = "chassis-doored";
+    type Config = ProbeConfig;
+
+    fn build(config: ProbeConfig, process: &Process) -> impl Future<Output = Result<Surface, Error>> + Send {
+        let built = Probe::build(config, process);
+        async { Ok(built.await?.door(Plain)) }
+    }
+}
+
+impl Door for Plain {
+    fn takes(&self, request: &Request<Body>) -> bool {
+        request.headers().get("content-type").is_none_or(|kind| kind != "application/grpc")
+    }
+
+    fn answer(&self, request: Request<Body>, inside: Inside) -> Answering {
+        Box::pin(async move {
+            let Ok(text) = to_bytes(request.into_body(), usize::MAX).await else {
+                return refused(StatusCode::PAYLOAD_TOO_LARGE);
+            };
+            assert_ne!(&*text, b"panic at the door");
+            let reply = inside.call(grpc(&text)).await;
+            let body = to_bytes(reply.into_body(), usize::MAX).await.unwrap();
+            // The envelope's head of five bytes, and the tag and length of the string, as long as they are.
+            let skipped = 6 + body.iter().skip(6).take_while(|byte| **byte >= 0x80).count() + 1;
+            Response::new(Body::from(body.slice(skipped.min(body.len())..)))
+        })
+    }
+}
+
+/// A call of the method that reads, with a text of less than 128 bytes.
+fn grpc(text: &[u8]) -> Request<Body> {
+    let length = u8::try_from(text.len()).unwrap();
+    let frame = [&[0, 0, 0, 0, length + 2, 10, length], text].concat();
+    Request::post(READ).header("content-type", "application/grpc").body(Body::from(frame)).unwrap()
+}
+
+fn refused(status: StatusCode) -> Response<Body> {
+    Response::builder().status(status).body(Body::empty()).unwrap()
+}
+
+async fn started(server: &str) -> Running {
+    let text = format!(
+        "admin.listen = \"127.0.0.1:0\"\ncallers.mode = \"open\"\n[server]\nlisten = \"127.0.0.1:0\"\n{server}"
+    );
+    chassis::start::<Doored>(text.parse().unwrap()).await.unwrap()
+}
+
+async fn connected(address: SocketAddr) -> TcpStream {
+    TcpStream::connect(address).await.unwrap()
+}
+
+async fn write(stream: &mut TcpStream, text: &str) {
+    let request = format!("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n{text}", text.len());
+    stream.write_all(request.as_bytes()).await.unwrap();
+}
+
+/// Reads until the text has come.
+async fn until(stream: &mut TcpStream, end: &str) -> String {
+    let mut all = Vec::new();
+    let read = async {
+        while !String::from_utf8_lossy(&all).ends_with(end) {
+            let mut part = [0; 4096];
+            let length = stream.read(&mut part).await.unwrap();
+            assert_ne!(length, 0, "{}", String::from_utf8_lossy(&all));
+            all.extend_from_slice(&part[..length]);
+        }
+    };
+    timeout(Duration::from_secs(10), read).await.expect("the text comes");
+    String::from_utf8(all).unwrap()
+}
+
+/// Returns when the peer has closed.
+async fn closed(stream: &mut TcpStream) {
+    let read = async { while !matches!(stream.read(&mut [0; 65536]).await, Ok(0) | Err(_)) {} };
+    timeout(Duration::from_secs(10), read).await.expect("the connection is closed");
+}
+
+#[tokio::test]
+async fn both_protocols_and_the_door_share_a_port() {
+    let running = started("").await;
+    let address = running.grpc_addr();
+    let mut stream = connected(address).await;
+    for text in ["one", "two"] {
+        write(&mut stream, text).await;
+        let answer = until(&mut stream, text).await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    }
+    assert_eq!(ask(address, READ, "three").await.unwrap().into_inner(), "three");
+    let metrics = get(running.admin_addr().unwrap(), "/metrics").await;
+    let calls = metrics.lines().find(|line| line.starts_with("rpc_server_call_duration_seconds_count")).unwrap();
+    assert!(calls.ends_with(" 3"), "the door's calls pass the layers: {calls}");
+    drop(stream);
+    running.drain().await;
+}
+
+#[tokio::test]
+async fn a_door_that_panics_costs_one_answer() {
+    let running = started("").await;
+    let mut stream = connected(running.grpc_addr()).await;
+    write(&mut stream, "panic at the door").await;
+    assert!(until(&mut stream, "inside\n").await.starts_with("HTTP/1.1 500"));
+    write(&mut stream, "still there").await;
+    until(&mut stream, "still there").await;
+}
+
+#[tokio::test]
+async fn bodies_and_headers_have_limits() {
+    let running = started("max_request_bytes = 100").await;
+    let mut stream = connected(running.grpc_addr()).await;
+    write(&mut stream, &"x".repeat(101)).await;
+    assert!(until(&mut stream, "\r\n\r\n").await.starts_with("HTTP/1.1 413"));
+    let mut stream = connected(running.grpc_addr()).await;
+    let header = format!("GET / HTTP/1.1\r\na: {}\r\n\r\n", "x".repeat(20_000));
+    stream.write_all(header.as_bytes()).await.unwrap();
+    assert!(until(&mut stream, "\r\n\r\n").await.starts_with("HTTP/1.1 431"));
+}
+
+#[tokio::test]
+async fn who_does_not_finish_the_headers_is_not_waited_for() {
+    let running = started("preface_seconds = 0.3").await;
+    for bytes in ["", "P", "PRI * HTTP/2.0\r\n", "POST / HTTP/1.1\r\nhost: a\r\n", "POST / HTTP/1.1\r\n"] {
+        let mut stream = connected(running.grpc_addr()).await;
+        stream.write_all(bytes.as_bytes()).await.unwrap();
+        closed(&mut stream).await;
+    }
+}
+
+#[tokio::test]
+async fn who_takes_nothing_of_a_reply_is_given_up() {
+    let running =
+        started("write_stall_seconds = 0.3\nmax_reply_bytes = 30000000\nreply_memory_bytes = 200000000").await;
+    let mut stream = connected(running.grpc_addr()).await;
+    write(&mut stream, "large 20000000").await;
+    let admin = running.admin_addr().unwrap();
+    until_metric(admin, "ispbridge_peers_given_up_total{", " 1").await;
+    until_metric(admin, "ispbridge_reply_memory_bytes{", " 0").await;
+}
+
+#[tokio::test]
+async fn a_drain_answers_the_open_call_and_closes_what_only_waits() {
+    let running = started("drain_seconds = 8").await;
+    let (mut idle, mut busy) = (connected(running.grpc_addr()).await, connected(running.grpc_addr()).await);
+    write(&mut idle, "one").await;
+    until(&mut idle, "one").await;
+    write(&mut busy, "sleep 300").await;
+    let admin = running.admin_addr().unwrap();
+    until_metric(admin, "ispbridge_calls_in_flight{", " 1").await;
+    let drained = tokio::spawn(running.drain());
+    closed(&mut idle).await;
+    until(&mut busy, "sleep 300").await;
+    closed(&mut busy).await;
+    timeout(Duration::from_secs(5), drained).await.expect("nothing is waited for").unwrap();
+}

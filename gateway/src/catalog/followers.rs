@@ -1,0 +1,55 @@
+//! Who keeps the catalog up to date: a task for each provider.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tokio::task::AbortHandle;
+
+use crate::{catalog::Catalog, fleet::route::Route};
+
+/// The tasks that learn; they end with this value.
+#[derive(Debug)]
+pub(crate) struct Followers {
+    catalog: Arc<Catalog>,
+    tasks: Mutex<HashMap<Arc<str>, Task>>,
+}
+
+#[derive(Debug)]
+struct Task {
+    route: Arc<Route>,
+    handle: AbortHandle,
+}
+
+impl Followers {
+    /// Begins with nobody to follow.
+    pub(crate) fn new(catalog: Arc<Catalog>) -> Self {
+        Self { catalog, tasks: Mutex::default() }
+    }
+
+    /// Follows these providers from now on, and forgets all others.
+    pub(crate) fn follow(&self, routes: Vec<Arc<Route>>) {
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        let wanted: HashMap<_, _> = routes.iter().map(|route| (&route.provider, route)).collect();
+        tasks.retain(|provider, task| {
+            let stays = wanted.get(provider).is_some_and(|route| Arc::ptr_eq(&route.board, &task.route.board));
+            if !stays {
+                self.catalog.forget(provider);
+            }
+            stays
+        });
+        for route in routes {
+            tasks.entry(Arc::clone(&route.provider)).or_insert_with(|| {
+                let task = tokio::spawn(Arc::clone(&self.catalog).follow(Arc::clone(&route)));
+                Task { route, handle: task.abort_handle() }
+            });
+        }
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.handle.abort();
+    }
+}

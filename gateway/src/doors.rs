@@ -1,0 +1,138 @@
+//! Doors for callers that do not speak gRPC over HTTP/2: Connect, gRPC-Web and plain JSON on the same port.
+//!
+//! A door stands outside of everything (`chassis::Door`): it makes a plain gRPC call of a request and its own kind of answer
+//! of the reply. Only JSON needs to know messages; their descriptors are those that the catalog has learnt.
+
+mod connect;
+mod cors;
+mod envelope;
+mod json;
+mod kind;
+pub(crate) mod openapi;
+mod rewrite;
+mod status;
+mod unread;
+mod web;
+
+use std::{fmt, sync::Arc};
+
+use chassis::{Answering, Body, Door, Inside, Process};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Version, header, request::Parts};
+
+use crate::{
+    catalog::Catalog,
+    config::doors::DoorsConfig,
+    doors::{cors::Cors, kind::Kind},
+    headers,
+};
+
+pub(crate) use unread::read_whole;
+
+/// What a request may have that its gRPC call must not: it is about this one connection, or about the form of the body.
+const NOT_FOR_GRPC: [&str; 14] = [
+    "accept",
+    "accept-encoding",
+    "connect-accept-encoding",
+    "connect-content-encoding",
+    "connect-protocol-version",
+    "connect-timeout-ms",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "expect",
+    "host",
+    "keep-alive",
+    "transfer-encoding",
+    "x-grpc-web",
+];
+
+/// All doors of the gateway.
+#[derive(Clone)]
+pub(crate) struct Doors(Arc<Inner>);
+
+struct Inner {
+    open: DoorsConfig,
+    cors: Cors,
+    catalog: Arc<Catalog>,
+    max_request: usize,
+}
+
+impl Doors {
+    /// Opens the doors of the configuration.
+    pub(crate) fn new(config: &DoorsConfig, catalog: Arc<Catalog>, process: &Process) -> Self {
+        let max_request = usize::try_from(process.settings().server.max_request_bytes).unwrap_or(usize::MAX);
+        let inner = Inner { open: config.clone(), cors: Cors::new(&config.cors), catalog, max_request };
+        Self(Arc::new(inner))
+    }
+}
+
+impl fmt::Debug for Doors {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("Doors").field(&self.0.open).finish()
+    }
+}
+
+impl Door for Doors {
+    fn takes(&self, request: &Request<Body>) -> bool {
+        let is_native = request.version() == Version::HTTP_2
+            && request.method() == Method::POST
+            && headers::is_grpc(request.headers());
+        !is_native
+    }
+
+    fn answer(&self, request: Request<Body>, inside: Inside) -> Answering {
+        let doors = Arc::clone(&self.0);
+        Box::pin(async move {
+            if let Some(response) = doors.cors.preflight(&request) {
+                return response;
+            }
+            let origin = request.headers().get(header::ORIGIN).cloned();
+            let mut response = doors.open(request, inside).await;
+            doors.cors.mark(origin.as_ref(), response.headers_mut());
+            response
+        })
+    }
+}
+
+impl Inner {
+    async fn open(&self, request: Request<Body>, inside: Inside) -> Response<Body> {
+        let kind = Kind::of(&request, &self.open);
+        let (parts, body) = request.into_parts();
+        match kind {
+            Ok(Kind::Web { text }) => web::answer(parts, body, text, &inside).await,
+            Ok(Kind::Unary(codec)) => connect::unary(self, parts, body, codec, &inside).await,
+            Ok(Kind::Document) => openapi::answer(parts, &inside).await,
+            Ok(Kind::Get) => connect::get(self, parts, &inside).await,
+            Ok(Kind::Stream(codec)) => connect::stream(self, parts, body, codec, &inside).await,
+            Err(refusal) => *refusal,
+        }
+    }
+}
+
+/// The gRPC call that stands for a request: the same path, credentials and trace, another body.
+fn call(mut parts: Parts, body: Body) -> Request<Body> {
+    for name in NOT_FOR_GRPC {
+        parts.headers.remove(name);
+    }
+    parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    parts.headers.insert(header::TE, HeaderValue::from_static("trailers"));
+    (parts.method, parts.version) = (Method::POST, Version::HTTP_2);
+    Request::from_parts(parts, body)
+}
+
+/// The metadata of a reply without what belongs to gRPC's own framing.
+fn metadata(headers: HeaderMap) -> HeaderMap {
+    let mut kept = HeaderMap::with_capacity(headers.len());
+    let mut last = None;
+    for (name, value) in headers {
+        // A map names a header once for all of its values.
+        last = name.or(last);
+        if let Some(name) = &last
+            && !name.as_str().starts_with("grpc-")
+            && name != header::CONTENT_TYPE
+        {
+            kept.append(name.clone(), value);
+        }
+    }
+    kept
+}

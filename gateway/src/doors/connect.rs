@@ -1,0 +1,11 @@
+//! The Connect protocol (<https://connectrpc.com/docs/protocol>): plain HTTP requests that `curl` can make.
+
+pub(crate) mod error;
+mod query;
+mod request;
+mod stream;
+mod unary;
+
+pub(crate) use request::wrong;
+pub(crate) use stream::stream;
+pub(crate) use unary::{get, unary};

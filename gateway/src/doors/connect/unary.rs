@@ -1,0 +1,167 @@
+//! One message each way, plain in the bodies; the status is the HTTP status.
+
+use chassis::{Body, Inside};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header, request::Parts, response};
+use http_body_util::BodyExt;
+use prost_reflect::MethodDescriptor;
+use tonic::{Code, Status};
+
+use super::{
+    super::{
+        Inner, call, envelope,
+        json::{self, Codec},
+        metadata, status,
+        unread::{Unread, made, read},
+    },
+    error,
+    query::Query,
+    request,
+};
+use crate::{
+    answer::{Answer, Outcome},
+    catalog::Nature,
+    method::MethodName,
+};
+
+/// Answers a POST.
+pub(crate) async fn unary(doors: &Inner, parts: Parts, body: Body, codec: Codec, inside: &Inside) -> Response<Body> {
+    let max = doors.max_request;
+    let compression = match request::compression(&parts.headers, header::CONTENT_ENCODING) {
+        Ok(compression) => compression,
+        Err(status) => return error::response(&status),
+    };
+    let message = async move { compression.unpack(read(body, max).await?, max) };
+    answer(doors, parts, message, codec, inside).await
+}
+
+/// Answers a GET; only what changes nothing is called so.
+pub(crate) async fn get(doors: &Inner, parts: Parts, inside: &Inside) -> Response<Body> {
+    let full = parts.uri.path().trim_start_matches('/');
+    if doors.catalog.of_method(full) != Some(Nature::Read) {
+        let text = "only a method that changes nothing is called with GET; this one is called with POST";
+        let mut response = error::response(&Status::unknown(text));
+        *response.status_mut() = http::StatusCode::METHOD_NOT_ALLOWED;
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+        return response;
+    }
+    let query = match Query::read(parts.uri.query().unwrap_or_default()) {
+        Ok(query) => query,
+        Err(status) => return error::response(&status),
+    };
+    let (codec, max) = (query.codec, doors.max_request);
+    let message = async move { query.compression.unpack(query.message, max) };
+    let mut response = answer(doors, parts, message, codec, inside).await;
+    // The key that the answer is for stands in a header of which caches know nothing.
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+async fn answer(
+    doors: &Inner,
+    mut parts: Parts,
+    message: impl Future<Output = Result<bytes::Bytes, Status>> + Send + 'static,
+    codec: Codec,
+    inside: &Inside,
+) -> Response<Body> {
+    if let Err(status) = request::translate(&mut parts.headers) {
+        return error::response(&status);
+    }
+    let method = doors.described(parts.uri.path(), codec).and_then(only_unary);
+    let reply = method.as_ref().ok().cloned().flatten();
+    let full = parts.uri.path().trim_start_matches('/').to_owned();
+    let body = made(async move {
+        let message = message.await?;
+        Ok(match method? {
+            Some(method) => envelope::envelope(0, &json::to_proto(method.input(), &message)?),
+            None => envelope::envelope(0, &message),
+        })
+    });
+    let mut request: Request<Body> = call(parts, body);
+    request.extensions_mut().insert(Unread);
+    let (head, body) = inside.call(request).await.into_parts();
+    finished(head, body, codec, reply, || doors.catalog.of_method(&full)).await
+}
+
+/// JSON without envelopes has room for one message each way.
+fn only_unary(method: Option<MethodDescriptor>) -> Result<Option<MethodDescriptor>, Status> {
+    match method {
+        Some(method) if method.is_client_streaming() || method.is_server_streaming() => {
+            let text = "the method has streams of messages: application/connect+json";
+            Err(Answer::new(Code::Unimplemented, "METHOD_STREAMS", text).outcome(Outcome::NotSent).status())
+        }
+        method => Ok(method),
+    }
+}
+
+impl Inner {
+    /// The descriptor that JSON needs, or why there is none; protobuf needs none.
+    pub(crate) fn described(&self, path: &str, codec: Codec) -> Result<Option<MethodDescriptor>, Status> {
+        match (codec, MethodName::parse(path)) {
+            (Codec::Json, Some(name)) => self.catalog.described(&name).map(Some).map_err(|answer| answer.status()),
+            _ => Ok(None),
+        }
+    }
+}
+
+/// Makes the answer of a reply.
+async fn finished(
+    head: response::Parts,
+    body: Body,
+    codec: Codec,
+    method: Option<MethodDescriptor>,
+    nature: impl FnOnce() -> Option<Nature>,
+) -> Response<Body> {
+    let Ok(body) = body.collect().await else {
+        return error::response(&Status::new(Code::Internal, "the reply was cut off"));
+    };
+    let trailers = body.trailers().cloned().unwrap_or_default();
+    let status = status::of(&head.headers, &trailers);
+    let written = match status.code() {
+        Code::Ok => written(&body.to_bytes(), method, nature),
+        _ => Err(status),
+    };
+    let mut response = match written {
+        Ok(message) => {
+            let mut response = Response::new(Body::from(message));
+            let kind = HeaderValue::from_static(codec.unary());
+            response.headers_mut().insert(header::CONTENT_TYPE, kind);
+            response
+        }
+        Err(status) => error::response(&status),
+    };
+    add_metadata(response.headers_mut(), head.headers, trailers);
+    response
+}
+
+fn written(
+    body: &[u8],
+    method: Option<MethodDescriptor>,
+    nature: impl FnOnce() -> Option<Nature>,
+) -> Result<bytes::Bytes, Status> {
+    let message = envelope::single(body, "the reply")?;
+    let Some(method) = method else {
+        return Ok(message);
+    };
+    json::from_proto(method.output(), &message).map(Into::into).ok_or_else(|| unwritable(nature()))
+}
+
+/// The service answered, and its answer cannot be shown: what it did is done.
+fn unwritable(nature: Option<Nature>) -> Status {
+    let text = "the reply does not fit the contract that its service has shown";
+    let answer = match nature {
+        Some(Nature::Read) => Answer::new(Code::Internal, "REPLY_UNREADABLE", text),
+        _ => Answer::new(Code::Aborted, "OUTCOME_UNKNOWN", format!("{text}; look before repeating the call")),
+    };
+    answer.outcome(Outcome::Unknown).status()
+}
+
+/// Trailers come as headers under another name.
+fn add_metadata(to: &mut HeaderMap, leading: HeaderMap, trailing: HeaderMap) {
+    to.extend(metadata(leading));
+    for (name, value) in &metadata(trailing) {
+        let prefixed = HeaderName::try_from(format!("trailer-{name}"));
+        prefixed.into_iter().for_each(|name| {
+            to.append(name, value.clone());
+        });
+    }
+}

@@ -1,0 +1,127 @@
+//! Which protocol a request speaks.
+
+use chassis::Body;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+
+use super::{connect::error, json::Codec, openapi};
+use crate::{config::doors::DoorsConfig, method::MethodName};
+
+/// What the doors take, as a refused caller reads it.
+const TAKEN: &str = "application/json, application/proto, application/connect+json, application/connect+proto, \
+                     application/grpc-web, application/grpc-web-text, application/grpc";
+
+/// A protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// gRPC-Web, in base64 if `text`.
+    Web {
+        /// Whether the bodies are base64.
+        text: bool,
+    },
+    /// Connect, one message each way.
+    Unary(Codec),
+    /// Connect, the message in the address.
+    Get,
+    /// The OpenAPI document.
+    Document,
+    /// Connect, messages in envelopes.
+    Stream(Codec),
+}
+
+impl Kind {
+    /// Reads method and content type; what no open door takes gets its refusal.
+    pub(crate) fn of(request: &Request<Body>, open: &DoorsConfig) -> Result<Self, Box<Response<Body>>> {
+        let path = request.uri().path();
+        if open.openapi && path == openapi::PATH && request.method() == Method::GET {
+            return Ok(Self::Document);
+        }
+        if MethodName::parse(path).is_none() {
+            return Err(refusal(StatusCode::NOT_FOUND, "there is nothing here: a path is /package.Service/Method"));
+        }
+        match *request.method() {
+            Method::POST => Self::of_content_type(request, open).ok_or_else(unsupported),
+            Method::GET if open.connect && request.uri().query().is_some() => Ok(Self::Get),
+            _ => Err(not_allowed()),
+        }
+    }
+
+    fn of_content_type(request: &Request<Body>, open: &DoorsConfig) -> Option<Self> {
+        let value = request.headers().get(header::CONTENT_TYPE)?.to_str().ok()?;
+        let (essence, parameters) = value.split_once(';').unwrap_or((value, ""));
+        let kind = match essence.trim().to_ascii_lowercase().as_str() {
+            "application/json" if is_utf8(parameters) => Self::Unary(Codec::Json),
+            "application/proto" => Self::Unary(Codec::Proto),
+            "application/connect+json" => Self::Stream(Codec::Json),
+            "application/connect+proto" => Self::Stream(Codec::Proto),
+            "application/grpc-web" | "application/grpc-web+proto" => Self::Web { text: false },
+            "application/grpc-web-text" | "application/grpc-web-text+proto" => Self::Web { text: true },
+            _ => return None,
+        };
+        let is_open = if matches!(kind, Self::Web { .. }) { open.grpc_web } else { open.connect };
+        is_open.then_some(kind)
+    }
+}
+
+/// JSON is UTF-8 (RFC 8259); another charset is a mistake.
+fn is_utf8(parameters: &str) -> bool {
+    let mut charsets = parameters.split(';').filter_map(|one| one.trim().split_once('='));
+    charsets.all(|(name, value)| {
+        !name.eq_ignore_ascii_case("charset") || value.trim_matches('"').eq_ignore_ascii_case("utf-8")
+    })
+}
+
+fn unsupported() -> Box<Response<Body>> {
+    let mut response = refusal(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        &format!("the content type is none that is taken here ({TAKEN}; the last over HTTP/2 only)"),
+    );
+    response.headers_mut().insert("accept-post", HeaderValue::from_static(TAKEN));
+    response
+}
+
+fn not_allowed() -> Box<Response<Body>> {
+    let mut response = refusal(StatusCode::METHOD_NOT_ALLOWED, "a method is called with POST");
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+    response
+}
+
+/// What is no call at all, in the form of Connect's errors.
+fn refusal(status: StatusCode, text: &str) -> Box<Response<Body>> {
+    let code = if status == StatusCode::NOT_FOUND { tonic::Code::Unimplemented } else { tonic::Code::Unknown };
+    let mut response = error::response(&tonic::Status::new(code, text));
+    *response.status_mut() = status;
+    Box::new(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(method: &str, address: &str, content_type: &str) -> Result<Kind, StatusCode> {
+        let request = Request::builder().method(method).uri(address).header("content-type", content_type);
+        let request = request.body(Body::empty()).unwrap();
+        Kind::of(&request, &DoorsConfig::default()).map_err(|response| response.status())
+    }
+
+    #[test]
+    fn a_protocol_is_told_by_its_content_type() {
+        let post = |content_type| kind("POST", "/a.B/C", content_type);
+        assert_eq!(post("application/json"), Ok(Kind::Unary(Codec::Json)));
+        assert_eq!(post("Application/JSON; charset=UTF-8"), Ok(Kind::Unary(Codec::Json)));
+        assert_eq!(post("application/connect+proto"), Ok(Kind::Stream(Codec::Proto)));
+        assert_eq!(post("application/grpc-web-text+proto"), Ok(Kind::Web { text: true }));
+        for none in ["text/plain", "", "application/json; charset=latin1", "application/grpc", "application/grpc-webx"]
+        {
+            assert_eq!(post(none), Err(StatusCode::UNSUPPORTED_MEDIA_TYPE), "{none}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_call_is_told_why() {
+        assert_eq!(kind("GET", "/openapi.json", ""), Ok(Kind::Document));
+        assert_eq!(kind("POST", "/", "application/json"), Err(StatusCode::NOT_FOUND));
+        assert_eq!(kind("GET", "/a.B/C", ""), Err(StatusCode::METHOD_NOT_ALLOWED));
+        assert_eq!(kind("GET", "/a.B/C?message=", ""), Ok(Kind::Get));
+        assert_eq!(kind("DELETE", "/a.B/C", ""), Err(StatusCode::METHOD_NOT_ALLOWED));
+    }
+}

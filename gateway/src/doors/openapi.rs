@@ -1,0 +1,161 @@
+//! An OpenAPI 3.1 document of everything that can be called with JSON, made of the descriptors that the services have shown.
+
+mod comments;
+mod fields;
+mod kinds;
+mod schemas;
+
+use bytes::Bytes;
+use chassis::{Body, Inside};
+use http::{HeaderValue, Response, header, request::Parts};
+use http_body_util::BodyExt;
+use prost_reflect::{DescriptorPool, MethodDescriptor, ServiceDescriptor};
+use serde_json::{Map, Value, json};
+use tonic::Code;
+
+use self::schemas::Schemas;
+use super::{call, connect::error, envelope, status};
+
+/// Where the document is.
+pub(crate) const PATH: &str = "/openapi.json";
+
+/// In the extensions of a request: the door asks the edge for the document, on behalf of a caller.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked;
+
+const ABOUT: &str = "One typed API per supplier. Every method is a POST of one JSON object (proto3 JSON: 64-bit integers \
+    are strings, absent fields are left out, unknown ones refused); the same calls can be made with gRPC, gRPC-Web and the \
+    Connect protocol. An error carries one `google.rpc.ErrorInfo` whose metadata `outcome` says whether the call took effect: \
+    NOT_SENT, REJECTED or UNKNOWN.";
+
+/// Answers a caller that asks for the document.
+pub(crate) async fn answer(parts: Parts, inside: &Inside) -> Response<Body> {
+    let mut request = call(parts, Body::empty());
+    request.extensions_mut().insert(Asked);
+    let (head, body) = inside.call(request).await.into_parts();
+    let Ok(body) = body.collect().await else {
+        return error::response(&tonic::Status::internal("the document was cut off"));
+    };
+    let status = status::of(&head.headers, body.trailers().unwrap_or(&http::HeaderMap::new()));
+    let document = match status.code() {
+        Code::Ok => envelope::single(&body.to_bytes(), "the document"),
+        _ => Err(status),
+    };
+    match document {
+        Ok(document) => {
+            let mut response = Response::new(Body::from(document));
+            let headers = response.headers_mut();
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private"));
+            response
+        }
+        Err(status) => error::response(&status),
+    }
+}
+
+/// The document as a gRPC reply, for the door to unwrap.
+pub(crate) fn reply(document: &Bytes) -> Response<Body> {
+    let mut trailers = http::HeaderMap::new();
+    trailers.insert("grpc-status", HeaderValue::from_static("0"));
+    let body = http_body_util::Full::new(envelope::envelope(0, document));
+    let body = body.with_trailers(async { Some(Ok(trailers)) });
+    let mut response = Response::new(Body::new(body));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    response
+}
+
+/// Writes the document.
+pub(crate) fn document(pool: &DescriptorPool) -> Value {
+    let mut services: Vec<_> = pool.services().filter(|one| one.full_name().starts_with("ispbridge.")).collect();
+    services.sort_by(|one, other| one.full_name().cmp(other.full_name()));
+    let mut schemas = Schemas::new(pool);
+    let (mut tags, mut paths) = (Vec::new(), Map::new());
+    for service in &services {
+        tags.push(tag(service, &mut schemas));
+        for method in service.methods().filter(|one| !one.is_client_streaming() && !one.is_server_streaming()) {
+            let path = format!("/{}/{}", service.full_name(), method.name());
+            paths.insert(path, json!({ "post": operation(&method, &mut schemas) }));
+        }
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": { "title": "ispbridge", "version": env!("CARGO_PKG_VERSION"), "description": ABOUT },
+        "servers": [{ "url": "/" }],
+        "tags": tags,
+        "security": [{ "apiKey": [] }, { "bearer": [] }],
+        "paths": paths,
+        "components": {
+            "schemas": schemas.finish(),
+            "parameters": { "account": account(), "timeout": timeout(), "requestId": request_id() },
+            "responses": { "Error": error_response() },
+            "securitySchemes": {
+                "apiKey": { "type": "apiKey", "in": "header", "name": "x-api-key" },
+                "bearer": { "type": "http", "scheme": "bearer" },
+            },
+        },
+    })
+}
+
+fn tag(service: &ServiceDescriptor, schemas: &mut Schemas) -> Value {
+    let mut tag = json!({ "name": service.full_name() });
+    if let Some(comment) = schemas.comment(&service.parent_file(), service.path()) {
+        tag["description"] = comment.into();
+    }
+    tag
+}
+
+fn operation(method: &MethodDescriptor, schemas: &mut Schemas) -> Value {
+    let service = method.parent_service();
+    let parameter = |name: &str| json!({ "$ref": format!("#/components/parameters/{name}") });
+    let body = |schema: Value| json!({ "application/json": { "schema": schema } });
+    let mut operation = json!({
+        "operationId": format!("{}.{}", service.full_name(), method.name()),
+        "tags": [service.full_name()],
+        "parameters": [parameter("account"), parameter("timeout"), parameter("requestId")],
+        "requestBody": { "required": true, "content": body(schemas.request(&method.input())) },
+        "responses": {
+            "200": { "description": "The call succeeded.", "content": body(schemas.reply(&method.output())) },
+            "default": { "$ref": "#/components/responses/Error" },
+        },
+    });
+    if let Some(comment) = schemas.comment(&method.parent_file(), method.path()) {
+        operation["summary"] = comment.split_once(". ").map_or(&*comment, |(first, _)| first).into();
+        operation["description"] = comment.into();
+    }
+    let options = method.method_descriptor_proto().options.clone().unwrap_or_default();
+    if options.deprecated() {
+        operation["deprecated"] = true.into();
+    }
+    operation["x-idempotency-level"] = options.idempotency_level().as_str_name().into();
+    operation
+}
+
+fn account() -> Value {
+    json!({
+        "name": "x-ispbridge-account", "in": "header", "schema": { "type": "string" },
+        "description": "Alias of the upstream account; may be left out by whom exactly one is granted.",
+    })
+}
+
+fn timeout() -> Value {
+    json!({
+        "name": "connect-timeout-ms", "in": "header", "schema": { "type": "integer", "minimum": 0 },
+        "description": "Milliseconds until the answer must be there.",
+    })
+}
+
+fn request_id() -> Value {
+    json!({
+        "name": "x-request-id", "in": "header", "schema": { "type": "string", "maxLength": 128 },
+        "description": "Names the call in logs; made when absent, returned always.",
+    })
+}
+
+fn error_response() -> Value {
+    let schema = json!({ "$ref": "#/components/schemas/connect.Error" });
+    json!({ "description": "The call failed.", "content": { "application/json": { "schema": schema } } })
+}
+
+#[cfg(test)]
+#[path = "openapi/tests.rs"]
+mod tests;

@@ -1,0 +1,61 @@
+//! What the contract's options say of a field.
+
+use prost_reflect::{DescriptorPool, ExtensionDescriptor, FieldDescriptor, Value};
+
+/// Values of `google.api.FieldBehavior`.
+const REQUIRED: i32 = 2;
+const OUTPUT_ONLY: i32 = 3;
+const INPUT_ONLY: i32 = 4;
+/// The field of undocumented values, which is always sensitive.
+const EXTRA_FIELDS: &str = "extra_fields";
+
+/// Reads the options that the document shows.
+#[derive(Debug)]
+pub(crate) struct Options {
+    behaviour: Option<ExtensionDescriptor>,
+    sensitive: Option<ExtensionDescriptor>,
+}
+
+/// What they say of one field.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Said {
+    /// A request without it is refused.
+    pub(crate) required: bool,
+    /// Only replies have it.
+    pub(crate) output_only: bool,
+    /// Only requests have it.
+    pub(crate) input_only: bool,
+    /// Its value is a secret or may hold one.
+    pub(crate) sensitive: bool,
+    /// It should no longer be used.
+    pub(crate) deprecated: bool,
+}
+
+impl Options {
+    /// Finds the options' own descriptors.
+    pub(crate) fn new(pool: &DescriptorPool) -> Self {
+        Self {
+            behaviour: pool.get_extension_by_name("google.api.field_behavior"),
+            sensitive: pool.get_extension_by_name("ispbridge.type.v1.sensitive"),
+        }
+    }
+
+    /// Reads the options of a field.
+    pub(crate) fn of(&self, field: &FieldDescriptor) -> Said {
+        let options = field.options();
+        let behaviours = self.behaviour.as_ref().map(|extension| options.get_extension(extension).into_owned());
+        let is = |wanted: i32| match &behaviours {
+            Some(Value::List(all)) => all.iter().any(|one| one.as_enum_number() == Some(wanted)),
+            _ => false,
+        };
+        let sensitive = self.sensitive.as_ref();
+        Said {
+            required: is(REQUIRED),
+            output_only: is(OUTPUT_ONLY),
+            input_only: is(INPUT_ONLY),
+            sensitive: field.name() == EXTRA_FIELDS
+                || sensitive.is_some_and(|extension| options.get_extension(extension).as_bool() == Some(true)),
+            deprecated: field.field_descriptor_proto().options.as_ref().is_some_and(|options| options.deprecated()),
+        }
+    }
+}

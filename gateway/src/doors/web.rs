@@ -1,0 +1,153 @@
+//! gRPC-Web (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md>): gRPC's envelopes over any HTTP, the trailers
+//! as the last of them, and all of it in base64 for browsers that read nothing else.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::{Bytes, BytesMut};
+use chassis::{Body, Inside};
+use http::{HeaderMap, HeaderValue, Response, header, request::Parts};
+use http_body::Frame;
+use tonic::Status;
+
+use super::{
+    call,
+    connect::wrong,
+    envelope::envelope,
+    rewrite::{Rewrite, rewritten},
+};
+
+/// Flag of the envelope that holds the trailers.
+const TRAILERS: u8 = 0x80;
+
+/// Writes a reply for gRPC-Web.
+struct Web {
+    text: bool,
+}
+
+/// A request in base64: any number of texts, each padded or not, one after the other.
+struct Texts {
+    inner: Body,
+    /// Less than four characters that are not decoded yet.
+    rest: BytesMut,
+}
+
+/// Answers a request.
+pub(crate) async fn answer(parts: Parts, body: Body, text: bool, inside: &Inside) -> Response<Body> {
+    let body = if text { Body::new(Texts { inner: body, rest: BytesMut::new() }) } else { body };
+    let reply = inside.call(call(parts, body)).await;
+    let (mut headers, body) = rewritten(reply, Web { text });
+    let kind = if text { "application/grpc-web-text+proto" } else { "application/grpc-web+proto" };
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    let mut response = Response::new(body);
+    *response.headers_mut() = headers;
+    response
+}
+
+impl Web {
+    fn form(&self, bytes: Bytes) -> Bytes {
+        if self.text { STANDARD.encode(bytes).into() } else { bytes }
+    }
+}
+
+impl Rewrite for Web {
+    fn data(&mut self, data: Bytes) -> Result<Bytes, Status> {
+        Ok(self.form(data))
+    }
+
+    fn end(&mut self, trailers: HeaderMap) -> Bytes {
+        let mut lines = Vec::new();
+        for (name, value) in &trailers {
+            lines.extend_from_slice(name.as_str().as_bytes());
+            lines.extend_from_slice(b": ");
+            lines.extend_from_slice(value.as_bytes());
+            lines.extend_from_slice(b"\r\n");
+        }
+        self.form(envelope(TRAILERS, &lines))
+    }
+}
+
+impl Texts {
+    fn decode(&mut self, text: &[u8]) -> Result<Bytes, Status> {
+        self.rest.extend_from_slice(text);
+        let whole = self.rest.len() / 4 * 4;
+        let quads = self.rest.split_to(whole);
+        let mut decoded = Vec::with_capacity(whole / 4 * 3);
+        // Padding ends a text, and another may follow.
+        for text in quads.chunks(4).collect::<Vec<_>>().chunk_by(|quad, _| !quad.ends_with(b"=")) {
+            let text = text.concat();
+            STANDARD.decode_vec(text, &mut decoded).map_err(|_| not_base64())?;
+        }
+        Ok(decoded.into())
+    }
+}
+
+fn not_base64() -> Status {
+    wrong("body", "the body of the request is not base64")
+}
+
+impl http_body::Body for Texts {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        loop {
+            let polled = match ready!(Pin::new(&mut self.inner).poll_frame(context)) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(text) => self.decode(&text),
+                    Err(_) => continue,
+                },
+                Some(Err(error)) => Err(Status::from_error(error.into())),
+                None if self.rest.is_empty() => return Poll::Ready(None),
+                None => {
+                    self.rest.clear();
+                    Err(not_base64())
+                }
+            };
+            match polled {
+                Ok(bytes) if bytes.is_empty() => {}
+                polled => return Poll::Ready(Some(polled.map(Frame::data))),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    async fn decoded(parts: Vec<Bytes>) -> Result<Bytes, ()> {
+        let body = Body::from_stream(tokio_stream::iter(parts.into_iter().map(Ok::<_, Status>)));
+        let texts = Texts { inner: body, rest: BytesMut::new() };
+        texts.collect().await.map(|body| body.to_bytes()).map_err(|_| ())
+    }
+
+    #[tokio::test]
+    async fn padded_texts_follow_one_another_however_they_are_cut() {
+        let text = [STANDARD.encode("a"), STANDARD.encode("bcd"), STANDARD.encode("ef"), STANDARD.encode("g")].concat();
+        for size in 1..=text.len() {
+            let parts = text.as_bytes().chunks(size).map(Bytes::copy_from_slice).collect();
+            assert_eq!(decoded(parts).await.unwrap(), "abcdefg", "{size}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_not_base64_ends_the_body() {
+        for text in ["YQ", "YQ=", "!!!!", "Y===", "YQ==YQ="] {
+            assert!(decoded(vec![Bytes::from(text)]).await.is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn trailers_are_the_last_envelope() {
+        let mut trailers = HeaderMap::new();
+        trailers.insert("grpc-status", HeaderValue::from_static("0"));
+        assert_eq!(Web { text: false }.end(trailers.clone()), &b"\x80\0\0\0\x10grpc-status: 0\r\n"[..]);
+        assert_eq!(Web { text: true }.end(trailers), STANDARD.encode(b"\x80\0\0\0\x10grpc-status: 0\r\n"));
+    }
+}

@@ -1,0 +1,212 @@
+//! One instance as the calls on it have made it look: how busy, how fast, how often wrong.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use http::Uri;
+use tokio::{sync::Notify, time::Instant};
+
+use crate::fleet::endpoint::Endpoint;
+
+/// Failures in a row after which an instance is given a rest.
+pub(crate) const STREAK: u32 = 5;
+
+/// Time over which a measured latency loses two thirds of its weight.
+const MEMORY: Duration = Duration::from_secs(10);
+
+/// Latency that a failure counts as, at least: who fails fast must not look fast.
+const PENALTY: Duration = Duration::from_secs(1);
+
+/// An instance of a service.
+#[derive(Debug)]
+pub(crate) struct Instance {
+    /// Where it is.
+    pub(crate) endpoint: Endpoint,
+    /// The origin of requests to it.
+    pub(crate) origin: Uri,
+    /// Wakes the roster that the instance belongs to.
+    roster: Arc<Notify>,
+    /// Calls in flight.
+    pending: AtomicUsize,
+    latency: Latency,
+    /// Failures since the last success.
+    streak: AtomicU32,
+}
+
+impl Instance {
+    /// Describes an instance that no call has been on; `None` if its host is no host.
+    pub(crate) fn new(endpoint: Endpoint, roster: Arc<Notify>) -> Option<Self> {
+        Some(Self {
+            origin: endpoint.origin()?,
+            endpoint,
+            roster,
+            pending: AtomicUsize::new(0),
+            latency: Latency::new(),
+            streak: AtomicU32::new(0),
+        })
+    }
+
+    /// Tells the roster that something has changed.
+    pub(crate) fn signal(&self) {
+        self.roster.notify_one();
+    }
+
+    /// A call begins.
+    pub(crate) fn enter(&self) {
+        self.pending.fetch_add(1, Relaxed);
+    }
+
+    /// A call ends.
+    pub(crate) fn leave(&self) {
+        self.pending.fetch_sub(1, Relaxed);
+    }
+
+    /// The head of a reply came after so long.
+    pub(crate) fn answered(&self, after: Duration) {
+        self.latency.observe(after, Instant::now());
+    }
+
+    /// A reply ended as it should.
+    pub(crate) fn succeeded(&self) {
+        // Most calls find nothing to do, and then leave the line of memory alone.
+        if self.streak.load(Relaxed) != 0 {
+            self.streak.store(0, Relaxed);
+        }
+    }
+
+    /// The instance, not the upstream behind it, failed a call.
+    pub(crate) fn failed(&self) {
+        self.latency.observe(PENALTY, Instant::now());
+        if self.streak.fetch_add(1, Relaxed) + 1 == STREAK {
+            self.signal();
+        }
+    }
+
+    /// Whether it has failed so often in a row that it should rest; asking begins a new row.
+    pub(crate) fn take_streak(&self) -> bool {
+        let is_long = self.streak.load(Relaxed) >= STREAK;
+        if is_long {
+            self.streak.store(0, Relaxed);
+        }
+        is_long
+    }
+
+    /// Whether a call would sooner be answered here than there: calls in flight, weighed by latency where both are known.
+    pub(crate) fn is_lighter_than(&self, other: &Self, now: Instant) -> bool {
+        let (mine, theirs) = (self.pending.load(Relaxed) + 1, other.pending.load(Relaxed) + 1);
+        match (self.latency.at(now), other.latency.at(now)) {
+            (Some(fast), Some(slow)) => fast.saturating_mul(mine as u64) <= slow.saturating_mul(theirs as u64),
+            _ => mine <= theirs,
+        }
+    }
+}
+
+/// A latency that jumps to every peak and comes down from it slowly ("peak EWMA", as in Finagle and linkerd).
+///
+/// Its two parts are written one after the other: who reads between sees a weight that is a little off, and no more.
+#[derive(Debug)]
+struct Latency {
+    born: Instant,
+    /// Nanoseconds; 0 before the first observation.
+    value: AtomicU64,
+    /// When it was observed, in nanoseconds of its own life.
+    seen: AtomicU64,
+}
+
+impl Latency {
+    fn new() -> Self {
+        Self { born: Instant::now(), value: AtomicU64::new(0), seen: AtomicU64::new(0) }
+    }
+
+    fn observe(&self, latency: Duration, now: Instant) {
+        let observed = nanos(latency).max(1);
+        let kept = self.at(now).unwrap_or(0);
+        let value = match observed >= kept {
+            true => observed,
+            false => {
+                let weight = self.decay(now);
+                (kept as f64).mul_add(weight, observed as f64 * (1.0 - weight)) as u64
+            }
+        };
+        self.value.store(value.max(1), Relaxed);
+        self.seen.store(nanos(now.saturating_duration_since(self.born)), Relaxed);
+    }
+
+    /// The latency as it would be remembered now; an instance that looked slow is tried again in time.
+    fn at(&self, now: Instant) -> Option<u64> {
+        let value = self.value.load(Relaxed);
+        (value != 0).then(|| ((value as f64) * self.decay(now)) as u64)
+    }
+
+    /// How much of the last observation is left: 1 at once, a half after [`MEMORY`], falling like 1/t.
+    fn decay(&self, now: Instant) -> f64 {
+        let age = nanos(now.saturating_duration_since(self.born)).saturating_sub(self.seen.load(Relaxed));
+        let memory = MEMORY.as_nanos() as f64;
+        memory / (memory + age as f64)
+    }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn instance() -> Instance {
+        Instance::new(Endpoint::new("127.0.0.1", 1, false), Arc::default()).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peak_is_seen_at_once_and_forgotten_slowly() {
+        let latency = Latency::new();
+        let at = |latency: &Latency| latency.at(Instant::now());
+        assert_eq!(at(&latency), None);
+        latency.observe(Duration::from_millis(10), Instant::now());
+        latency.observe(Duration::from_millis(500), Instant::now());
+        assert_eq!(at(&latency), Some(500_000_000));
+        latency.observe(Duration::from_millis(10), Instant::now());
+        assert!(at(&latency).unwrap() > 490_000_000);
+        tokio::time::advance(MEMORY).await;
+        assert!((200_000_000..300_000_000).contains(&at(&latency).unwrap()));
+        for _ in 0..200 {
+            tokio::time::advance(Duration::from_millis(500)).await;
+            latency.observe(Duration::from_millis(10), Instant::now());
+        }
+        assert!(at(&latency).unwrap() < 30_000_000, "{:?}", at(&latency));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_lighter_is_the_one_with_less_to_wait_for() {
+        let (one, other) = (instance(), instance());
+        let now = Instant::now();
+        other.enter();
+        assert!(one.is_lighter_than(&other, now) && !other.is_lighter_than(&one, now));
+        one.answered(Duration::from_millis(40));
+        other.answered(Duration::from_millis(10));
+        assert!(other.is_lighter_than(&one, now), "two calls of 10 ms are less than one of 40");
+        other.failed();
+        assert!(one.is_lighter_than(&other, now), "who fails fast does not look fast");
+    }
+
+    #[tokio::test]
+    async fn a_row_of_failures_is_broken_by_a_success() {
+        let instance = instance();
+        for _ in 0..STREAK - 1 {
+            instance.failed();
+        }
+        instance.succeeded();
+        instance.failed();
+        assert!(!instance.take_streak());
+        for _ in 1..STREAK {
+            instance.failed();
+        }
+        assert!(instance.take_streak() && !instance.take_streak());
+    }
+}

@@ -1,0 +1,180 @@
+//! Every provider that the gateway knows.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use chassis::{Consul, Error, caller::Root};
+use rustls::pki_types::ServerName;
+use tokio::{sync::watch, task::JoinSet};
+use tower::retry::budget::TpsBudget;
+
+use crate::{
+    config::{HedgeConfig, RouteConfig, ServicesConfig, TimeoutConfig},
+    fleet::{
+        endpoint::Endpoint,
+        ready::Ready,
+        roster::{Board, Plan, Roster},
+        route::Route,
+        source::{Dns, Source},
+        tls::Tls,
+    },
+    forward::rules::Rules,
+    method::provider_segment,
+};
+
+/// Routes by the provider's segment of a package, e.g. `internet_solutions`.
+type Table = HashMap<String, Arc<Route>>;
+
+/// What a configuration says of the services.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    /// The providers.
+    pub(crate) routes: &'a [RouteConfig],
+    /// What is the same for all of them.
+    pub(crate) services: &'a ServicesConfig,
+    /// What signs the caller contexts.
+    pub(crate) root: &'a Root,
+    /// The agent of Consul, if there is one.
+    pub(crate) consul: Option<&'a Consul>,
+    /// How long calls may take.
+    pub(crate) timeouts: &'a [TimeoutConfig],
+    /// Which reads are asked twice.
+    pub(crate) hedging: &'a [HedgeConfig],
+}
+
+/// The routes, replaced as a whole when the configuration changes.
+#[derive(Debug)]
+pub(crate) struct Routes {
+    table: ArcSwap<Table>,
+    /// The hands on the rosters, as in the table; a roster that is let go of ends.
+    hands: Mutex<HashMap<String, watch::Sender<Plan>>>,
+    /// Ends the rosters with the routes.
+    rosters: Mutex<JoinSet<()>>,
+}
+
+impl Routes {
+    /// Builds the table and begins to connect.
+    ///
+    /// # Errors
+    /// The key of the configuration that is wrong.
+    pub(crate) fn open(wanted: Wanted<'_>) -> Result<Self, Error> {
+        let routes = Self { table: ArcSwap::default(), hands: Mutex::default(), rosters: Mutex::default() };
+        routes.update(wanted)?;
+        Ok(routes)
+    }
+
+    /// Takes another configuration: what is new is connected, what is gone gets no more calls, what stays keeps its
+    /// connections.
+    ///
+    /// # Errors
+    /// The key that is wrong; everything then stays as it was.
+    pub(crate) fn update(&self, wanted: Wanted<'_>) -> Result<(), Error> {
+        let plans = wanted.plans()?;
+        let rules = Arc::new(Rules::new(wanted.timeouts, wanted.hedging));
+        let before = self.table.load_full();
+        let mut hands = self.hands.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut table = Table::with_capacity(plans.len());
+        for (config, plan) in wanted.routes.iter().zip(plans) {
+            let segment = segment(&config.provider);
+            let shared = match (before.get(&segment), hands.get(&segment)) {
+                (Some(route), Some(hand)) => {
+                    replace(hand, plan);
+                    (Arc::clone(&route.board), Arc::clone(&route.budget))
+                }
+                _ => {
+                    let (hand, board) = self.begin(plan);
+                    hands.insert(segment.clone(), hand);
+                    (board, Arc::new(TpsBudget::new(Duration::from_secs(10), 10, 0.2)))
+                }
+            };
+            let (board, budget) = shared;
+            let route = Route {
+                provider: config.provider.as_str().into(),
+                signer: wanted.root.signer(&service_name(&config.provider)),
+                changed: Arc::clone(&board.changed),
+                rules: Arc::clone(&rules),
+                budget,
+                board,
+            };
+            table.insert(segment, Arc::new(route));
+        }
+        hands.retain(|segment, _| table.contains_key(segment));
+        self.table.store(Arc::new(table));
+        Ok(())
+    }
+
+    fn begin(&self, plan: Plan) -> (watch::Sender<Plan>, Arc<Board>) {
+        let board = Arc::new(Board { ready: ArcSwap::from_pointee(Ready::nobody()), changed: Arc::default() });
+        let (sender, plans) = watch::channel(plan);
+        let mut rosters = self.rosters.lock().unwrap_or_else(PoisonError::into_inner);
+        // Those that have ended need no place any more.
+        while rosters.try_join_next().is_some() {}
+        rosters.spawn(Roster::new(Arc::clone(&board)).run(plans));
+        (sender, board)
+    }
+
+    /// The route to a gRPC service by the provider in its package.
+    pub(crate) fn find(&self, service: &str) -> Option<Arc<Route>> {
+        self.table.load().get(provider_segment(service)?).cloned()
+    }
+
+    /// All of them.
+    pub(crate) fn all(&self) -> Vec<Arc<Route>> {
+        self.table.load().values().cloned().collect()
+    }
+}
+
+impl Wanted<'_> {
+    fn plans(self) -> Result<Vec<Plan>, Error> {
+        let tls = self.services.tls.as_ref().map(Tls::new).transpose();
+        let tls = tls.map_err(|(key, problem)| Error::config(format!("services.tls.{key}"), problem))?;
+        let routes = self.routes.iter().enumerate();
+        routes.map(|(index, route)| self.plan(index, route, tls.as_ref())).collect()
+    }
+
+    fn plan(self, index: usize, route: &RouteConfig, tls: Option<&Tls>) -> Result<Plan, Error> {
+        let key = |field: &str| format!("routes[{index}].{field}");
+        let listed = || route.instances.iter().map(|instance| Endpoint::of_uri(instance.uri()));
+        let source = match (&route.dns, &route.consul) {
+            (Some(dns), _) => Source::Dns(Dns { host: dns.host().into(), port: dns.port(), tls: route.tls }),
+            (None, Some(name)) => {
+                let none = || Error::config(key("consul"), "needs the section [consul]");
+                let consul = self.consul.ok_or_else(none)?.clone();
+                let service = name.name().map_or_else(|| service_name(&route.provider), str::to_owned);
+                Source::of_consul(consul, &service, route.tls, listed())
+            }
+            (None, None) => Source::of_list(listed()),
+        };
+        let name = match (&route.server_name, &route.dns) {
+            (Some(name), _) => Some(name.as_str()),
+            (None, Some(dns)) => Some(dns.host()),
+            (None, None) => None,
+        };
+        let name = name.map(|name| ServerName::try_from(name.to_owned())).transpose();
+        let name = name.map_err(|error| Error::config(key("server_name"), error))?;
+        let tls = tls.map(|tls| tls.named(name));
+        Ok(Plan { source, connections: usize::from(route.connections.get()), tls })
+    }
+}
+
+/// Changes a plan, without a stir if it says the same.
+fn replace(hand: &watch::Sender<Plan>, plan: Plan) {
+    hand.send_if_modified(|current| {
+        let is_new = *current != plan;
+        *current = plan;
+        is_new
+    });
+}
+
+/// The name of a provider's service, in caller contexts and in Consul.
+fn service_name(provider: &str) -> String {
+    format!("ispbridge-{provider}")
+}
+
+fn segment(provider: &str) -> String {
+    provider.replace('-', "_")
+}

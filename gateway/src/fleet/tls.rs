@@ -1,0 +1,104 @@
+//! How the gateway speaks TLS to the services, and shows them who it is.
+
+use std::{fmt, io, sync::Arc};
+
+use aws_lc_rs::digest::{Context, SHA256};
+use rustls::{
+    ClientConfig, RootCertStore,
+    crypto::aws_lc_rs::default_provider,
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
+};
+use tokio::net::TcpStream;
+use tokio_rustls::{TlsConnector, client::TlsStream};
+
+use crate::{config::ClientTlsConfig, fleet::endpoint::Endpoint};
+
+/// HTTP/2 is all that services speak.
+const ALPN: &[u8] = b"h2";
+
+/// What a connection to a service needs to be encrypted.
+#[derive(Clone)]
+pub(crate) struct Tls {
+    config: Arc<ClientConfig>,
+    /// Name that the services' certificates have, if it is not the host of the address.
+    name: Option<ServerName<'static>>,
+    /// Of certificates and key, to tell whether they have changed.
+    digest: [u8; 32],
+}
+
+impl Tls {
+    /// Reads the certificates.
+    ///
+    /// # Errors
+    /// The key that is wrong and what is wrong with it, without its value.
+    pub(crate) fn new(config: &ClientTlsConfig) -> Result<Self, (&'static str, &'static str)> {
+        let mut roots = RootCertStore::empty();
+        for certificate in certificates(config.ca.expose()).ok_or(("ca", "holds no certificate in PEM form"))? {
+            roots.add(certificate).map_err(|_| ("ca", "holds a certificate that cannot be trusted"))?;
+        }
+        let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|_| ("ca", "cannot be used with TLS 1.2 and 1.3"))?
+            .with_root_certificates(roots);
+        let mut client = match (&config.certificate, &config.key) {
+            (None, None) => builder.with_no_client_auth(),
+            (Some(certificate), Some(key)) => {
+                let chain = certificates(certificate.expose());
+                let chain = chain.ok_or(("certificate", "holds no certificate in PEM form"))?;
+                let key = PrivateKeyDer::from_pem_slice(key.expose().as_bytes());
+                let key = key.map_err(|_| ("key", "holds no private key in PEM form"))?;
+                builder.with_client_auth_cert(chain, key).map_err(|_| ("key", "does not belong to the certificate"))?
+            }
+            (Some(_), None) => return Err(("key", "is missing: a certificate needs its key")),
+            (None, Some(_)) => return Err(("certificate", "is missing: a key needs its certificate")),
+        };
+        client.alpn_protocols = vec![ALPN.to_vec()];
+        Ok(Self { config: Arc::new(client), name: None, digest: digest(config) })
+    }
+
+    /// The same for services whose certificates have another name than their address.
+    pub(crate) fn named(&self, name: Option<ServerName<'static>>) -> Self {
+        Self { name, ..self.clone() }
+    }
+
+    /// Shakes hands over an open connection.
+    pub(crate) async fn connect(&self, endpoint: &Endpoint, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        let name = match &self.name {
+            Some(name) => name.clone(),
+            None => ServerName::try_from(endpoint.host().to_owned()).map_err(io::Error::other)?,
+        };
+        let stream = TlsConnector::from(Arc::clone(&self.config)).connect(name, stream).await?;
+        match stream.get_ref().1.alpn_protocol() {
+            Some(ALPN) => Ok(stream),
+            _ => Err(io::Error::other("the service does not offer HTTP/2 over TLS")),
+        }
+    }
+}
+
+impl PartialEq for Tls {
+    fn eq(&self, other: &Self) -> bool {
+        self.digest == other.digest && self.name == other.name
+    }
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+fn certificates(pem: &str) -> Option<Vec<CertificateDer<'static>>> {
+    let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
+    read.ok().filter(|chain| !chain.is_empty())
+}
+
+fn digest(config: &ClientTlsConfig) -> [u8; 32] {
+    let mut context = Context::new(&SHA256);
+    for part in [Some(&config.ca), config.certificate.as_ref(), config.key.as_ref()].into_iter().flatten() {
+        context.update(&(part.expose().len() as u64).to_be_bytes());
+        context.update(part.expose().as_bytes());
+    }
+    let mut digest = [0; 32];
+    digest.copy_from_slice(context.finish().as_ref());
+    digest
+}

@@ -1,0 +1,94 @@
+//! What a status says about the instance that gave it, and about another attempt.
+
+use std::time::Duration;
+
+use http::HeaderMap;
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
+
+/// Metadata by which a service says when a call may be repeated: milliseconds, or a negative number for never
+/// (gRPC's retry design, A6).
+pub(crate) const PUSHBACK: &str = "grpc-retry-pushback-ms";
+
+/// End of the domain of every `ErrorInfo` of ours: `aex.ispbridge` is the provider's own word, `service.ispbridge` that of
+/// the process around it.
+const SUFFIX: &str = ".ispbridge";
+
+/// Whether a status is the fault of the instance, and not an answer that another instance would give as well.
+pub(crate) fn blames_instance(code: Code, headers: &HeaderMap, provider: &str) -> bool {
+    match code {
+        // The process itself says that it failed.
+        Code::Internal | Code::Unknown | Code::Unavailable => domain(headers).is_none_or(|domain| domain != provider),
+        // A process that says so in time is not mute: what it waited for was.
+        Code::DeadlineExceeded => domain(headers).is_none(),
+        _ => false,
+    }
+}
+
+/// After what time a service asks for a call to be made once more; nothing if its answer is its last word.
+pub(crate) fn invitation(headers: &HeaderMap) -> Option<Duration> {
+    let pushback: i64 = headers.get(PUSHBACK)?.to_str().ok()?.parse().ok()?;
+    let code = Code::from_bytes(headers.get("grpc-status")?.as_bytes());
+    let is_passing = matches!(code, Code::Unavailable | Code::ResourceExhausted);
+    // A negative number means never.
+    let after = u64::try_from(pushback).ok().filter(|_| is_passing)?;
+    domain(headers).is_none().then(|| Duration::from_millis(after))
+}
+
+/// Who speaks in the `ErrorInfo`, if it is one of ours.
+fn domain(headers: &HeaderMap) -> Option<String> {
+    let status = Status::from_header_map(headers)?;
+    let mut domain = status.get_details_error_info()?.domain;
+    domain.ends_with(SUFFIX).then(|| {
+        domain.truncate(domain.len() - SUFFIX.len());
+        domain
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic_types::ErrorDetails;
+
+    use super::*;
+
+    fn headers(code: Code, domain: Option<&str>) -> HeaderMap {
+        let status = match domain {
+            Some(domain) => Status::with_error_details(code, "text", ErrorDetails::with_error_info("R", domain, [])),
+            None => Status::new(code, "text"),
+        };
+        let mut headers = HeaderMap::new();
+        status.add_header(&mut headers).unwrap();
+        headers
+    }
+
+    #[test]
+    fn what_the_upstream_said_is_never_the_instances_fault() {
+        for code in (0..17).map(Code::from_i32) {
+            assert!(!blames_instance(code, &headers(code, Some("aex.ispbridge")), "aex"), "{code:?}");
+        }
+        for code in [Code::Unavailable, Code::Internal, Code::Unknown] {
+            for domain in [None, Some("service.ispbridge"), Some("example.com")] {
+                assert!(blames_instance(code, &headers(code, domain), "aex"), "{code:?} {domain:?}");
+            }
+        }
+        assert!(blames_instance(Code::DeadlineExceeded, &headers(Code::DeadlineExceeded, None), "aex"));
+        let told = headers(Code::DeadlineExceeded, Some("service.ispbridge"));
+        assert!(!blames_instance(Code::DeadlineExceeded, &told, "aex"));
+        assert!(!blames_instance(Code::NotFound, &headers(Code::NotFound, None), "aex"));
+    }
+
+    #[test]
+    fn only_a_passing_status_without_a_word_of_ours_invites() {
+        let with = |code, domain, pushback: &'static str| {
+            let mut headers = headers(code, domain);
+            headers.insert(PUSHBACK, http::HeaderValue::from_static(pushback));
+            invitation(&headers)
+        };
+        assert_eq!(with(Code::Unavailable, None, "20"), Some(Duration::from_millis(20)));
+        assert_eq!(with(Code::Unavailable, None, "-1"), None);
+        assert_eq!(with(Code::Unavailable, None, "soon"), None);
+        assert_eq!(with(Code::Unavailable, Some("aex.ispbridge"), "20"), None);
+        assert_eq!(with(Code::Internal, None, "20"), None);
+        assert_eq!(invitation(&headers(Code::Unavailable, None)), None);
+    }
+}

@@ -1,0 +1,66 @@
+//! Connect, gRPC-Web and plain JSON over real sockets, without a library that knows them.
+
+#[path = "doors/connect.rs"]
+mod connect;
+#[path = "doors/cors.rs"]
+mod cors;
+#[path = "doors/openapi.rs"]
+mod openapi;
+#[path = "doors/stream.rs"]
+mod stream;
+#[path = "doors/web.rs"]
+mod web;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::TcpStream;
+
+use crate::caller::{ALL, Suite};
+
+/// What came back.
+#[derive(Debug)]
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    fn kind(&self) -> &str {
+        self.headers["content-type"].to_str().unwrap()
+    }
+
+    /// Code and reason of Connect's error.
+    fn error(&self) -> (String, String) {
+        let error = self.json();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        (text(&error["code"]), text(&error["details"][0]["debug"]["reason"]))
+    }
+}
+
+/// Sends one request over HTTP/1.1.
+async fn send(suite: &Suite, method: Method, path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answer {
+    let mut request = Request::builder().method(method).uri(path).header("host", "gateway");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let stream = TcpStream::connect(suite.running.grpc_addr()).await.unwrap();
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let response = sender.send_request(request.body(Full::new(body.into())).unwrap()).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    Answer { status: parts.status, headers: parts.headers, body }
+}
+
+/// Posts with a key that may do all.
+async fn post(suite: &Suite, path: &str, kind: &str, body: impl Into<Bytes>) -> Answer {
+    send(suite, Method::POST, path, &[("content-type", kind), ("x-api-key", ALL)], body).await
+}
