@@ -1,10 +1,11 @@
 //! What the gateway has learnt of all providers: which methods only read, and the union of their descriptors.
 
+mod filter;
 pub(crate) mod followers;
 mod learn;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     convert::Infallible,
     fmt,
     sync::{Arc, Mutex, OnceLock, PoisonError},
@@ -57,6 +58,8 @@ pub(crate) struct Snapshot {
     services: HashMap<Arc<str>, Vec<String>>,
     /// `grpc.reflection.v1` and `v1alpha`.
     reflection: Option<(Reflection, Reflection)>,
+    /// The same by the services that a caller may see.
+    filtered: Mutex<HashMap<BTreeSet<String>, (Reflection, Reflection)>>,
     /// The messages of all providers, and of health.
     pool: DescriptorPool,
     /// The OpenAPI document of all that, once somebody has asked for it.
@@ -134,9 +137,7 @@ impl Catalog {
     /// The reflection service for a path, once there is one.
     pub(crate) fn reflection(&self, path: &str) -> Option<Reflection> {
         let snapshot = self.current.load();
-        let (v1, v1alpha) = snapshot.reflection.as_ref()?;
-        let alpha = path.starts_with("/grpc.reflection.v1alpha.");
-        Some(if alpha { v1alpha } else { v1 }.clone())
+        snapshot.reflection.as_ref().map(|both| version(both, path))
     }
 
     /// Offers reflection of the gateway's own services before any provider is known.
@@ -220,6 +221,12 @@ impl fmt::Debug for Catalog {
         let snapshot = self.current.load();
         f.debug_struct("Catalog").field("services", &snapshot.services).finish_non_exhaustive()
     }
+}
+
+/// The service of the version that a path names.
+fn version((v1, v1alpha): &(Reflection, Reflection), path: &str) -> Reflection {
+    let alpha = path.starts_with("/grpc.reflection.v1alpha.");
+    if alpha { v1alpha } else { v1 }.clone()
 }
 
 /// The messages of all descriptions; without those (after a log line) of one that is not consistent.

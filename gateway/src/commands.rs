@@ -1,4 +1,8 @@
-//! The gateway's own subcommands: making API keys and the keys of services.
+//! The gateway's own subcommands: API keys, the keys of services, and questions about policy.
+
+mod explain;
+mod keys;
+mod words;
 
 mod document;
 
@@ -11,13 +15,24 @@ use std::{
 use chassis::caller::Root;
 
 use crate::{
-    principal::{KeyHash, new_key},
+    identity::key::{KeyHash, new_key},
     service_config,
 };
 
 const USAGE: &str = "\
+ispbridge-gateway keys add NAME            makes an API key, prints it once and puts its hash into the file of keys
+    --grant METHODS@ACCOUNTS               what who has it may do, e.g. reads@aex/main; may come again
+    --group NAME                           a group that who has it is in; may come again
+ispbridge-gateway keys revoke ID|NAME      takes one key away, or all of a name
+ispbridge-gateway keys list                shows the keys and when each was used last
+    --config FILE | --file KEYS            the configuration that names the file of keys, or that file itself
 ispbridge-gateway keys new                 prints a fresh API key and its hash
 ispbridge-gateway keys hash                reads an API key from standard input and prints its hash
+ispbridge-gateway explain PRINCIPAL METHOD [ACCOUNT]
+                                           says whether it may, and by which grant; ends with 1 if not
+    --config FILE                          the configuration
+    --claim ISSUER:VALUE                   a group that the principal's token claims; may come again
+    --descriptors FILE                     a FileDescriptorSet that says whether the method only reads
 ispbridge-gateway openapi http://HOST:PORT  reads an API key from standard input (an empty line where reflection is public)
                                            and prints the OpenAPI document of the gateway that runs there
 ispbridge-gateway openapi FILE             prints the OpenAPI document of an encoded FileDescriptorSet
@@ -30,6 +45,10 @@ ispbridge-gateway service-config [FILE]    prints what gRPC clients should do by
 pub(crate) fn run(words: &[String]) -> Option<ExitCode> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let printed = match words.as_slice() {
+        ["explain", words @ ..] => return Some(explained(words)),
+        ["keys", "add", words @ ..] => keys::add(words),
+        ["keys", "revoke", words @ ..] => keys::revoke(words),
+        ["keys", "list", words @ ..] => keys::list(words),
         ["keys", "new"] => fresh(),
         ["keys", "hash"] => first_line().map(|key| KeyHash::of(&key).to_string()),
         ["callers", "derive", service] => derive(service),
@@ -49,6 +68,17 @@ fn show(printed: Result<String, String>) -> ExitCode {
             eprintln!("{error}");
             ExitCode::from(64)
         }
+    }
+}
+
+fn explained(words: &[&str]) -> ExitCode {
+    match explain::run(words) {
+        Ok((true, text)) => show(Ok(text)),
+        Ok((false, text)) => {
+            show(Ok(text));
+            ExitCode::FAILURE
+        }
+        Err(error) => show(Err(error)),
     }
 }
 

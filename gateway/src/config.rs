@@ -3,9 +3,9 @@
 mod calls;
 pub mod doors;
 mod fleet;
+mod identity;
 mod limits;
-
-use std::{collections::HashSet, num::NonZeroUsize};
+pub(crate) mod policy;
 
 use chassis::{Error, Secret};
 use serde::Deserialize;
@@ -13,13 +13,11 @@ use serde::Deserialize;
 pub use self::{
     calls::{HedgeConfig, TimeoutConfig},
     fleet::{ClientTlsConfig, ConsulName, HostPort, InstanceAddress, RouteConfig, ServicesConfig},
+    identity::{CertificateName, GuessesConfig, IssuerConfig, JwksConfig, KeysConfig, PrincipalConfig},
     limits::{GatewayLimit, LimitMode, LimitsConfig, ProviderLimit},
+    policy::{GrantConfig, GroupConfig},
 };
-use crate::{
-    config::doors::DoorsConfig,
-    policy::pattern::{AccountPattern, MethodPattern, is_label},
-    principal::KeyHash,
-};
+use crate::{config::doors::DoorsConfig, policy::pattern::is_label};
 
 /// Everything of the file but the sections that each process has.
 #[derive(Debug, Deserialize)]
@@ -36,6 +34,17 @@ pub struct Config {
     /// Who may call.
     #[serde(default)]
     pub principals: Vec<PrincipalConfig>,
+    /// Keys beside those of the principals.
+    pub keys: Option<KeysConfig>,
+    /// Who issues tokens.
+    #[serde(default)]
+    pub issuers: Vec<IssuerConfig>,
+    /// Wrong keys.
+    #[serde(default)]
+    pub guesses: GuessesConfig,
+    /// Who belongs together.
+    #[serde(default)]
+    pub groups: Vec<GroupConfig>,
     /// What they may do; what no grant covers is refused.
     #[serde(default)]
     pub grants: Vec<GrantConfig>,
@@ -66,34 +75,6 @@ pub struct SigningConfig {
     pub secret: Secret,
 }
 
-/// One of `[[principals]]`.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PrincipalConfig {
-    /// Its name, as grants, logs and services know it.
-    pub name: String,
-    /// Hashes of its API keys: two while a key is changed.
-    pub api_keys: Vec<KeyHash>,
-    /// Calls that it may have in flight.
-    pub in_flight: Option<NonZeroUsize>,
-    /// Calls a second that it may make.
-    pub rate: Option<f64>,
-    /// Calls that it may make at once before the rate counts.
-    pub burst: Option<f64>,
-}
-
-/// One of `[[grants]]`.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GrantConfig {
-    /// Who is granted it.
-    pub principals: Vec<String>,
-    /// Which methods.
-    pub methods: Vec<MethodPattern>,
-    /// With which accounts.
-    pub accounts: Vec<AccountPattern>,
-}
-
 impl Config {
     /// Checks what one entry alone cannot know.
     ///
@@ -105,44 +86,10 @@ impl Config {
         self.doors.check()?;
         fleet::check(&self.routes, &self.services)?;
         calls::check(&self.timeouts)?;
-        self.check_principals()?;
         self.limits.check(&self.routes.iter().map(|route| route.provider.as_str()).collect())?;
-        self.check_grants()
-    }
-
-    fn check_principals(&self) -> Result<(), Error> {
-        let (mut names, mut keys) = (HashSet::new(), HashSet::new());
-        for (index, principal) in self.principals.iter().enumerate() {
-            let key = |field: &str| format!("principals[{index}].{field}");
-            check_name(&key("name"), &principal.name)?;
-            if !names.insert(&principal.name) {
-                return Err(Error::config(key("name"), "is the name of another principal"));
-            }
-            if !principal.api_keys.iter().all(|hash| keys.insert(hash)) {
-                return Err(Error::config(key("api_keys"), "holds a key that is there already"));
-            }
-            limits::check_rate(&key("rate"), principal.rate)?;
-            limits::check_burst(&key("burst"), principal.burst)?;
-        }
-        Ok(())
-    }
-
-    fn check_grants(&self) -> Result<(), Error> {
-        let names: HashSet<_> = self.principals.iter().map(|p| p.name.as_str()).collect();
-        let providers: HashSet<_> = self.routes.iter().map(|r| r.provider.as_str()).collect();
-        for (index, grant) in self.grants.iter().enumerate() {
-            let stranger = grant.principals.iter().find(|name| !names.contains(name.as_str()));
-            if let Some(name) = stranger {
-                let key = format!("grants[{index}].principals");
-                return Err(Error::config(key, format!("there is no principal {name:?}")));
-            }
-            let mut named = grant.accounts.iter().filter_map(AccountPattern::provider);
-            if let Some(name) = named.find(|name| !providers.contains(name)) {
-                let key = format!("grants[{index}].accounts");
-                return Err(Error::config(key, format!("there is no route to a provider {name:?}")));
-            }
-        }
-        Ok(())
+        identity::check(self)?;
+        policy::check(self)?;
+        crate::identity::check(self)
     }
 }
 

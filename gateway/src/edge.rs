@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use chassis::{Body, CallNotes};
+use chassis::{Body, CallNotes, Peer};
 use http::{HeaderValue, Method, Request, Response, request::Parts};
 use opentelemetry::Context;
 use tokio::time::Instant;
@@ -22,10 +22,11 @@ use crate::{
     doors::{self, openapi},
     fleet::{route::Route, routes::Routes},
     forward, headers,
+    identity::Identity,
     limits::Limits,
     method::MethodName,
     policy::{self, ACCOUNT},
-    principal::{Principal, Principals},
+    principal::Principal,
     telemetry::hop::Hops,
 };
 
@@ -36,7 +37,7 @@ const DEFAULT_DEADLINE: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(crate) struct Edge {
     /// Who may call.
-    pub(crate) principals: Principals,
+    pub(crate) identity: Arc<Identity>,
     /// How much they may take.
     pub(crate) limits: Arc<Limits>,
     /// Where the services are.
@@ -45,8 +46,6 @@ pub(crate) struct Edge {
     pub(crate) catalog: Arc<Catalog>,
     /// Spans and measurements.
     pub(crate) hops: Hops,
-    /// Whether reflection answers without a key.
-    pub(crate) public_reflection: bool,
 }
 
 impl Edge {
@@ -57,7 +56,7 @@ impl Edge {
         let (parts, body) = request.into_parts();
         let answered = match parts.uri.path().starts_with("/grpc.reflection.") {
             true => self.reflect(parts, body).await,
-            false if parts.extensions.get::<openapi::Asked>().is_some() => self.describe(&parts),
+            false if parts.extensions.get::<openapi::Asked>().is_some() => self.describe(&parts).await,
             false => self.call(&parts, body).await,
         };
         answered.unwrap_or_else(Answer::response)
@@ -65,9 +64,8 @@ impl Edge {
 
     async fn call(&self, parts: &Parts, body: Body) -> Result<Response<Body>, Box<Answer>> {
         let notes = parts.extensions.get::<CallNotes>().cloned().unwrap_or_default();
-        let principal = self.principals.authenticate(&parts.headers)?;
-        notes.set_principal(&principal.name);
-        notes.set_authentication("api_key");
+        let peer = parts.extensions.get::<Peer>();
+        let principal = self.identity.authenticate(&parts.headers, peer, &notes).await?;
         let path = parts.uri.path();
         let method = MethodName::parse(path).ok_or_else(|| unknown_method(path))?;
         let route = self.routes.find(method.service).ok_or_else(|| unknown_service(&method))?;
@@ -81,7 +79,7 @@ impl Edge {
             notes.set_writes();
         }
         let call = policy::Call { method, provider: &route.provider, nature };
-        let account = policy::decide(&principal.grants, &call, named_account(parts)?)?;
+        let account = principal.grants.decide(&call, named_account(parts)?)?;
         notes.set_account(&account);
         let ticket = self.limits.admit(&principal.quota, &route.provider)?;
         let body = match doors::read_whole(&parts.extensions, body).await {
@@ -96,28 +94,33 @@ impl Edge {
             nature: nature.unwrap_or(Nature::Write),
             deadline: deadline(parts, route.rules.timeout(&method, nature)),
             hedge: route.rules.hedge(&method, nature),
-            headers: onward(parts, principal, &route, &account, &method),
+            headers: onward(parts, &principal, &route, &account, &method),
             parent: parts.extensions.get::<Context>().cloned().unwrap_or_default(),
         };
         let response = call.forward(body, ticket, &self.hops).await?;
         Ok(response.map(Body::new))
     }
 
+    async fn authenticate(&self, parts: &Parts) -> Result<Arc<Principal>, Box<Answer>> {
+        let notes = parts.extensions.get::<CallNotes>().cloned().unwrap_or_default();
+        self.identity.authenticate(&parts.headers, parts.extensions.get::<Peer>(), &notes).await
+    }
+
     /// The OpenAPI document, for whoever may reflect.
-    fn describe(&self, parts: &Parts) -> Result<Response<Body>, Box<Answer>> {
-        if !self.public_reflection {
-            self.principals.authenticate(&parts.headers)?;
+    async fn describe(&self, parts: &Parts) -> Result<Response<Body>, Box<Answer>> {
+        if !self.identity.is_public() {
+            self.authenticate(parts).await?;
         }
         Ok(openapi::reply(&self.catalog.openapi()))
     }
 
     async fn reflect(&self, parts: Parts, body: Body) -> Result<Response<Body>, Box<Answer>> {
-        if !self.public_reflection {
-            self.principals.authenticate(&parts.headers)?;
-        }
-        let service = self
-            .catalog
-            .reflection(parts.uri.path())
+        let path = parts.uri.path();
+        let service = match self.identity.is_public() {
+            true => self.catalog.reflection(path),
+            false => self.catalog.reflection_for(path, &self.authenticate(&parts).await?.grants),
+        };
+        let service = service
             .ok_or_else(|| Answer::new(Code::Unavailable, "CATALOG_NOT_READY", "nothing is known to reflect yet"))?;
         let request = Request::from_parts(parts, tonic::body::Body::new(body));
         Ok(catalog::reflect(service, request).await.map(Body::new))

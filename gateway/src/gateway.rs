@@ -7,7 +7,7 @@ use chassis::{Consul, Error, Process, Program, Surface, caller::Root};
 use crate::{
     catalog::{Catalog, followers::Followers},
     commands,
-    config::{Config, GrantConfig, PrincipalConfig},
+    config::Config,
     doors::Doors,
     edge::{Edge, Front},
     fleet::{
@@ -15,9 +15,8 @@ use crate::{
         routes::{Routes, Wanted},
     },
     health::Doctor,
-    limits::{Limits, QuotaLimits},
-    policy::Grant,
-    principal::{Principal, Principals},
+    identity::Identity,
+    limits::Limits,
     status::{Board, View},
     telemetry::hop::Hops,
 };
@@ -32,7 +31,8 @@ struct Live {
     routes: Arc<Routes>,
     followers: Followers,
     consul: Option<Consul>,
-    access: String,
+    identity: Arc<Identity>,
+    limits: Arc<Limits>,
 }
 
 impl Program for Gateway {
@@ -52,9 +52,9 @@ impl Program for Gateway {
         census::observe(process, &routes);
         let followers = Followers::new(Arc::clone(&catalog));
         followers.follow(routes.all());
-        let access = access(&config);
-        process.keep(Arc::new(Live { routes: Arc::clone(&routes), followers, consul, access }));
         let limits = limits(&config, process);
+        let identity = Arc::new(Identity::new(&config, limits.quotas())?);
+        tokio::spawn(Arc::clone(identity.marks()).follow(process.draining()));
         let board = Board::new(config.routes.iter().map(|route| route.provider.as_str()));
         let view = View {
             process: process.clone(),
@@ -63,16 +63,22 @@ impl Program for Gateway {
             routes: Arc::downgrade(&routes),
             catalog: Arc::clone(&catalog),
         };
+        process.keep(Arc::new(Live {
+            routes: Arc::clone(&routes),
+            followers,
+            consul,
+            identity: Arc::clone(&identity),
+            limits: Arc::clone(&limits),
+        }));
         let edge = Edge {
-            principals: principals(&config, &limits),
+            identity: Arc::clone(&identity),
             limits,
             routes: Arc::clone(&routes),
             catalog: Arc::clone(&catalog),
             hops: Hops::new(process),
-            public_reflection: config.public_reflection,
         };
         let doors = config.doors.any().then(|| Doors::new(&config.doors, Arc::clone(&catalog), process));
-        let doctor = Doctor::server(routes, Arc::clone(&catalog), process.clone());
+        let doctor = Doctor::server(routes, Arc::clone(&catalog), identity, process.clone());
         let surface = Surface::new().service(doctor).fallback(Front(Arc::new(edge)));
         let surface = surface.watch(board).describe(catalog).admin(view.routes());
         Ok(match doors {
@@ -83,11 +89,11 @@ impl Program for Gateway {
 
     fn reload(config: Config, process: &Process) -> Result<(), Error> {
         let live = process.kept::<Live>().ok_or_else(|| Error::program("the gateway is not built yet"))?;
-        if live.access != access(&config) {
-            return Err(Error::program("principals, grants and limits change with a restart only"));
-        }
+        let access = live.identity.prepare(&config)?;
         live.routes.update(wanted(&config, &root(&config)?, live.consul.as_ref()))?;
         live.followers.follow(live.routes.all());
+        live.limits.apply(&config.limits, &providers(&config));
+        live.identity.take(access);
         Ok(())
     }
 
@@ -106,30 +112,11 @@ fn wanted<'a>(config: &'a Config, root: &'a Root, consul: Option<&'a Consul>) ->
     Wanted { routes, services, root, consul, timeouts, hedging }
 }
 
-/// Who may call and how much, in a form that can be compared.
-fn access(config: &Config) -> String {
-    format!("{:?}", (&config.principals, &config.grants, &config.limits, config.public_reflection))
-}
-
 fn limits(config: &Config, process: &Process) -> Arc<Limits> {
-    let providers: Vec<_> = config.routes.iter().map(|route| route.provider.as_str()).collect();
-    Limits::new(&config.limits, &providers, process.settings().server.max_in_flight as usize, process.meter())
+    let most = process.settings().server.max_in_flight as usize;
+    Limits::new(&config.limits, &providers(config), most, process.meter())
 }
 
-fn principals(config: &Config, limits: &Limits) -> Principals {
-    let mut principals = Principals::default();
-    for entry in &config.principals {
-        let name = entry.name.as_str().into();
-        let quota = limits.quota(&name, QuotaLimits::of(entry, &config.limits));
-        let principal = Principal { name, grants: grants(entry, &config.grants), quota };
-        principals.admit(&entry.api_keys, &Arc::new(principal));
-    }
-    principals
-}
-
-fn grants(principal: &PrincipalConfig, all: &[GrantConfig]) -> Vec<Grant> {
-    all.iter()
-        .filter(|grant| grant.principals.contains(&principal.name))
-        .map(|grant| Grant { methods: grant.methods.clone(), accounts: grant.accounts.clone() })
-        .collect()
+fn providers(config: &Config) -> Vec<&str> {
+    config.routes.iter().map(|route| route.provider.as_str()).collect()
 }

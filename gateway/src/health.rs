@@ -1,8 +1,9 @@
-//! `grpc.health.v1` of the gateway: its own state under the empty name, a service's under the service's name.
+//! `grpc.health.v1` of the gateway: its own state under the empty name, for everybody; a service's under the service's name,
+//! for those who may call it.
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
-use chassis::{Draining, Process};
+use chassis::{CallNotes, Draining, Peer, Process};
 use tokio::{
     sync::mpsc,
     time::{sleep, timeout},
@@ -19,6 +20,7 @@ use tonic_health::pb::{
 use crate::{
     catalog::Catalog,
     fleet::{channel::Channel, routes::Routes},
+    identity::Identity,
 };
 
 /// How long a service may take to say how it is.
@@ -32,13 +34,31 @@ const INTERVAL: Duration = Duration::from_secs(2);
 pub(crate) struct Doctor {
     routes: Arc<Routes>,
     catalog: Arc<Catalog>,
+    identity: Arc<Identity>,
     process: Process,
 }
 
 impl Doctor {
     /// The health service of the gateway.
-    pub(crate) fn server(routes: Arc<Routes>, catalog: Arc<Catalog>, process: Process) -> HealthServer<Self> {
-        HealthServer::new(Self { routes, catalog, process })
+    pub(crate) fn server(
+        routes: Arc<Routes>,
+        catalog: Arc<Catalog>,
+        identity: Arc<Identity>,
+        process: Process,
+    ) -> HealthServer<Self> {
+        HealthServer::new(Self { routes, catalog, identity, process })
+    }
+
+    /// The service that is asked for, if the caller may know of it.
+    async fn asked(&self, request: Request<HealthCheckRequest>) -> Result<String, Status> {
+        let (metadata, extensions, HealthCheckRequest { service }) = request.into_parts();
+        if service.is_empty() || self.identity.is_public() {
+            return Ok(service);
+        }
+        let notes = extensions.get::<CallNotes>().cloned().unwrap_or_default();
+        let principal = self.identity.authenticate(metadata.as_ref(), extensions.get::<Peer>(), &notes).await;
+        let principal = principal.map_err(|answer| answer.status())?;
+        if self.catalog.shows(&service, &principal.grants) { Ok(service) } else { Err(no_such_service()) }
     }
 
     /// The state of a service; `None` if there is no such service.
@@ -86,19 +106,23 @@ impl Health for Doctor {
     type WatchStream = Pin<Box<dyn Stream<Item = Result<HealthCheckResponse, Status>> + Send>>;
 
     async fn check(&self, request: Request<HealthCheckRequest>) -> Result<Response<HealthCheckResponse>, Status> {
-        let service = request.into_inner().service;
+        let service = self.asked(request).await?;
         match self.state(&service).await {
             Some(state) => Ok(Response::new(reply(state))),
-            None => Err(Status::not_found("there is no such service behind this gateway")),
+            None => Err(no_such_service()),
         }
     }
 
     async fn watch(&self, request: Request<HealthCheckRequest>) -> Result<Response<Self::WatchStream>, Status> {
+        let service = self.asked(request).await?;
         let (states, told) = mpsc::channel(1);
-        let service = request.into_inner().service;
         tokio::spawn(self.clone().watch_for(service, states));
         Ok(Response::new(Box::pin(ReceiverStream::new(told))))
     }
+}
+
+fn no_such_service() -> Status {
+    Status::not_found("there is no such service behind this gateway")
 }
 
 fn reply(state: ServingStatus) -> HealthCheckResponse {

@@ -1,6 +1,6 @@
 //! The gateway: one address, one credential and one error model in front of all providers.
 //!
-//! `edge` is the life of a call: it authenticates (`principal`), decides (`policy`), limits (`limits`), finds an instance
+//! `edge` is the life of a call: it authenticates (`identity`), decides (`policy`), limits (`limits`), finds an instance
 //! (`fleet`) and passes frames on without decoding them (`forward`). The gateway knows no message: what it must know of
 //! methods it learns from the services' reflection (`catalog`).
 
@@ -8,6 +8,7 @@ mod answer;
 mod catalog;
 mod commands;
 pub mod config;
+mod decider;
 mod doors;
 mod edge;
 mod fleet;
@@ -15,6 +16,7 @@ mod forward;
 mod gateway;
 mod headers;
 mod health;
+mod identity;
 mod limits;
 mod method;
 mod policy;
@@ -24,6 +26,8 @@ mod status;
 mod telemetry;
 
 pub use config::Config;
+#[doc(hidden)]
+pub use decider::Decider;
 pub use gateway::Gateway;
+pub use identity::key::{KeyHash, new_key};
 pub use policy::pattern::{AccountPattern, MethodPattern};
-pub use principal::{KeyHash, new_key};

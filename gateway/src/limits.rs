@@ -12,12 +12,7 @@ mod lag;
 mod quota;
 mod share;
 
-use std::{
-    collections::HashMap,
-    num::NonZeroUsize,
-    sync::{Arc, Mutex, PoisonError, Weak},
-    time::Duration,
-};
+use std::{collections::HashMap, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use opentelemetry::{
@@ -26,7 +21,7 @@ use opentelemetry::{
 };
 use tonic::Code;
 
-pub(crate) use self::quota::{Quota, QuotaLimits};
+pub(crate) use self::quota::{Quota, QuotaLimits, Quotas};
 use self::share::{Held, Share};
 use crate::{
     answer::{Answer, Outcome},
@@ -49,8 +44,8 @@ const LIMIT: &str = "ispbridge.gateway.limit";
 pub(crate) struct Limits {
     gateway: Arc<Share>,
     providers: ArcSwap<HashMap<Arc<str>, Arc<Share>>>,
-    /// Those of principals that are still known.
-    quotas: Mutex<HashMap<Arc<str>, Weak<Quota>>>,
+    /// Those of principals.
+    quotas: Arc<Quotas>,
     /// What the process takes at most, whatever the configuration says.
     most: usize,
     shed: Counter<u64>,
@@ -79,7 +74,7 @@ impl Limits {
         let limits = Arc::new(Self {
             gateway: Arc::new(Share::new()),
             providers: ArcSwap::default(),
-            quotas: Mutex::default(),
+            quotas: Arc::default(),
             most,
             shed: meter.u64_counter(SHED).with_description("Calls that were refused for want of room").build(),
         });
@@ -107,19 +102,9 @@ impl Limits {
         self.providers.store(Arc::new(shares.collect()));
     }
 
-    /// The numbers of a principal, found again by its name as long as anybody holds them.
-    pub(crate) fn quota(&self, name: &Arc<str>, limits: QuotaLimits) -> Arc<Quota> {
-        let mut quotas = self.quotas.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(quota) = quotas.get(name).and_then(Weak::upgrade) {
-            quota.set(limits);
-            return quota;
-        }
-        if quotas.len() == quotas.capacity() {
-            quotas.retain(|_, quota| quota.strong_count() > 0);
-        }
-        let quota = Arc::new(Quota::new(Arc::clone(name), limits));
-        quotas.insert(Arc::clone(name), Arc::downgrade(&quota));
-        quota
+    /// The numbers of principals.
+    pub(crate) fn quotas(&self) -> &Arc<Quotas> {
+        &self.quotas
     }
 
     /// Lets a call in, or refuses it.
@@ -146,11 +131,7 @@ impl Limits {
 
     /// The levels of all principals that are known, by name.
     pub(crate) fn principals(&self) -> Vec<(Arc<str>, Level)> {
-        let quotas = self.quotas.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut levels: Vec<_> =
-            quotas.iter().filter_map(|(name, quota)| Some((Arc::clone(name), quota.upgrade()?.level()))).collect();
-        levels.sort_by(|(one, _), (other, _)| one.cmp(other));
-        levels
+        self.quotas.levels()
     }
 
     fn refused(&self, why: &'static str, answer: Box<Answer>) -> Box<Answer> {
@@ -184,11 +165,21 @@ impl Limits {
 }
 
 impl QuotaLimits {
+    /// The limits of a principal that says nothing of its own.
+    pub(crate) fn usual(all: &LimitsConfig) -> Self {
+        Self::between((None, None, None), all)
+    }
+
     /// The limits of a principal: its own, or those of `[limits]`.
     pub(crate) fn of(principal: &PrincipalConfig, all: &LimitsConfig) -> Self {
-        let rate = principal.rate.or(all.rate_per_principal);
-        let burst = principal.burst.or(all.burst_per_principal).or(rate).unwrap_or(1.0);
-        Self { in_flight: principal.in_flight.unwrap_or(all.in_flight_per_principal).get(), rate, burst }
+        Self::between((principal.in_flight, principal.rate, principal.burst), all)
+    }
+
+    fn between(own: (Option<NonZeroUsize>, Option<f64>, Option<f64>), all: &LimitsConfig) -> Self {
+        let (in_flight, rate, burst) = own;
+        let rate = rate.or(all.rate_per_principal);
+        let burst = burst.or(all.burst_per_principal).or(rate).unwrap_or(1.0);
+        Self { in_flight: in_flight.unwrap_or(all.in_flight_per_principal).get(), rate, burst }
     }
 }
 

@@ -10,12 +10,16 @@ pub(crate) struct MethodName<'a> {
 }
 
 impl<'a> MethodName<'a> {
-    /// Reads a request path; `None` if it is not of the form `/package.Service/Method`.
-    pub(crate) fn parse(path: &'a str) -> Option<Self> {
-        let full = path.strip_prefix('/')?;
+    /// Reads a name without the leading slash, as descriptors and people write it.
+    pub(crate) fn of(full: &'a str) -> Option<Self> {
         let (service, method) = full.split_once('/')?;
         let well_formed = is_dotted(service) && is_identifier(method);
         well_formed.then_some(Self { full, service })
+    }
+
+    /// Reads a request path; `None` if it is not of the form `/package.Service/Method`.
+    pub(crate) fn parse(path: &'a str) -> Option<Self> {
+        Self::of(path.strip_prefix('/')?)
     }
 }
 

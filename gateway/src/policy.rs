@@ -1,45 +1,32 @@
 //! What a principal may do: method x account, refused unless a grant says otherwise.
 
+pub(crate) mod explain;
+pub(crate) mod grant;
 pub(crate) mod pattern;
+pub(crate) mod roster;
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
 use tonic::Code;
 
 use crate::{
     answer::{Answer, Outcome},
     catalog::Nature,
     method::MethodName,
-    policy::pattern::{AccountPattern, MethodPattern, is_alias},
+    policy::{
+        grant::{Grant, Only},
+        pattern::{MethodPattern, is_alias},
+    },
 };
 
 /// The header that names the upstream account.
 pub(crate) const ACCOUNT: &str = "x-ispbridge-account";
 
-/// One permission: these methods with these accounts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Grant {
-    /// Methods it covers; any of them.
-    pub(crate) methods: Vec<MethodPattern>,
-    /// Accounts it covers; any of them.
-    pub(crate) accounts: Vec<AccountPattern>,
-}
-
-impl Grant {
-    fn covers(&self, call: &Call<'_>) -> bool {
-        let mut methods = self.methods.iter();
-        methods.any(|pattern| pattern.covers(&call.method, call.nature)) && self.reaches(call.provider)
-    }
-
-    fn reaches(&self, provider: &str) -> bool {
-        let mut named = self.accounts.iter().map(AccountPattern::provider);
-        named.any(|name| name.is_none_or(|name| name == provider))
-    }
-
-    fn hangs_on_nature(&self, call: &Call<'_>) -> bool {
-        self.methods.contains(&MethodPattern::Reads) && self.reaches(call.provider)
-    }
-}
+/// All grants of one principal, found by what they say of methods: a decision looks up the name of the method and each of
+/// its beginnings, and costs the same however many principals and grants there are.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Grants(FxHashMap<Box<str>, Vec<Arc<Grant>>>);
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy)]
@@ -52,46 +39,77 @@ pub(crate) struct Call<'a> {
     pub(crate) nature: Option<Nature>,
 }
 
-/// Decides whether the call may be made and with which account.
-pub(crate) fn decide(grants: &[Grant], call: &Call<'_>, account: Option<&str>) -> Result<String, Box<Answer>> {
-    let covering = || grants.iter().filter(|grant| grant.covers(call));
-    if covering().next().is_none() {
-        let undecided = call.nature.is_none() && grants.iter().any(|grant| grant.hangs_on_nature(call));
-        return Err(if undecided { not_learnt(call.provider) } else { denied(call) });
-    }
-    let patterns = || covering().flat_map(|grant| &grant.accounts);
-    let Some(alias) = account else {
-        return only_account(patterns(), call);
-    };
-    if !is_alias(alias) {
-        return Err(bad_account("is not an account alias"));
-    }
-    let granted = patterns().any(|pattern| pattern.covers(call.provider, alias));
-    granted.then(|| alias.to_owned()).ok_or_else(|| denied(call))
-}
-
-/// The account that is meant when none is named: the only one that is granted.
-fn only_account<'a>(
-    patterns: impl Iterator<Item = &'a AccountPattern>,
-    call: &Call<'_>,
-) -> Result<String, Box<Answer>> {
-    let mut aliases = BTreeSet::new();
-    for pattern in patterns {
-        match pattern {
-            AccountPattern::One { provider, alias } if provider == call.provider => {
-                aliases.insert(alias);
-            }
-            AccountPattern::One { .. } => {}
-            AccountPattern::Provider(provider) if provider != call.provider => {}
-            AccountPattern::All | AccountPattern::Provider(_) => {
-                return Err(bad_account("is required: every account is granted"));
+impl Grants {
+    /// Puts grants together; the same one twice does no harm.
+    pub(crate) fn of<'a>(grants: impl IntoIterator<Item = &'a Arc<Grant>>) -> Self {
+        let mut all = Self::default();
+        for grant in grants {
+            for pattern in &grant.methods {
+                let same = all.0.entry(pattern.text().into()).or_default();
+                if !same.iter().any(|known| Arc::ptr_eq(known, grant)) {
+                    same.push(Arc::clone(grant));
+                }
             }
         }
+        all
     }
-    match (aliases.pop_first(), aliases.is_empty()) {
-        (Some(alias), true) => Ok(alias.clone()),
-        _ => Err(bad_account("is required: more than one account is granted")),
+
+    /// The grants whose methods cover the call and that reach its provider; one may come more than once.
+    pub(crate) fn covering<'a>(&'a self, call: &'a Call<'_>) -> impl Iterator<Item = &'a Arc<Grant>> {
+        let found = patterns(call).filter_map(|pattern| self.0.get(pattern)).flatten();
+        found.filter(|grant| grant.reaches(call.provider))
     }
+
+    /// Whether the call may be made with some account.
+    pub(crate) fn reach(&self, call: &Call<'_>) -> bool {
+        self.covering(call).next().is_some()
+    }
+
+    /// Decides whether the call may be made and with which account.
+    pub(crate) fn decide(&self, call: &Call<'_>, account: Option<&str>) -> Result<Arc<str>, Box<Answer>> {
+        if !self.reach(call) {
+            return Err(self.refusal(call));
+        }
+        let Some(alias) = account else {
+            return self.only_account(call);
+        };
+        if !is_alias(alias) {
+            return Err(bad_account("is not an account alias"));
+        }
+        let mut granted = self.covering(call).filter_map(|grant| grant.account(call.provider, alias));
+        granted.next().ok_or_else(|| self.refusal(call))
+    }
+
+    /// A refusal that will not come to mean something else when the method is known.
+    fn refusal(&self, call: &Call<'_>) -> Box<Answer> {
+        let reads = self.0.get(MethodPattern::Reads.text());
+        let may_read = reads.is_some_and(|grants| grants.iter().any(|grant| grant.reaches(call.provider)));
+        if call.nature.is_none() && may_read { not_learnt(call.provider) } else { denied(call) }
+    }
+
+    /// The account that is meant when none is named: the only one that is granted.
+    fn only_account(&self, call: &Call<'_>) -> Result<Arc<str>, Box<Answer>> {
+        const MORE: &str = "is required: more than one account is granted";
+        let mut only: Option<Arc<str>> = None;
+        for grant in self.covering(call) {
+            match grant.only(call.provider) {
+                Only::Any => return Err(bad_account("is required: every account is granted")),
+                Only::Several => return Err(bad_account(MORE)),
+                Only::One(alias) if only.as_ref().is_some_and(|other| other != alias) => return Err(bad_account(MORE)),
+                Only::One(alias) => only = Some(Arc::clone(alias)),
+            }
+        }
+        only.ok_or_else(|| denied(call))
+    }
+}
+
+/// The patterns that cover a call, as [`MethodPattern::text`] writes them: all but two are beginnings of its name.
+fn patterns<'a>(call: &'a Call<'_>) -> impl Iterator<Item = &'a str> {
+    let (full, service) = (call.method.full, call.method.service);
+    let packages = service.match_indices('.').map(|(dot, _)| &full[..=dot]);
+    let reads = (call.nature == Some(Nature::Read)).then_some(MethodPattern::Reads.text());
+    let own = [full, &full[..=service.len()], MethodPattern::All.text()];
+    own.into_iter().chain(reads).chain(packages)
 }
 
 fn denied(call: &Call<'_>) -> Box<Answer> {
@@ -120,85 +138,4 @@ pub(crate) fn bad_account(what: &str) -> Box<Answer> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const GET: &str = "ispbridge.aex.v1.CustomerService/GetCustomer";
-    const ADD: &str = "ispbridge.aex.v1.CustomerService/AddCustomer";
-
-    fn grant(methods: &[&str], accounts: &[&str]) -> Grant {
-        let method = |text: &&str| MethodPattern::try_from((*text).to_owned()).unwrap();
-        let account = |text: &&str| AccountPattern::try_from((*text).to_owned()).unwrap();
-        Grant { methods: methods.iter().map(method).collect(), accounts: accounts.iter().map(account).collect() }
-    }
-
-    fn ask(grants: &[Grant], full: &str, account: Option<&str>) -> Result<String, Code> {
-        let path = format!("/{full}");
-        let method = MethodName::parse(&path).unwrap();
-        let nature = if full == GET { Nature::Read } else { Nature::Write };
-        let call = Call { method, provider: "aex", nature: Some(nature) };
-        decide(grants, &call, account).map_err(|answer| answer.code())
-    }
-
-    #[test]
-    fn without_a_grant_nothing_is_allowed() {
-        assert_eq!(ask(&[], GET, Some("main")), Err(Code::PermissionDenied));
-        let other = [grant(&["*"], &["azotel/main"])];
-        assert_eq!(ask(&other, GET, Some("main")), Err(Code::PermissionDenied));
-        assert_eq!(ask(&other, GET, None), Err(Code::PermissionDenied));
-    }
-
-    #[test]
-    fn each_pattern_covers_what_it_says() {
-        let covered = [
-            ("*", true, true),
-            ("reads", true, false),
-            ("ispbridge.aex.v1.*", true, true),
-            ("ispbridge.aex.*", true, true),
-            ("ispbridge.aexx.v1.*", false, false),
-            ("ispbridge.aex.v1.CustomerService/*", true, true),
-            ("ispbridge.aex.v1.Customer/*", false, false),
-            (ADD, false, true),
-        ];
-        for (pattern, get, add) in covered {
-            let grants = [grant(&[pattern], &["aex/main"])];
-            assert_eq!(ask(&grants, GET, Some("main")).is_ok(), get, "{pattern}");
-            assert_eq!(ask(&grants, ADD, Some("main")).is_ok(), add, "{pattern}");
-        }
-    }
-
-    #[test]
-    fn the_account_must_stand_in_the_same_grant_as_the_method() {
-        let grants = [grant(&["reads"], &["aex/live"]), grant(&["*"], &["aex/test"])];
-        assert_eq!(ask(&grants, GET, Some("live")), Ok("live".to_owned()));
-        assert_eq!(ask(&grants, ADD, Some("test")), Ok("test".to_owned()));
-        assert_eq!(ask(&grants, ADD, Some("live")), Err(Code::PermissionDenied));
-        assert_eq!(ask(&grants, ADD, None), Ok("test".to_owned()));
-        assert_eq!(ask(&grants, GET, None), Err(Code::InvalidArgument));
-    }
-
-    #[test]
-    fn an_account_may_be_left_out_only_if_it_is_the_only_one() {
-        let one = [grant(&["*"], &["aex/main", "azotel/other"]), grant(&["reads"], &["aex/main"])];
-        assert_eq!(ask(&one, GET, None), Ok("main".to_owned()));
-        let every = [grant(&["*"], &["aex/*"])];
-        assert_eq!(ask(&every, GET, None), Err(Code::InvalidArgument));
-        assert_eq!(ask(&every, GET, Some("any")), Ok("any".to_owned()));
-        for bad in ["", "../x", "a/b", "a b", &"a".repeat(64)] {
-            assert_eq!(ask(&every, GET, Some(bad)), Err(Code::InvalidArgument), "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_grant_of_reads_waits_until_the_methods_are_known() {
-        let path = format!("/{GET}");
-        let method = MethodName::parse(&path).unwrap();
-        let call = Call { method, provider: "aex", nature: None };
-        let reads = [grant(&["reads"], &["aex/main"])];
-        let code = decide(&reads, &call, None).unwrap_err().code();
-        assert_eq!(code, Code::Unavailable);
-        let other = [grant(&["reads"], &["azotel/main"])];
-        let code = decide(&other, &call, None).unwrap_err().code();
-        assert_eq!(code, Code::PermissionDenied);
-    }
-}
+mod tests;

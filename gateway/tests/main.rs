@@ -8,6 +8,8 @@ mod backend;
 mod balance;
 #[path = "main/caller.rs"]
 mod caller;
+#[path = "main/certificates.rs"]
+mod certificates;
 #[path = "main/crash.rs"]
 mod crash;
 #[path = "main/discovery.rs"]
@@ -18,14 +20,24 @@ mod doors;
 mod failure;
 #[path = "main/fake_consul.rs"]
 mod fake_consul;
+#[path = "main/issuer.rs"]
+mod issuer;
+#[path = "main/keys.rs"]
+mod keys;
 #[path = "main/leaving.rs"]
 mod leaving;
 #[path = "main/load.rs"]
 mod load;
+#[path = "main/matrix.rs"]
+mod matrix;
 #[path = "main/overload.rs"]
 mod overload;
+#[path = "../../crates/chassis/tests/main/pki.rs"]
+mod pki;
 #[path = "main/real_consul.rs"]
 mod real_consul;
+#[path = "main/reload.rs"]
+mod reload;
 #[path = "main/services_tls.rs"]
 mod services_tls;
 #[path = "main/shop.rs"]
@@ -34,6 +46,8 @@ mod shop;
 mod status;
 #[path = "main/streaming.rs"]
 mod streaming;
+#[path = "main/tokens.rs"]
+mod tokens;
 
 use std::{process::Command, time::Duration};
 
@@ -204,16 +218,26 @@ async fn reflection_needs_a_key_and_shows_the_union() {
         assert_eq!(answer.code(), Code::Ok);
         let method = b"AddCustomer";
         assert!(answer.body.windows(method.len()).any(|part| part == method));
+        // list_services: a caller without a grant sees reflection itself, health, and no service.
+        let list = frame(&[0x3a, 0x00]);
+        let sees = |answer: &caller::Answer| answer.body.windows(SERVICE.len()).any(|part| part == SERVICE.as_bytes());
+        assert!(sees(&suite.call(&path, &[KEY], list.clone()).await));
+        let nobody = suite.call(&path, &[("x-api-key", NOBODY)], list).await;
+        assert!(nobody.code() == Code::Ok && !sees(&nobody));
     }
 }
 
 #[tokio::test]
-async fn health_needs_no_key_and_knows_the_services() {
+async fn health_of_the_gateway_needs_no_key_and_that_of_a_service_a_grant() {
     let (_backend, suite) = suite().await;
-    assert_eq!(suite.health("").await, Ok(1));
-    assert_eq!(suite.health(SERVICE).await, Ok(1));
-    assert_eq!(suite.health("ispbridge.fake_isp.v1.Nothing").await, Err(Code::NotFound));
-    assert_eq!(suite.health("ispbridge.other.v1.S").await, Err(Code::NotFound));
+    assert_eq!(suite.health("", &[]).await, Ok(1));
+    assert_eq!(suite.health(SERVICE, &[]).await, Err(Code::Unauthenticated));
+    assert_eq!(suite.health(SERVICE, &[("x-api-key", NOBODY)]).await, Err(Code::NotFound));
+    for key in [ALL, READER] {
+        assert_eq!(suite.health(SERVICE, &[("x-api-key", key)]).await, Ok(1));
+    }
+    assert_eq!(suite.health("ispbridge.fake_isp.v1.Nothing", &[KEY]).await, Err(Code::NotFound));
+    assert_eq!(suite.health("ispbridge.other.v1.S", &[KEY]).await, Err(Code::NotFound));
 }
 
 #[tokio::test]

@@ -54,7 +54,8 @@ pub fn main<P: Program>() -> ExitCode {
         }
     };
     if let Some(Command::Own(words)) = &arguments.command {
-        return P::command(words).unwrap_or_else(|| fail::<P>(&Error::config(words.join(" "), "is no command")));
+        return P::command(&own_words(words, arguments.config.as_deref()))
+            .unwrap_or_else(|| fail::<P>(&Error::config(words.join(" "), "is no command")));
     }
     match run::<P>(&arguments) {
         Ok(code) => code,
@@ -74,7 +75,7 @@ fn fail<P: Program>(error: &Error) -> ExitCode {
 
 fn run<P: Program>(arguments: &Arguments) -> Result<ExitCode, Error> {
     globals::install_tls();
-    let source = source::<P>(arguments.config.as_deref());
+    let source = config_source::<P>(arguments.config.as_deref());
     let table = source.read()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::program)?;
     let result = runtime.block_on(async {
@@ -89,8 +90,17 @@ fn run<P: Program>(arguments: &Arguments) -> Result<ExitCode, Error> {
     result
 }
 
+/// The words of a subcommand of the program's own; a `--config` that stood before them stands behind them.
+fn own_words(words: &[String], config: Option<&Path>) -> Vec<String> {
+    let config = config.map(|file| format!("--config={}", file.display()));
+    words.iter().cloned().chain(config).collect()
+}
+
+/// Where the configuration of a program comes from: the file that is given, else `NAME.toml` of the program in the working
+/// directory, and the environment.
+#[must_use]
 #[allow(clippy::disallowed_methods, reason = "this is where the environment is read")]
-fn source<P: Program>(given: Option<&Path>) -> ConfigSource {
+pub fn config_source<P: Program>(given: Option<&Path>) -> ConfigSource {
     let default = PathBuf::from(format!("{}.toml", P::NAME));
     let file = given.map(Path::to_owned).or_else(|| default.is_file().then_some(default));
     let variables =
@@ -227,5 +237,7 @@ mod tests {
         let arguments = Arguments::try_parse_from(["shop", "keys", "new", "--long"]).unwrap();
         let Some(Command::Own(words)) = arguments.command else { panic!("not passed on") };
         assert_eq!(words, ["keys", "new", "--long"]);
+        let file = Some(Path::new("shop.toml"));
+        assert_eq!(own_words(&words, file), ["keys", "new", "--long", "--config=shop.toml"]);
     }
 }

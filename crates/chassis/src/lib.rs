@@ -38,7 +38,7 @@ mod telemetry;
 mod tls;
 mod watches;
 
-pub use cli::main;
+pub use cli::{config_source, main};
 pub use config::apply_overrides;
 pub use connection::peer::{Peer, PeerIdentity};
 pub use consul::{CheckKind, Consul, ConsulAnswer, ConsulError, ConsulInstance, ConsulSettings};

@@ -13,7 +13,7 @@ use hyper_util::rt::TokioIo;
 use prost_reflect::DescriptorPool;
 use tokio::{net::TcpStream, time::timeout};
 
-use crate::{doors::openapi, principal::API_KEY};
+use crate::{doors::openapi, identity::API_KEY};
 
 /// How long a gateway may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -55,7 +55,7 @@ async fn ask(gateway: &Uri, key: &str) -> Result<String, String> {
     let mut request = Request::new(Empty::<Bytes>::new());
     *request.uri_mut() = Uri::from_static(openapi::PATH);
     let authority = gateway.authority().map_or("", |authority| authority.as_str());
-    for (name, value) in [(header::HOST.as_str(), authority), (API_KEY, key)] {
+    for (name, value) in [(header::HOST, authority), (API_KEY, key)] {
         let value = HeaderValue::from_str(value).map_err(|_| format!("{name} cannot be a header"))?;
         request.headers_mut().insert(name, value);
     }

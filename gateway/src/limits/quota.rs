@@ -1,6 +1,10 @@
 //! What one principal takes, and may.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
 
 use super::{Level, bucket::Bucket, gate::Gate};
 
@@ -23,9 +27,45 @@ pub(crate) struct Quota {
     bucket: Bucket,
 }
 
+/// The numbers of all principals by name, found again as long as anybody holds them, so that they outlive a reload.
+#[derive(Debug, Default)]
+pub(crate) struct Quotas(Mutex<HashMap<Arc<str>, Weak<Quota>>>);
+
 /// A principal's place for one call, given back when it is dropped.
 #[derive(Debug)]
 pub(super) struct Seat(Arc<Quota>);
+
+impl Quotas {
+    /// The numbers of a principal, which then has these limits.
+    pub(crate) fn of(&self, name: &Arc<str>, limits: QuotaLimits) -> Arc<Quota> {
+        let mut quotas = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(quota) = quotas.get(name).and_then(Weak::upgrade) {
+            quota.set(limits);
+            return quota;
+        }
+        if quotas.len() == quotas.capacity() {
+            quotas.retain(|_, quota| quota.strong_count() > 0);
+        }
+        let quota = Arc::new(Quota::new(Arc::clone(name), limits));
+        quotas.insert(Arc::clone(name), Arc::downgrade(&quota));
+        quota
+    }
+
+    /// How many names are remembered.
+    #[cfg(test)]
+    pub(super) fn remembered(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// The levels of those that are known, by name.
+    pub(super) fn levels(&self) -> Vec<(Arc<str>, Level)> {
+        let quotas = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut levels: Vec<_> =
+            quotas.iter().filter_map(|(name, quota)| Some((Arc::clone(name), quota.upgrade()?.level()))).collect();
+        levels.sort_by(|(one, _), (other, _)| one.cmp(other));
+        levels
+    }
+}
 
 impl Quota {
     /// Begins with nothing taken.
@@ -52,7 +92,7 @@ impl Quota {
         self.bucket.take()
     }
 
-    pub(super) fn level(&self) -> Level {
+    pub(crate) fn level(&self) -> Level {
         Level { in_flight: self.gate.inside(), limit: Some(self.gate.limit()) }
     }
 }

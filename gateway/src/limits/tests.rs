@@ -34,7 +34,7 @@ fn unavailable(reason: &str) -> (Code, String) {
 #[tokio::test]
 async fn a_place_is_free_again_when_its_ticket_is_dropped() {
     let (limits, _) = limits("");
-    let quota = limits.quota(&"one".into(), QuotaLimits { in_flight: 1, ..WIDE });
+    let quota = limits.quotas().of(&"one".into(), QuotaLimits { in_flight: 1, ..WIDE });
     let ticket = limits.admit(&quota, "a").unwrap();
     assert_eq!(reason(limits.admit(&quota, "a").unwrap_err()), exhausted("TOO_MANY_CALLS"));
     drop(ticket);
@@ -45,8 +45,8 @@ async fn a_place_is_free_again_when_its_ticket_is_dropped() {
 #[tokio::test(start_paused = true)]
 async fn a_principal_beyond_its_rate_is_told_when_to_come_again() {
     let (limits, _) = limits("");
-    let quota = limits.quota(&"one".into(), QuotaLimits { rate: Some(2.0), burst: 2.0, ..WIDE });
-    let other = limits.quota(&"other".into(), WIDE);
+    let quota = limits.quotas().of(&"one".into(), QuotaLimits { rate: Some(2.0), burst: 2.0, ..WIDE });
+    let other = limits.quotas().of(&"other".into(), WIDE);
     (0..2).for_each(|_| drop(limits.admit(&quota, "a").unwrap()));
     let refused = limits.admit(&quota, "a").unwrap_err().status();
     assert_eq!(refused.get_details_retry_info().unwrap().retry_delay, Some(Duration::from_millis(500)));
@@ -59,7 +59,7 @@ async fn a_principal_beyond_its_rate_is_told_when_to_come_again() {
 #[tokio::test]
 async fn a_provider_takes_its_share_and_no_more() {
     let (limits, _) = limits("providers = { b = 3 }\n[gateway]\nmax = 20");
-    let quota = limits.quota(&"one".into(), WIDE);
+    let quota = limits.quotas().of(&"one".into(), WIDE);
     let a: Vec<_> = (0..10).map(|_| limits.admit(&quota, "a").unwrap()).collect();
     assert_eq!(reason(limits.admit(&quota, "a").unwrap_err()), unavailable("PROVIDER_BUSY"));
     let b: Vec<_> = (0..3).map(|_| limits.admit(&quota, "b").unwrap()).collect();
@@ -72,7 +72,7 @@ async fn a_provider_takes_its_share_and_no_more() {
 #[tokio::test]
 async fn the_gateway_takes_so_many_in_all() {
     let (limits, _) = limits("[gateway]\nmax = 3\n[provider]\nmode = \"off\"");
-    let quota = limits.quota(&"one".into(), WIDE);
+    let quota = limits.quotas().of(&"one".into(), WIDE);
     let _held: Vec<_> = ["a", "b", "a"].map(|provider| limits.admit(&quota, provider).unwrap()).into();
     assert_eq!(reason(limits.admit(&quota, "b").unwrap_err()), unavailable("GATEWAY_BUSY"));
     assert_eq!(limits.provider("a").unwrap(), Level { in_flight: 2, limit: None });
@@ -83,11 +83,11 @@ async fn the_gateway_takes_so_many_in_all() {
 #[tokio::test]
 async fn numbers_outlive_a_reload() {
     let (limits, mut config) = limits("[gateway]\nmax = 4");
-    let quota = limits.quota(&"one".into(), WIDE);
+    let quota = limits.quotas().of(&"one".into(), WIDE);
     let _held: Vec<_> = ["a", "b"].map(|provider| limits.admit(&quota, provider).unwrap()).into();
     config.gateway.max = NonZeroUsize::new(2);
     limits.apply(&config, &["a"]);
-    let again = limits.quota(&"one".into(), QuotaLimits { in_flight: 3, ..WIDE });
+    let again = limits.quotas().of(&"one".into(), QuotaLimits { in_flight: 3, ..WIDE });
     assert!(Arc::ptr_eq(&quota, &again));
     assert_eq!(reason(limits.admit(&again, "a").unwrap_err()), unavailable("PROVIDER_BUSY"));
     assert_eq!(limits.gateway(), Level { in_flight: 2, limit: Some(2) });
@@ -109,8 +109,8 @@ async fn without_a_number_the_limits_follow_the_process() {
 #[tokio::test]
 async fn principals_that_are_gone_are_forgotten() {
     let (limits, _) = limits("");
-    (0..1000).for_each(|index| drop(limits.quota(&format!("p{index}").into(), WIDE)));
-    assert!(limits.quotas.lock().unwrap().len() < 20);
+    (0..1000).for_each(|index| drop(limits.quotas().of(&format!("p{index}").into(), WIDE)));
+    assert!(limits.quotas().remembered() < 20);
     assert!(limits.principals().is_empty());
 }
 
@@ -118,7 +118,7 @@ async fn principals_that_are_gone_are_forgotten() {
 #[tokio::test(start_paused = true)]
 async fn an_adaptive_share_keeps_a_provider_at_its_capacity() {
     let (limits, _) = limits("[gateway]\nmax = 400\n[provider]\nmode = \"adaptive\"\nmax = 400\nmin = 4");
-    let quota = limits.quota(&"one".into(), QuotaLimits { in_flight: 400, ..WIDE });
+    let quota = limits.quotas().of(&"one".into(), QuotaLimits { in_flight: 400, ..WIDE });
     let slots = Arc::new(tokio::sync::Semaphore::new(20));
     let answered = Arc::new(std::sync::atomic::AtomicUsize::new(0));
     // Unloaded: what is usual is learnt.

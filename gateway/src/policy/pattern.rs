@@ -65,6 +65,15 @@ impl MethodPattern {
             Self::Exact(name) => method.full == name,
         }
     }
+
+    /// What a call that it covers is looked up by: its name, a beginning of its name, or a word.
+    pub(crate) fn text(&self) -> &str {
+        match self {
+            Self::All => "*",
+            Self::Reads => "reads",
+            Self::Package(text) | Self::Service(text) | Self::Exact(text) => text,
+        }
+    }
 }
 
 /// Which accounts a grant covers.
@@ -107,15 +116,6 @@ impl AccountPattern {
         match self {
             Self::All => None,
             Self::Provider(provider) | Self::One { provider, .. } => Some(provider),
-        }
-    }
-
-    /// Whether it covers what is asked for.
-    pub(crate) fn covers(&self, provider: &str, alias: &str) -> bool {
-        match self {
-            Self::All => true,
-            Self::Provider(mine) => mine == provider,
-            Self::One { provider: mine, alias: own } => mine == provider && own == alias,
         }
     }
 }

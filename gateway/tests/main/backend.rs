@@ -127,6 +127,7 @@ impl Backend {
         let mut connections = JoinSet::new();
         loop {
             let (stream, _) = listener.accept().await.unwrap();
+            stream.set_nodelay(true).unwrap();
             connections.spawn(self.clone().serve(stream));
         }
     }

@@ -119,9 +119,11 @@ impl Suite {
         self.running.reload(config(routes, more))
     }
 
+    /// Starts a gateway with this configuration.
     pub(crate) async fn serving(config: toml::Table) -> Self {
         let running = chassis::start::<Gateway>(config).await.unwrap();
         let stream = TcpStream::connect(running.grpc_addr()).await.unwrap();
+        stream.set_nodelay(true).unwrap();
         let (sender, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .handshake(TokioIo::new(stream))
@@ -131,6 +133,7 @@ impl Suite {
         Self { running, sender }
     }
 
+    /// Waits until it has learnt the backend's methods.
     pub(crate) async fn until_learnt(&self) {
         let learnt = async {
             while !self.reflects().await {
@@ -154,10 +157,10 @@ impl Suite {
     }
 
     /// Asks the gateway how a service is.
-    pub(crate) async fn health(&self, service: &str) -> Result<i32, Code> {
+    pub(crate) async fn health(&self, service: &str, headers: &[(&str, &str)]) -> Result<i32, Code> {
         use prost::Message;
         let request = HealthCheckRequest { service: service.to_owned() };
-        let answer = self.call("/grpc.health.v1.Health/Check", &[], frame(&request.encode_to_vec())).await;
+        let answer = self.call("/grpc.health.v1.Health/Check", headers, frame(&request.encode_to_vec())).await;
         match answer.code() {
             Code::Ok => Ok(HealthCheckResponse::decode(&answer.body[5..]).unwrap().status),
             code => Err(code),
@@ -207,6 +210,18 @@ pub(crate) fn route(address: SocketAddr) -> String {
 pub(crate) fn instances(addresses: &[SocketAddr]) -> String {
     let listed: Vec<_> = addresses.iter().map(|address| format!("\"http://{address}\"")).collect();
     format!("[{{ provider = \"fake-isp\", connections = 1, instances = [{}] }}]", listed.join(", "))
+}
+
+/// A configuration for a backend at an address, with additions: lists grow, all else is set.
+pub(crate) fn config_with(address: SocketAddr, more: &str) -> toml::Table {
+    let mut table = config(&route(address), "");
+    for (key, value) in more.parse::<toml::Table>().unwrap() {
+        match (table.get_mut(&key).and_then(toml::Value::as_array_mut), value) {
+            (Some(list), toml::Value::Array(items)) => list.extend(items),
+            (_, value) => drop(table.insert(key, value)),
+        }
+    }
+    table
 }
 
 pub(crate) fn config(routes: &str, server: &str) -> toml::Table {

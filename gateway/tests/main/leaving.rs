@@ -94,10 +94,10 @@ async fn health_says_it_before_anything_is_refused() {
     let suite = Suite::start_with(&backend, "server.announce_seconds = 0.2").await;
     let announced = suite.running.announce();
     let seen = async {
-        while suite.health("").await == Ok(1) {
+        while suite.health("", &[]).await == Ok(1) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        (suite.health("").await, suite.call(GET, &[KEY], payload()).await.code())
+        (suite.health("", &[]).await, suite.call(GET, &[KEY], payload()).await.code())
     };
     let ((), seen) = tokio::join!(announced, seen);
     assert_eq!(seen, (Ok(2), tonic::Code::Ok));

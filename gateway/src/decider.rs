@@ -1,0 +1,41 @@
+//! The two decisions about a call without the call, for the benchmark.
+
+use std::{
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
+
+use chassis::{CallNotes, Error};
+use http::{HeaderMap, HeaderValue};
+
+use crate::{catalog::Nature, config::Config, identity::Identity, method::MethodName, policy::Call};
+
+/// Knows who may call what, and nothing else.
+#[derive(Debug)]
+pub struct Decider(Identity);
+
+impl Decider {
+    /// Compiles a configuration.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn new(config: &Config) -> Result<Self, Error> {
+        Identity::new(config, &Arc::default()).map(Self)
+    }
+
+    /// Whether who has this key may read by this path with this account.
+    #[must_use]
+    pub fn decide(&self, key: &str, path: &str, provider: &str, account: &str) -> bool {
+        let mut headers = HeaderMap::new();
+        headers.extend(HeaderValue::from_str(key).ok().map(|key| (crate::identity::API_KEY, key)));
+        let notes = CallNotes::default();
+        let who = pin!(self.0.authenticate(&headers, None, &notes));
+        // A key is looked up without waiting.
+        let Poll::Ready(Ok(principal)) = who.poll(&mut Context::from_waker(Waker::noop())) else {
+            return false;
+        };
+        let call = |method| Call { method, provider, nature: Some(Nature::Read) };
+        MethodName::parse(path).is_some_and(|method| principal.grants.decide(&call(method), Some(account)).is_ok())
+    }
+}

@@ -1,0 +1,82 @@
+//! One issuer of tokens (JWT, RFC 7519), and the check of a token: nothing in it says how it is to be checked.
+
+mod claims;
+mod fetch;
+mod jwks;
+mod ring;
+
+use std::sync::Arc;
+
+use jsonwebtoken::Validation;
+use serde::de::IgnoredAny;
+
+pub(crate) use self::{
+    claims::Unverified,
+    fetch::fetcher,
+    jwks::{Key, keys},
+    ring::KeyRing,
+};
+use crate::config::IssuerConfig;
+
+/// Longest name of a principal that a token may have.
+const NAME: usize = 128;
+/// Most groups that a token may name.
+const GROUPS: usize = 256;
+
+/// One issuer.
+#[derive(Debug)]
+pub(crate) struct Issuer {
+    /// What is written of it.
+    pub(crate) config: IssuerConfig,
+    /// Its keys.
+    pub(crate) ring: Arc<KeyRing>,
+}
+
+/// What a token says that was verified.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Verified {
+    /// Whose it is, at the issuer.
+    pub(crate) subject: String,
+    /// What it names of groups.
+    pub(crate) groups: Vec<String>,
+    /// Seconds since 1970 in which it is good, with leeway.
+    pub(crate) good: std::ops::RangeInclusive<u64>,
+    /// How often the keys had changed.
+    pub(crate) generation: u64,
+}
+
+impl Issuer {
+    /// Checks a token that names this issuer; may wait for its keys if they do not have the one that is named.
+    pub(crate) async fn verify(&self, token: &Unverified<'_>) -> Option<Verified> {
+        if !self.ring.has(token.key_id.as_deref()) {
+            self.ring.refreshed().await;
+        }
+        let (key, generation) = self.ring.find(token.key_id.as_deref())?;
+        self.check(token, &key, generation)
+    }
+
+    fn check(&self, token: &Unverified<'_>, key: &Key, generation: u64) -> Option<Verified> {
+        let leeway = self.config.leeway_seconds;
+        let mut rules = Validation::new(key.algorithm);
+        rules.set_required_spec_claims(&["exp", "aud", "iss", "sub"]);
+        rules.set_issuer(&[&self.config.issuer]);
+        rules.set_audience(&self.config.audiences);
+        rules.leeway = leeway;
+        rules.validate_nbf = true;
+        jsonwebtoken::decode::<IgnoredAny>(token.text, &key.public, &rules).ok()?;
+        let claims = &token.claims;
+        claims.text("sub").filter(|subject| !subject.is_empty())?;
+        let subject = claims.text(&self.config.principal_claim).filter(|name| is_name(name))?.to_owned();
+        let from = claims.time("nbf").ok()?.map_or(0, |nbf| nbf.saturating_sub(leeway));
+        let until = claims.time("exp").ok()??.saturating_add(leeway);
+        let mut groups = Vec::new();
+        self.config.groups_claims.iter().for_each(|path| claims.words(path, &mut groups));
+        groups.truncate(GROUPS);
+        Some(Verified { subject, groups, good: from..=until, generation })
+    }
+}
+
+/// Whether a text may name a principal in logs, spans and the caller context.
+fn is_name(text: &str) -> bool {
+    (1..=NAME).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}

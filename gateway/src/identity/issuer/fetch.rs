@@ -1,0 +1,58 @@
+//! Asking an issuer for its keys: no redirects, no surprise proxies, bounds for size and time.
+
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use reqwest::{Client, StatusCode, redirect};
+
+use crate::{
+    config::IssuerConfig,
+    identity::issuer::{Key, keys},
+};
+
+/// Largest set of keys that is read.
+const LARGEST: usize = 256 << 10;
+/// How long an answer may take, all of it.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A question that is on its way.
+type Asked = Pin<Box<dyn Future<Output = Result<Vec<Key>, String>> + Send>>;
+
+/// What asks an issuer for its keys.
+pub(crate) fn fetcher(issuer: &IssuerConfig) -> Result<impl Fn() -> Asked + use<>, String> {
+    let client = Client::builder()
+        .redirect(redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .tls_version_min(reqwest::tls::Version::TLS_1_2)
+        .connect_timeout(PATIENCE / 2)
+        .timeout(PATIENCE)
+        .user_agent(concat!("ispbridge/", env!("CARGO_PKG_VERSION")))
+        .no_proxy()
+        .build()
+        .map_err(|error| error.to_string())?;
+    let issuer = Arc::new(issuer.clone());
+    Ok(move || -> Asked {
+        let (client, issuer) = (client.clone(), Arc::clone(&issuer));
+        Box::pin(async move {
+            let asked = get(&client, issuer.jwks.url.as_deref().unwrap_or_default()).await;
+            let read = asked.and_then(|text| keys(&text, &issuer.algorithms).map_err(str::to_owned));
+            read.map_err(|error| format!("issuer {}: {error}", issuer.name))
+        })
+    })
+}
+
+async fn get(client: &Client, url: &str) -> Result<Vec<u8>, String> {
+    let failed = |error: reqwest::Error| error.without_url().to_string();
+    let mut response = client.get(url).header("accept", "application/json").send().await.map_err(failed)?;
+    if response.status() != StatusCode::OK {
+        return Err(format!("it answered with {}", response.status()));
+    }
+    let mut body = Vec::new();
+    while let Some(part) = response.chunk().await.map_err(failed)? {
+        if body.len() + part.len() > LARGEST {
+            return Err(format!("its answer is longer than {LARGEST} bytes"));
+        }
+        body.extend_from_slice(&part);
+    }
+    Ok(body)
+}

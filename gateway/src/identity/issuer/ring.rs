@@ -1,0 +1,261 @@
+//! The keys of an issuer over time.
+
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use tokio::{
+    sync::{Notify, Semaphore, watch},
+    task::JoinSet,
+    time::{Instant, sleep, sleep_until, timeout},
+};
+
+use crate::{config::JwksConfig, identity::issuer::Key};
+
+/// How long a call waits for keys that may have its own among them.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Calls that wait for keys; what comes beyond is refused at once.
+const WAITING: usize = 32;
+
+/// The keys of an issuer, replaced while calls go on.
+#[derive(Debug)]
+pub(crate) struct KeyRing {
+    state: Arc<State>,
+    /// Asks for keys as long as anybody holds the ring.
+    _follower: JoinSet<()>,
+}
+
+#[derive(Debug)]
+struct State {
+    keys: ArcSwap<Vec<Key>>,
+    generation: AtomicU64,
+    phase: watch::Sender<Phase>,
+    wanted: Notify,
+    places: Semaphore,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// It may be asked for keys.
+    Ready,
+    /// It is being asked.
+    Asking,
+    /// It was asked just now, and is left alone.
+    Resting,
+}
+
+impl KeyRing {
+    /// Keys that stay.
+    pub(crate) fn fixed(keys: Vec<Key>) -> Self {
+        Self { state: State::new(keys, Phase::Resting).into(), _follower: JoinSet::new() }
+    }
+
+    /// Keys that are asked for again and again.
+    pub(crate) fn followed<F>(config: &JwksConfig, ask: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<Vec<Key>, String>> + Send + 'static,
+    {
+        let state = Arc::new(State::new(Vec::new(), Phase::Asking));
+        let mut follower = JoinSet::new();
+        let pauses = [config.pause_seconds, config.refresh_seconds, config.stale_seconds].map(|pause| pause.0);
+        follower.spawn(Arc::clone(&state).follow(ask, pauses));
+        Self { state, _follower: follower }
+    }
+
+    /// How often the keys have changed.
+    pub(crate) fn generation(&self) -> u64 {
+        self.state.generation.load(Ordering::Acquire)
+    }
+
+    /// The key of this name (a token may leave it out if there is only one), and how often the keys had changed.
+    pub(crate) fn find(&self, id: Option<&str>) -> Option<(Key, u64)> {
+        // Read before the keys: a change in between makes the token unknown, not the other way round.
+        let generation = self.generation();
+        let keys = self.state.keys.load();
+        let key = match id {
+            Some(id) => keys.iter().find(|key| key.id.as_deref() == Some(id)),
+            None => keys.first().filter(|_| keys.len() == 1),
+        };
+        Some((key?.clone(), generation))
+    }
+
+    /// Whether there is such a key.
+    pub(crate) fn has(&self, id: Option<&str>) -> bool {
+        let keys = self.state.keys.load();
+        id.map_or(!keys.is_empty(), |id| keys.iter().any(|key| key.id.as_deref() == Some(id)))
+    }
+
+    /// Waits until the issuer was asked once more, if it may be asked now.
+    pub(crate) async fn refreshed(&self) {
+        let state = &self.state;
+        let mut phase = state.phase.subscribe();
+        let now = *phase.borrow();
+        let Ok(_place) = state.places.try_acquire() else {
+            return;
+        };
+        match now {
+            Phase::Resting => return,
+            Phase::Ready => state.wanted.notify_one(),
+            Phase::Asking => {}
+        }
+        // What comes too late serves the next call.
+        let _ = timeout(PATIENCE, phase.wait_for(|phase| *phase == Phase::Resting)).await;
+    }
+
+    /// Puts other keys in.
+    #[cfg(test)]
+    pub(crate) fn put(&self, keys: Vec<Key>) {
+        self.state.put(keys);
+    }
+}
+
+impl State {
+    fn new(keys: Vec<Key>, phase: Phase) -> Self {
+        Self {
+            keys: ArcSwap::from_pointee(keys),
+            generation: AtomicU64::new(0),
+            phase: watch::Sender::new(phase),
+            wanted: Notify::new(),
+            places: Semaphore::new(WAITING),
+        }
+    }
+
+    fn put(&self, keys: Vec<Key>) {
+        self.keys.store(keys.into());
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+
+    async fn follow<F>(self: Arc<Self>, ask: impl Fn() -> F, [rest, refresh, stale]: [Duration; 3])
+    where
+        F: Future<Output = Result<Vec<Key>, String>>,
+    {
+        let mut good = Instant::now();
+        loop {
+            let begun = Instant::now();
+            self.phase.send_replace(Phase::Asking);
+            let again = match ask().await {
+                Ok(keys) => {
+                    good = Instant::now();
+                    if keys != **self.keys.load() {
+                        self.put(keys);
+                    }
+                    refresh
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the keys of an issuer cannot be had; the old ones stay");
+                    if good.elapsed() > stale && !self.keys.load().is_empty() {
+                        self.put(Vec::new());
+                    }
+                    rest
+                }
+            };
+            self.phase.send_replace(Phase::Resting);
+            sleep_until(begun + rest).await;
+            self.phase.send_replace(Phase::Ready);
+            tokio::select! {
+                () = self.wanted.notified() => {}
+                () = sleep(again) => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use chassis::Seconds;
+
+    use super::*;
+    use crate::identity::issuer::keys;
+
+    const CONFIG: JwksConfig = JwksConfig {
+        file: None,
+        url: None,
+        refresh_seconds: Seconds::whole(600),
+        pause_seconds: Seconds::whole(10),
+        stale_seconds: Seconds::whole(7200),
+    };
+
+    fn set(id: &str) -> Vec<Key> {
+        let text = format!(
+            r#"{{"keys":[{{"kty":"EC","crv":"P-256","kid":"{id}",
+            "x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}}]}}"#
+        );
+        keys(text.as_bytes(), &[jsonwebtoken::Algorithm::ES256]).unwrap()
+    }
+
+    /// A ring over an issuer that counts, and answers as it is told at each time.
+    fn ring(answer: impl Fn(usize) -> Result<Vec<Key>, String> + Send + Sync + 'static) -> (KeyRing, Arc<AtomicUsize>) {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&asked);
+        let ring = KeyRing::followed(&CONFIG, move || {
+            let answer = answer(counter.fetch_add(1, Ordering::SeqCst));
+            async move {
+                sleep(Duration::from_millis(100)).await;
+                answer
+            }
+        });
+        (ring, asked)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn ten_thousand_unknown_keys_ask_once_in_ten_seconds() {
+        let (ring, asked) = ring(|_| Ok(set("a")));
+        ring.refreshed().await;
+        assert!(ring.has(Some("a")) && ring.has(None) && asked.load(Ordering::SeqCst) == 1);
+        for second in 0..40 {
+            for _ in 0..250 {
+                ring.refreshed().await;
+            }
+            sleep(Duration::from_secs(1)).await;
+            assert!(asked.load(Ordering::SeqCst) <= 2 + second / 10, "{second}");
+        }
+        assert_eq!(ring.generation(), 1, "the same keys are no change");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_new_key_is_found_by_the_call_that_needs_it() {
+        let (ring, _) = ring(|time| Ok(set(if time == 0 { "a" } else { "b" })));
+        ring.refreshed().await;
+        let (_, generation) = ring.find(Some("a")).unwrap();
+        sleep(Duration::from_secs(11)).await;
+        assert!(!ring.has(Some("b")));
+        ring.refreshed().await;
+        assert!(ring.has(Some("b")) && ring.find(Some("a")).is_none());
+        assert!(ring.generation() > generation);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn keys_stay_while_the_issuer_is_away_but_not_for_ever() {
+        let (ring, _) = ring(|time| if time == 0 { Ok(set("a")) } else { Err("away".to_owned()) });
+        ring.refreshed().await;
+        sleep(Duration::from_secs(3600)).await;
+        assert!(ring.has(Some("a")));
+        sleep(Duration::from_secs(3700)).await;
+        assert!(!ring.has(Some("a")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_many_calls_only_some_wait() {
+        let (ring, _) = ring(|_| Ok(set("a")));
+        let ring = Arc::new(ring);
+        let mut calls = JoinSet::new();
+        for _ in 0..100 {
+            let ring = Arc::clone(&ring);
+            calls.spawn(async move {
+                let begun = Instant::now();
+                ring.refreshed().await;
+                begun.elapsed() > Duration::from_millis(50)
+            });
+        }
+        let waited = calls.join_all().await.into_iter().filter(|waited| *waited).count();
+        assert_eq!(waited, WAITING);
+    }
+}

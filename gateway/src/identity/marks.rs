@@ -1,0 +1,155 @@
+//! When each API key was used last: a flag on the call's path, a file once a minute beside it.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use chassis::Draining;
+use jiff::Timestamp;
+use tokio::time::sleep;
+
+use crate::identity::{
+    key::KeyHash,
+    key_file::{beside, replace},
+};
+
+/// How often it is looked which keys were used; what is shown is that much older at most.
+const LOOK: Duration = Duration::from_secs(10);
+/// The file is written with every such look at most.
+const LOOKS_PER_WRITE: u32 = 6;
+
+/// The use of one key.
+#[derive(Debug, Default)]
+pub(crate) struct Mark {
+    used: AtomicBool,
+    /// Seconds since 1970; 0 is never.
+    last: AtomicI64,
+}
+
+/// The use of all keys; it outlives a reload.
+#[derive(Debug, Default)]
+pub(crate) struct Marks {
+    by_key: Mutex<HashMap<KeyHash, Arc<Mark>>>,
+    /// Where the use of keys is written to, if there is a file of keys.
+    file: Mutex<Option<PathBuf>>,
+}
+
+impl Mark {
+    /// Notes a use. The flag is most often set already, and what is only read stays in every core's cache.
+    pub(crate) fn set(&self) {
+        if !self.used.load(Ordering::Relaxed) {
+            self.used.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Marks {
+    /// The mark of a key.
+    pub(crate) fn of(&self, key: &KeyHash) -> Arc<Mark> {
+        Arc::clone(lock(&self.by_key).entry(*key).or_default())
+    }
+
+    /// Begins to write beside this file of keys, and knows what stands there already.
+    pub(crate) fn stand_beside(&self, keys: Option<&Path>) {
+        let file = keys.map(|keys| beside(keys, "used"));
+        if *lock(&self.file) == file {
+            return;
+        }
+        for (key, last) in file.as_deref().map(read).unwrap_or_default() {
+            self.of(&key).last.fetch_max(last.as_second(), Ordering::Relaxed);
+        }
+        *lock(&self.file) = file;
+    }
+
+    /// Looks again and again which keys were used, until the process drains.
+    pub(crate) async fn follow(self: Arc<Self>, mut draining: Draining) {
+        let (mut looks, mut news) = (0, false);
+        while !draining.is_draining() {
+            tokio::select! {
+                () = sleep(LOOK) => {}
+                () = draining.wait() => looks = LOOKS_PER_WRITE,
+            }
+            looks += 1;
+            news |= self.look(Timestamp::now());
+            if news && looks >= LOOKS_PER_WRITE {
+                let marks = Arc::clone(&self);
+                // Nothing is lost but a time of last use if the disk is full.
+                let _ = tokio::task::spawn_blocking(move || marks.write()).await;
+                (looks, news) = (0, false);
+            }
+        }
+    }
+
+    /// Turns flags into times; whether there were any.
+    fn look(&self, now: Timestamp) -> bool {
+        let mut any = false;
+        for mark in lock(&self.by_key).values() {
+            if mark.used.swap(false, Ordering::Relaxed) {
+                mark.last.store(now.as_second(), Ordering::Relaxed);
+                any = true;
+            }
+        }
+        any
+    }
+
+    fn write(&self) {
+        let Some(file) = lock(&self.file).clone() else {
+            return;
+        };
+        let known = lock(&self.by_key);
+        let times: BTreeMap<String, String> =
+            known.iter().filter_map(|(key, mark)| Some((key.to_string(), time(mark)?.to_string()))).collect();
+        drop(known);
+        let written = toml::to_string(&times).map_err(|error| error.to_string());
+        let written = written.and_then(|text| replace(&file, &text).map_err(|error| error.to_string()));
+        if let Err(error) = written {
+            tracing::warn!(file = %file.display(), %error, "the last use of keys cannot be written");
+        }
+    }
+}
+
+fn time(mark: &Mark) -> Option<Timestamp> {
+    let last = mark.last.load(Ordering::Relaxed);
+    Timestamp::from_second(last).ok().filter(|_| last > 0)
+}
+
+/// Reads when each key was used last; what cannot be read was never.
+pub(crate) fn read(file: &Path) -> HashMap<KeyHash, Timestamp> {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    let times: HashMap<String, String> = toml::from_str(&text).unwrap_or_default();
+    times.into_iter().filter_map(|(key, time)| Some((KeyHash::try_from(key).ok()?, time.parse().ok()?))).collect()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_used_is_written_and_known_after_a_restart() {
+        let directory = tempfile::tempdir().unwrap();
+        let keys = directory.path().join("keys.toml");
+        let [one, other] = ["one", "other"].map(KeyHash::of);
+        let marks = Marks::default();
+        marks.stand_beside(Some(&keys));
+        marks.of(&one).set();
+        marks.of(&other);
+        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        assert!(marks.look(now) && !marks.look(now));
+        marks.write();
+        assert_eq!(read(&beside(&keys, "used")), HashMap::from([(one, now)]));
+        let again = Marks::default();
+        again.stand_beside(Some(&keys));
+        assert_eq!((time(&again.of(&one)), time(&again.of(&other))), (Some(now), None));
+    }
+}

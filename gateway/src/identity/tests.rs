@@ -1,0 +1,68 @@
+//! Keys, and what is a credential at all; tokens and certificates are tested over sockets.
+
+use super::*;
+
+fn identity(body: &str) -> Identity {
+    let root = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&root, "0123456789abcdef0123456789abcdef").unwrap();
+    let text = format!("{body}\n[signing]\nid = \"k1\"\nsecret = {{ file = {:?} }}", root.path());
+    let config: Config = toml::from_str(&text).unwrap();
+    config.check().unwrap();
+    Identity::new(&config, &Arc::default()).unwrap()
+}
+
+fn with(headers: &[(HeaderName, &str)]) -> HeaderMap {
+    let mut map = HeaderMap::new();
+    for (name, value) in headers {
+        map.append(name, value.parse().unwrap());
+    }
+    map
+}
+
+#[tokio::test]
+async fn the_right_key_and_only_it_gets_in() {
+    let key = KeyHash::of("ispb_right");
+    let identity = identity(&format!("[[principals]]\nname = \"billing\"\napi_keys = [\"{key}\"]"));
+    let right = with(&[(API_KEY, "ispb_right")]);
+    let found = identity.authenticate(&right, None, &CallNotes::default()).await.unwrap();
+    assert_eq!((&*found.name, found.quota.level().limit), ("billing", Some(64)));
+    let again = identity.authenticate(&right, None, &CallNotes::default()).await.unwrap();
+    assert!(Arc::ptr_eq(&found.quota, &again.quota));
+    let long = "x".repeat(300);
+    for wrong in [&["ispb_righ"][..], &["ispb_right1"], &["ISPB_RIGHT"], &[""], &[], &[&long], &["ispb_right"; 2]] {
+        let headers: Vec<_> = wrong.iter().map(|key| (API_KEY, *key)).collect();
+        let refused = identity.authenticate(&with(&headers), None, &CallNotes::default()).await.unwrap_err();
+        assert_eq!(refused.code(), Code::Unauthenticated, "{wrong:?}");
+    }
+}
+
+#[test]
+fn exactly_one_credential_is_one() {
+    let shown = |headers: &[(HeaderName, &str)], tokens| format!("{:?}", super::shown(&with(headers), None, tokens));
+    let (key, token) = ((API_KEY, "k"), (header::AUTHORIZATION, "Bearer t"));
+    assert_eq!(shown(std::slice::from_ref(&key), true), "Key(\"k\")");
+    assert_eq!(shown(std::slice::from_ref(&token), true), "Token(\"t\")");
+    assert_eq!(shown(&[(header::AUTHORIZATION, "bEaReR  t")], true), "Token(\"t\")");
+    assert_eq!(shown(&[key.clone(), token.clone()], true), "Nothing");
+    assert_eq!(shown(&[key.clone(), token.clone()], false), "Key(\"k\")", "nobody issues tokens");
+    for wrong in ["Basic t", "Bearer", "t"] {
+        assert_eq!(shown(&[(header::AUTHORIZATION, wrong)], true), "Nothing", "{wrong}");
+    }
+    assert_eq!(shown(&[token.clone(), token], true), "Nothing");
+}
+
+#[test]
+fn calls_in_flight_are_counted_on_after_a_reload() {
+    let shared = Shared::default();
+    let key = KeyHash::of("one");
+    let compile = |more: &str| {
+        let text = format!(
+            "signing = {{ id = \"k1\", secret = {{ env = \"PATH\" }} }}\n\
+             [[principals]]\nname = \"billing\"\napi_keys = [\"{key}\"]\n{more}"
+        );
+        Access::compile(&toml::from_str(&text).unwrap(), &shared).unwrap()
+    };
+    let before = compile("").by_key(&key).unwrap();
+    let after = compile("in_flight = 7").by_key(&key).unwrap();
+    assert!(Arc::ptr_eq(&before.quota, &after.quota) && after.quota.level().limit == Some(7));
+}

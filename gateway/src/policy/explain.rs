@@ -1,0 +1,113 @@
+//! Why a principal may or may not make a call, in words and with the lines that say so.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use crate::{
+    catalog::Nature,
+    policy::{
+        Call, Grants,
+        grant::{Grant, Place},
+    },
+};
+
+/// What is known of a call before it is made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Question<'a> {
+    /// The call; its nature is `None` if nobody has said whether it reads.
+    pub(crate) call: Call<'a>,
+    /// The account, if one is named.
+    pub(crate) account: Option<&'a str>,
+}
+
+/// The answer to a question.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Yes, by these.
+    May(Vec<Place>),
+    /// Yes if the method only reads, by these.
+    MayRead(Vec<Place>),
+    /// No, for want of a grant; these say something of the method or the account, but not of both.
+    MayNot(Vec<String>),
+    /// No, because the account must be named.
+    NameAccount(String),
+}
+
+/// Asks the same code that decides about calls.
+pub(crate) fn explain(grants: &[Arc<Grant>], question: &Question<'_>) -> Verdict {
+    let known = places(grants, question);
+    if !known.is_empty() {
+        return verdict(grants, question, known);
+    }
+    let read = Question { call: Call { nature: Some(Nature::Read), ..question.call }, ..*question };
+    let if_read = if question.call.nature.is_none() { places(grants, &read) } else { Vec::new() };
+    if if_read.is_empty() { Verdict::MayNot(near(grants, &read)) } else { Verdict::MayRead(if_read) }
+}
+
+fn verdict(grants: &[Arc<Grant>], question: &Question<'_>, places: Vec<Place>) -> Verdict {
+    match Grants::of(grants).decide(&question.call, question.account) {
+        Ok(_) => Verdict::May(places),
+        Err(answer) => Verdict::NameAccount(answer.status().message().to_owned()),
+    }
+}
+
+/// The grants that cover a call with its account, or with any if none is named.
+fn places(grants: &[Arc<Grant>], question: &Question<'_>) -> Vec<Place> {
+    let all = Grants::of(grants);
+    let covers = |grant: &&Arc<Grant>| {
+        question.account.is_none_or(|alias| grant.account(question.call.provider, alias).is_some())
+    };
+    let found: BTreeSet<Place> = all.covering(&question.call).filter(covers).map(|grant| grant.place).collect();
+    found.into_iter().collect()
+}
+
+fn near(grants: &[Arc<Grant>], question: &Question<'_>) -> Vec<String> {
+    let Question { call, account } = question;
+    let lines = grants.iter().filter_map(|grant| {
+        let method = Grants::of([grant]).0.keys().any(|text| super::patterns(call).any(|pattern| pattern == &**text));
+        let reached =
+            account.map_or(grant.reaches(call.provider), |alias| grant.account(call.provider, alias).is_some());
+        match (method, reached) {
+            (true, false) => Some(format!("{} covers the method, but not the account", grant.place)),
+            (false, true) => Some(format!("{} covers the account, but not the method", grant.place)),
+            _ => None,
+        }
+    });
+    lines.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        method::MethodName,
+        policy::pattern::{AccountPattern, MethodPattern},
+    };
+
+    fn grant(index: usize, method: &str, account: &str) -> Arc<Grant> {
+        let method = MethodPattern::try_from(method.to_owned()).unwrap();
+        let account = AccountPattern::try_from(account.to_owned()).unwrap();
+        Arc::new(Grant::new(Place::Config(index), &[method], &[account]))
+    }
+
+    #[test]
+    fn the_answer_names_the_grants() {
+        let grants =
+            [grant(0, "reads", "aex/main"), grant(1, "ispbridge.aex.v1.*", "aex/test"), grant(2, "*", "azotel/main")];
+        let method = MethodName::of("ispbridge.aex.v1.CustomerService/GetCustomer").unwrap();
+        let ask = |nature, account| {
+            let call = Call { method, provider: "aex", nature };
+            explain(&grants, &Question { call, account })
+        };
+        assert_eq!(ask(None, Some("test")), Verdict::May(vec![Place::Config(1)]));
+        assert_eq!(ask(None, Some("main")), Verdict::MayRead(vec![Place::Config(0)]));
+        assert_eq!(ask(Some(Nature::Read), Some("main")), Verdict::May(vec![Place::Config(0)]));
+        assert!(matches!(ask(Some(Nature::Read), None), Verdict::NameAccount(_)));
+        let near = [
+            "grants[0] covers the account, but not the method",
+            "grants[1] covers the method, but not the account",
+            "grants[2] covers the method, but not the account",
+        ];
+        let Verdict::MayNot(lines) = ask(Some(Nature::Write), Some("main")) else { panic!("it may not") };
+        assert_eq!(lines, near[1..]);
+    }
+}

@@ -1,0 +1,92 @@
+//! Whose grants are which: by principal, by group, and by what tokens claim.
+
+use std::{collections::HashMap, sync::Arc};
+
+use crate::{
+    config::{GrantConfig, GroupConfig},
+    identity::key_file::KeyEntry,
+    policy::grant::{Grant, Place},
+};
+
+type ByName = HashMap<String, Vec<Arc<Grant>>>;
+
+/// The grants of everybody, ready to be put together.
+#[derive(Debug, Default)]
+pub(crate) struct Roster {
+    principals: ByName,
+    groups: ByName,
+    claims: ByName,
+}
+
+impl Roster {
+    /// Reads groups and grants.
+    pub(crate) fn new(groups: &[GroupConfig], grants: &[GrantConfig]) -> Self {
+        let mut roster = Self::default();
+        for (index, config) in grants.iter().enumerate() {
+            let grant = Arc::new(Grant::new(Place::Config(index), &config.methods, &config.accounts));
+            config.principals.iter().for_each(|name| give(&mut roster.principals, name, [&grant]));
+            config.groups.iter().for_each(|name| give(&mut roster.groups, name, [&grant]));
+        }
+        for group in groups {
+            let Some(grants) = roster.groups.get(&group.name) else {
+                continue;
+            };
+            group.principals.iter().for_each(|name| give(&mut roster.principals, name, grants));
+            group.claims.iter().for_each(|claim| give(&mut roster.claims, claim, grants));
+        }
+        roster
+    }
+
+    /// What a principal of the configuration may do.
+    pub(crate) fn principal(&self, name: &str) -> &[Arc<Grant>] {
+        self.principals.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// What a token of an issuer may do because of what it claims.
+    pub(crate) fn claims(&self, issuer: &str, values: &[String]) -> impl Iterator<Item = &Arc<Grant>> {
+        values.iter().filter_map(move |value| self.claims.get(&format!("{issuer}:{value}"))).flatten()
+    }
+
+    /// What who has a key of the file may do.
+    pub(crate) fn key(&self, index: usize, key: &KeyEntry) -> Vec<Arc<Grant>> {
+        let own = key.grants.iter().map(|grant| Grant::new(Place::KeyFile(index), &grant.methods, &grant.accounts));
+        let groups = key.groups.iter().filter_map(|name| self.groups.get(name)).flatten();
+        own.map(Arc::new).chain(groups.cloned()).chain(self.principal(&key.name).iter().cloned()).collect()
+    }
+}
+
+fn give<'a>(all: &mut ByName, name: &str, grants: impl IntoIterator<Item = &'a Arc<Grant>>) {
+    all.entry(name.to_owned()).or_default().extend(grants.into_iter().cloned());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grants_come_by_name_by_group_and_by_claim() {
+        let group = |text: &str| toml::from_str::<GroupConfig>(text).unwrap();
+        let grant = |text: &str| {
+            toml::from_str::<GrantConfig>(&format!("{text}\nmethods = [\"*\"]\naccounts = [\"*\"]")).unwrap()
+        };
+        let groups = [
+            group("name = \"staff\"\nprincipals = [\"billing\"]\nclaims = [\"corp:people\"]"),
+            group("name = \"empty\"\nprincipals = [\"billing\"]"),
+        ];
+        let grants =
+            [grant("principals = [\"billing\"]"), grant("groups = [\"staff\"]"), grant("groups = [\"other\"]")];
+        let roster = Roster::new(&groups, &grants);
+        let places = |grants: &[Arc<Grant>]| grants.iter().map(|grant| grant.place).collect::<Vec<_>>();
+        assert_eq!(places(roster.principal("billing")), [Place::Config(0), Place::Config(1)]);
+        assert_eq!(places(roster.principal("staff")), []);
+        let claimed = |issuer: &str, value: &str| roster.claims(issuer, &[value.to_owned()]).count();
+        assert_eq!((claimed("corp", "people"), claimed("other", "people"), claimed("corp", "staff")), (1, 0, 0));
+        let key: KeyEntry = toml::from_str(&format!(
+            "name = \"billing\"\nhash = \"{}\"\ncreated = \"\"\ngroups = [\"other\"]\ngrants = [\"reads@*\"]",
+            crate::identity::key::KeyHash::of("one")
+        ))
+        .unwrap();
+        let expected = [Place::KeyFile(3), Place::Config(2), Place::Config(0), Place::Config(1)];
+        assert_eq!(places(&roster.key(3, &key)), expected);
+    }
+}

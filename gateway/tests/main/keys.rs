@@ -1,0 +1,137 @@
+//! The file of keys: commands that write it, a gateway that reads it again, and who guesses.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output},
+};
+
+use tempfile::TempDir;
+use tonic::Code;
+
+use crate::{
+    backend::{ADD, Backend, GET},
+    caller::{ALL, Suite, config_with},
+    info, payload,
+};
+
+fn gateway(words: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_ispbridge-gateway")).args(words).output().unwrap()
+}
+
+fn printed(words: &[&str]) -> String {
+    let output = gateway(words);
+    assert!(output.status.success(), "{words:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn policy(files: &TempDir) -> (String, String) {
+    let path = files.path().join("keys.toml");
+    let more = format!(
+        "keys = {{ file = {path:?} }}\ngroups = [{{ name = \"staff\" }}]\n\
+         grants = [{{ groups = [\"staff\"], methods = [\"reads\"], accounts = [\"fake-isp/other\"] }}]"
+    );
+    (path.display().to_string(), more)
+}
+
+#[tokio::test]
+async fn a_key_is_added_used_listed_and_revoked() {
+    let (backend, files) = (Backend::start().await, tempfile::tempdir().unwrap());
+    let (path, more) = policy(&files);
+    let add = ["keys", "add", "crm", "--grant", "reads@fake-isp/main", "--group=staff", "--file", &path];
+    let text = printed(&add);
+    let lines: Vec<&str> = text.lines().collect();
+    let (key, id) = (lines[0].strip_prefix("key: ").unwrap(), lines[1].strip_prefix("id:  ").unwrap());
+    assert!(key.starts_with("ispb_") && !fs::read_to_string(&path).unwrap().contains(key));
+    let suite = Suite::serving(config_with(backend.address, &more)).await;
+    suite.until_learnt().await;
+    let other = printed(&["keys", "add", "shop", "--grant=*@fake-isp/main", "--file", &path]);
+    let other = other.lines().next().unwrap().strip_prefix("key: ").unwrap();
+    let ask = async |path: &str, key: &str, account: &str| {
+        suite.call(path, &[("x-api-key", key), ("x-ispbridge-account", account)], payload()).await.code()
+    };
+    assert_eq!(ask(ADD, other, "main").await, Code::Unauthenticated);
+    suite.running.reload(config_with(backend.address, &more)).unwrap();
+    assert_eq!(ask(ADD, other, "main").await, Code::Ok);
+    assert_eq!(ask(GET, key, "main").await, Code::Ok);
+    assert_eq!(ask(GET, key, "other").await, Code::Ok);
+    assert_eq!(ask(ADD, key, "main").await, Code::PermissionDenied);
+    let list = printed(&["keys", "list", "--file", &path]);
+    assert!(list.contains(id) && list.contains("reads@fake-isp/main staff") && list.contains("never"), "{list}");
+    assert!(!list.contains(key));
+    assert_eq!(printed(&["keys", "revoke", id, "--file", &path]), "1 revoked\n");
+    suite.running.reload(config_with(backend.address, &more)).unwrap();
+    assert_eq!(ask(GET, key, "main").await, Code::Unauthenticated);
+    assert_eq!(ask(ADD, other, "main").await, Code::Ok);
+    fs::write(&path, "[[keys]]\nname = 7").unwrap();
+    let error = suite.running.reload(config_with(backend.address, &more)).unwrap_err().to_string();
+    assert!(error.contains("keys.toml:2"), "{error}");
+    assert_eq!(ask(ADD, other, "main").await, Code::Ok, "the old keys stay");
+}
+
+#[test]
+fn wrong_words_are_refused() {
+    let files = tempfile::tempdir().unwrap();
+    let path = files.path().join("keys.toml").display().to_string();
+    let cases = [
+        vec!["keys", "add"],
+        vec!["keys", "add", "Crm", "--file", &path],
+        vec!["keys", "add", "crm", "--grant", "reads", "--file", &path],
+        vec!["keys", "add", "crm", "--grants", "reads@*", "--file", &path],
+        vec!["keys", "add", "crm", "--grant"],
+        vec!["keys", "revoke", "crm", "--file", &path],
+        vec!["keys", "list", "--file", &path],
+        vec!["keys", "lost"],
+    ];
+    for words in cases {
+        let output = gateway(&words);
+        assert_eq!(output.status.code(), Some(64), "{words:?}");
+        assert!(!output.stderr.is_empty() && output.stdout.is_empty(), "{words:?}");
+    }
+    assert!(!Path::new(&path).exists());
+}
+
+#[test]
+fn a_question_about_policy_is_answered_with_the_line() {
+    let files = tempfile::tempdir().unwrap();
+    let config = files.path().join("gateway.toml");
+    let text = "[signing]\nid = \"a\"\nsecret = { env = \"NOBODY_HAS_SET_THIS\" }\n[[principals]]\nname = \"billing\"\n\n\
+                [[grants]]\nprincipals = [\"billing\"]\nmethods = [\"ispbridge.aex.v1.*\"]\naccounts = [\"aex/main\"]\n\
+                [[grants]]\nprincipals = [\"billing\"]\nmethods = [\"reads\"]\naccounts = [\"aex/*\"]\n";
+    fs::write(&config, text).unwrap();
+    let config = config.display().to_string();
+    let method = "ispbridge.aex.v1.CustomerService/GetCustomer";
+    let ask = |principal: &str, account: &str| {
+        let output = gateway(&["explain", "--config", &config, principal, method, account]);
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (code, text) = ask("billing", "main");
+    assert!(code == Some(0) && text.contains(&format!("by grants[0] ({config}:7)")), "{text}");
+    let (code, text) = ask("billing", "aex/other");
+    assert!(code == Some(0) && text.contains("if the method only reads"), "{text}");
+    assert!(text.contains(&format!("by grants[1] ({config}:11)")), "{text}");
+    assert_eq!(ask("nobody", "main").0, Some(64));
+    let before = gateway(&["--config", &config, "explain", "billing", "ispbridge.azotel.v1.S/Get", "main"]);
+    assert_eq!(before.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&before.stdout).contains("may not call"), "{before:?}");
+}
+
+#[tokio::test]
+async fn who_guesses_is_not_listened_to_even_with_the_right_key() {
+    let backend = Backend::start().await;
+    let suite = Suite::serving(config_with(backend.address, "guesses = { per_minute = 3 }")).await;
+    suite.until_learnt().await;
+    let ask = async |key: &str| suite.call(ADD, &[("x-api-key", key)], payload()).await;
+    for number in 0..3 {
+        assert_eq!(suite.call(ADD, &[], payload()).await.code(), Code::Unauthenticated, "nothing is no guess");
+        assert_eq!(ask(ALL).await.code(), Code::Ok, "{number}");
+        assert_eq!(ask("ispb_guess").await.code(), Code::Unauthenticated, "{number}");
+    }
+    for key in [ALL, "ispb_guess"] {
+        let refused = ask(key).await;
+        assert_eq!(refused.code(), Code::ResourceExhausted);
+        assert_eq!(refused.info(), info("TOO_MANY_GUESSES", "NOT_SENT"));
+        assert!(tonic_types::StatusExt::get_details_retry_info(&refused.status()).is_some());
+    }
+    assert_eq!(backend.arrivals().len(), 3);
+}
