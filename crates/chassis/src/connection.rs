@@ -1,5 +1,6 @@
 //! One connection from its first byte to its last.
 
+mod bounded;
 mod flood;
 mod frames;
 pub(crate) mod peer;
@@ -10,16 +11,14 @@ mod streams;
 use std::{
     convert::Infallible,
     net::SocketAddr,
-    pin::{Pin, pin},
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    task::{Context, Poll},
 };
 
-use bytes::Bytes;
-use http_body::{Body as HttpBody, Frame, SizeHint};
+use http::Version;
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -30,9 +29,9 @@ use tokio::{
     time::{Instant, sleep_until, timeout_at},
 };
 use tokio_rustls::TlsAcceptor;
-use tonic::{Code, Status};
 
 use self::{
+    bounded::Bounded,
     peer::{Peer, PeerIdentity},
     socket::Socket,
     stream::Stream,
@@ -40,11 +39,7 @@ use self::{
 };
 use crate::{
     Body, CallNotes, Process, ServerSettings,
-    layers::{
-        self, Call,
-        answer::{self, Outcome},
-        entrance::Outgoing,
-    },
+    layers::{self, Call, entrance::Outgoing},
     tls,
 };
 
@@ -60,13 +55,6 @@ pub(crate) struct Connections<S> {
     process: Process,
     tls: Option<tls::Current>,
     has_door: bool,
-}
-
-/// A request's body that ends with RESOURCE_EXHAUSTED where it becomes too large.
-struct Bounded {
-    inner: Incoming,
-    left: u64,
-    notes: CallNotes,
 }
 
 impl<S: Call<Reply = Outgoing>> Connections<S> {
@@ -142,12 +130,14 @@ impl<S: Call<Reply = Outgoing>> Connections<S> {
         streams: Streams,
     ) -> impl Future<Output = Result<http::Response<Outgoing>, Infallible>> + use<S> {
         let stack = self.stack.clone();
-        let max = self.process.settings().server.max_request_bytes;
+        let settings = &self.process.settings().server;
+        let max = settings.max_request_bytes;
+        let linger = (request.version() < Version::HTTP_2).then_some(settings.preface_seconds.0);
         let left = if layers::exempt(request.uri().path()) { u64::MAX } else { max };
         // The layers together are kilobytes; hyper and tokio move a stream some ten times before it runs.
         Box::pin(async move {
             let notes = CallNotes::default();
-            let mut request = request.map(|inner| Body::new(Bounded { inner, left, notes: notes.clone() }));
+            let mut request = request.map(|inner| Body::new(Bounded::new(inner, left, linger, notes.clone())));
             request.extensions_mut().insert(notes);
             request.extensions_mut().insert(peer);
             // Over HTTP/2 this runs inside of the stream's task, which knows where the reply is counted.
@@ -155,30 +145,6 @@ impl<S: Call<Reply = Outgoing>> Connections<S> {
             request.extensions_mut().insert(flow);
             Ok(stack.call(request).await)
         })
-    }
-}
-
-impl HttpBody for Bounded {
-    type Data = Bytes;
-    type Error = Status;
-
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let frame = std::task::ready!(Pin::new(&mut self.inner).poll_frame(context));
-        Poll::Ready(frame.map(|frame| {
-            let frame = frame.map_err(|error| Status::from_error(error.into()))?;
-            let length = frame.data_ref().map_or(0, |data| data.len() as u64);
-            self.left = self.left.checked_sub(length).ok_or_else(too_large)?;
-            self.notes.add_request_bytes(length);
-            Ok(frame)
-        }))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
     }
 }
 
@@ -203,9 +169,4 @@ fn http(settings: &ServerSettings, streams: Streams, has_door: bool) -> auto::Bu
         .header_read_timeout(settings.preface_seconds.0)
         .max_buf_size((settings.max_header_bytes as usize).max(LEAST_BUFFER));
     http
-}
-
-fn too_large() -> Status {
-    let message = "the request is larger than this service takes";
-    answer::status(Code::ResourceExhausted, "REQUEST_TOO_LARGE", message, Some(Outcome::NotSent))
 }

@@ -37,6 +37,9 @@ impl Door for Plain {
 
     fn answer(&self, request: Request<Body>, inside: Inside) -> Answering {
         Box::pin(async move {
+            if request.uri().path() == "/unread" {
+                return Response::new(Body::from("nobody reads it"));
+            }
             let Ok(text) = to_bytes(request.into_body(), usize::MAX).await else {
                 return refused(StatusCode::PAYLOAD_TOO_LARGE);
             };
@@ -130,12 +133,25 @@ async fn a_door_that_panics_costs_one_answer() {
 async fn bodies_and_headers_have_limits() {
     let running = started("max_request_bytes = 100").await;
     let mut stream = connected(running.grpc_addr()).await;
-    write(&mut stream, &"x".repeat(101)).await;
+    write(&mut stream, &"x".repeat(600_000)).await;
     assert!(until(&mut stream, "\r\n\r\n").await.starts_with("HTTP/1.1 413"));
     let mut stream = connected(running.grpc_addr()).await;
     let header = format!("GET / HTTP/1.1\r\na: {}\r\n\r\n", "x".repeat(20_000));
     stream.write_all(header.as_bytes()).await.unwrap();
     assert!(until(&mut stream, "\r\n\r\n").await.starts_with("HTTP/1.1 431"));
+}
+
+#[tokio::test]
+async fn who_is_answered_early_may_write_to_the_end() {
+    let running = started("").await;
+    let mut stream = connected(running.grpc_addr()).await;
+    stream.write_all(b"POST /unread HTTP/1.1\r\nhost: a\r\ncontent-length: 600000\r\n\r\n").await.unwrap();
+    until(&mut stream, "nobody reads it").await;
+    for part in [&[b' '; 1000][..]; 600] {
+        stream.write_all(part).await.unwrap();
+    }
+    write(&mut stream, "next").await;
+    until(&mut stream, "next").await;
 }
 
 #[tokio::test]
