@@ -12,7 +12,7 @@ use bridge::{
         Envelope, json,
         rest::{self, Arguments},
         simple_node,
-        soap::{self, Style},
+        soap::{self, Escapes, Style},
     },
     xml::{document::Limits, simple},
 };
@@ -202,7 +202,9 @@ fn soap_value<'t>(function: &str, reply: &'t HttpReply, arena: &'t Bump) -> Resu
     if let Some(fault) = by_status.filter(|fault| fault.http_status() != Some(500)) {
         return Err(fault);
     }
-    let envelope = soap::parse_reply(reply.text_in(arena)?, function, &Limits::default(), arena);
+    let server = reply.headers.get("soapserver").and_then(|name| name.to_str().ok());
+    let escapes = server.map_or(Escapes::Once, Escapes::of_server);
+    let envelope = soap::parse_reply(reply.text_in(arena)?, function, escapes, &Limits::default(), arena);
     match envelope.map_err(Fault::unreadable)? {
         Envelope::Fault { code, text } => Err(protocol_fault(code, text)),
         Envelope::Value(_) if !reply.status.is_success() => Err(Fault::server("a value with a status of failure")),
@@ -462,6 +464,24 @@ pub(crate) mod tests {
         assert!(scope(Some("2"), None).is_ok() && scope(None, Some(true)).is_ok());
         for (customer, all) in [(None, None), (None, Some(false)), (Some(""), None), (Some("2"), Some(true))] {
             assert_eq!(scope(customer, all).unwrap_err().0[0].field, "all_customers");
+        }
+    }
+
+    #[test]
+    fn no_cut_of_a_recorded_reply_is_a_success() {
+        let transports =
+            [("fixtures", config::Kind::Soap, "<soap:Body><"), ("tests/rest", config::Kind::Rest, "/API/")];
+        for (folder, kind, before) in transports {
+            let azotel = door(kind);
+            for recording in playback::recordings(&format!("{}/{folder}", env!("CARGO_MANIFEST_DIR"))) {
+                let function = recording.sent.split(before).nth(1).unwrap().split(' ').next().unwrap();
+                for body in recording.cuts() {
+                    let (status, headers) = (recording.status, recording.headers.clone());
+                    let (reply, arena) = (HttpReply { status, headers, body: body.to_vec() }, Bump::new());
+                    let said = azotel.reply(function, &reply, &arena);
+                    assert!(said.is_err(), "{} cut at {}: {said:?}", recording.name, body.len());
+                }
+            }
         }
     }
 }
