@@ -2,15 +2,17 @@
 //!
 //! Each pair does the same work up to the point where the derive has filled its structs: ours has made
 //! the prost message by then, or the request's bytes from it. The derives know their names when they are
-//! compiled, and neither list several problems nor keep unknown keys.
+//! compiled, and neither list several problems nor keep unknown keys. `events` is a reader of quick-xml's events that is
+//! written by hand for one message.
 
+mod events;
 mod samples;
 
 use bridge::{
     table::Tables,
     wire::{
         Envelope, json, simple_node,
-        soap::{self, Style},
+        soap::{self, Escapes, Style},
     },
     xml::{document::Limits, simple},
 };
@@ -18,8 +20,8 @@ use bumpalo::Bump;
 use divan::{Bencher, black_box};
 
 use samples::{
-    AddRequest, Added, Customers, Envelope as SerdeEnvelope, Listed, SearchReply, add_request, added, json_reply,
-    soap_reply, tables,
+    AddRequest, Added, Customers, Envelope as SerdeEnvelope, Listed, SearchReply, add_request, added, brief_reply,
+    json_reply, soap_reply, tables,
 };
 
 fn main() {
@@ -42,6 +44,23 @@ mod encode_forty_fields {
     }
 }
 
+mod decode_twenty_kilobytes {
+    use super::*;
+
+    #[divan::bench]
+    fn bridge(bencher: Bencher<'_, '_>) {
+        let (tables, reply) = (tables(), brief_reply());
+        assert_eq!(read(&tables, &reply), super::events::read(&reply));
+        bencher.bench(|| read(&tables, black_box(&reply)));
+    }
+
+    #[divan::bench]
+    fn events(bencher: Bencher<'_, '_>) {
+        let reply = brief_reply();
+        bencher.bench(|| super::events::read(black_box(&reply)));
+    }
+}
+
 mod decode_hundred_customers {
     use super::*;
 
@@ -50,6 +69,13 @@ mod decode_hundred_customers {
         let (tables, reply) = (tables(), soap_reply(100));
         assert_eq!(read(&tables, &reply).customers.len(), 100);
         bencher.bench(|| read(&tables, black_box(&reply)));
+    }
+
+    #[divan::bench]
+    fn events(bencher: Bencher<'_, '_>) {
+        let (tables, reply) = (tables(), soap_reply(100));
+        assert_eq!(read(&tables, &reply), super::events::read(&reply));
+        bencher.bench(|| super::events::read(black_box(&reply)));
     }
 
     #[divan::bench]
@@ -92,7 +118,7 @@ fn write_derived(request: &Added) -> String {
 fn read(tables: &Tables, reply: &str) -> SearchReply {
     let arena = Bump::with_capacity(reply.len() * 2);
     let limits = Limits::default();
-    let envelope = soap::parse_reply(reply, "searchCustomer", &limits, &arena).expect("the sample");
+    let envelope = soap::parse_reply(reply, "searchCustomer", Escapes::Once, &limits, &arena).expect("the sample");
     let Envelope::Value(value) = envelope else { panic!("the sample is no fault") };
     let text = value.scalar().expect("a text").trim();
     let element = simple::parse(text, &limits, &arena).expect("XML in a text");

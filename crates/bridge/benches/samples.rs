@@ -125,11 +125,11 @@ impl Name for AddRequest {
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct SearchReply {
     #[prost(int32, optional, tag = "1")]
-    limit: Option<i32>,
+    pub(crate) limit: Option<i32>,
     #[prost(int32, optional, tag = "2")]
-    offset: Option<i32>,
+    pub(crate) offset: Option<i32>,
     #[prost(int32, optional, tag = "3")]
-    results: Option<i32>,
+    pub(crate) results: Option<i32>,
     #[prost(message, repeated, tag = "4")]
     pub(crate) customers: Vec<Customer>,
 }
@@ -142,31 +142,31 @@ impl Name for SearchReply {
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Customer {
     #[prost(int32, optional, tag = "1")]
-    customer_id: Option<i32>,
+    pub(crate) customer_id: Option<i32>,
     #[prost(string, optional, tag = "2")]
-    status: Option<String>,
+    pub(crate) status: Option<String>,
     #[prost(string, optional, tag = "3")]
-    first_name: Option<String>,
+    pub(crate) first_name: Option<String>,
     #[prost(string, optional, tag = "4")]
-    last_name: Option<String>,
+    pub(crate) last_name: Option<String>,
     #[prost(string, optional, tag = "5")]
-    email: Option<String>,
+    pub(crate) email: Option<String>,
     #[prost(string, optional, tag = "6")]
-    phone: Option<String>,
+    pub(crate) phone: Option<String>,
     #[prost(string, optional, tag = "7")]
-    street1: Option<String>,
+    pub(crate) street1: Option<String>,
     #[prost(string, optional, tag = "8")]
-    street2: Option<String>,
+    pub(crate) street2: Option<String>,
     #[prost(string, optional, tag = "9")]
-    city: Option<String>,
+    pub(crate) city: Option<String>,
     #[prost(string, optional, tag = "10")]
-    county: Option<String>,
+    pub(crate) county: Option<String>,
     #[prost(string, optional, tag = "11")]
-    state: Option<String>,
+    pub(crate) state: Option<String>,
     #[prost(string, optional, tag = "12")]
-    postcode: Option<String>,
+    pub(crate) postcode: Option<String>,
     #[prost(string, optional, tag = "13")]
-    country: Option<String>,
+    pub(crate) country: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -431,12 +431,23 @@ const KEYS: [(&str, &str); 12] = [
     ("street2", ""),
 ];
 
-/// A reply of `searchCustomer`: XML in a text in SOAP.
+/// A reply of `searchCustomer` with all that the seed's sample has: XML in a text in SOAP.
 pub(crate) fn soap_reply(customers: usize) -> String {
+    search_reply(customers, &KEYS)
+}
+
+/// A reply of `searchCustomer` with a hundred customers in 20 kB, escapes and all.
+pub(crate) fn brief_reply() -> String {
+    let reply = search_reply(100, &KEYS[5..7]);
+    assert!((19_000..=21_000).contains(&reply.len()), "{}", reply.len());
+    reply
+}
+
+fn search_reply(customers: usize, keys: &[(&str, &str)]) -> String {
     let mut inner = String::from("<customerSearchRoot>\n");
     for number in 0..customers {
         let _ = writeln!(inner, "  <customer id=\"{number}\">\n    <customerid>{number}</customerid>");
-        for (key, value) in KEYS {
+        for (key, value) in keys {
             let _ = write!(inner, "    <{key}>");
             escape_into(&mut inner, value);
             let _ = writeln!(inner, "</{key}>");

@@ -6,11 +6,11 @@ pub mod soap;
 pub mod xml_rpc;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use bumpalo::Bump;
+use bumpalo::{Bump, collections::Vec as BumpVec};
 use rustc_hash::FxHashMap;
 
 use crate::{
-    node::Node,
+    node::{Entry, Node},
     xml::{
         charset::{CharsetError, decode_base64_text},
         document::{Element, XmlError},
@@ -58,14 +58,13 @@ fn base64_text<'t>(text: &str, arena: &'t Bump) -> Result<&'t str, WireError> {
 /// Collects named values; a name that comes again makes a list of its values, as XML has them.
 struct Gather<'t> {
     arena: &'t Bump,
-    entries: Vec<(&'t str, Values<'t>)>,
+    entries: BumpVec<'t, Entry<'t>>,
+    /// Where the names beyond the first few stand.
     index: FxHashMap<&'t str, usize>,
-}
-
-/// What came under one name; most come once, so that only the others cost a list.
-enum Values<'t> {
-    One(Node<'t>),
-    Many(Vec<Node<'t>>),
+    /// The lists of names that came again; most names come once, so that only the others cost something.
+    lists: Vec<Vec<Node<'t>>>,
+    /// For each entry the number of its list, counted from one.
+    list_of: Vec<usize>,
 }
 
 impl<'t> Gather<'t> {
@@ -73,7 +72,8 @@ impl<'t> Gather<'t> {
     const SCAN: usize = 16;
 
     fn new(arena: &'t Bump, expected: usize) -> Self {
-        Gather { arena, entries: Vec::with_capacity(expected), index: FxHashMap::default() }
+        let entries = BumpVec::with_capacity_in(expected, arena);
+        Gather { arena, entries, index: FxHashMap::default(), lists: Vec::new(), list_of: Vec::new() }
     }
 
     fn add(&mut self, name: &'t str, value: Node<'t>) {
@@ -81,15 +81,18 @@ impl<'t> Gather<'t> {
             if self.entries.len() >= Self::SCAN {
                 self.index.insert(name, self.entries.len());
             }
-            self.entries.push((name, Values::One(value)));
+            self.entries.push((name, value));
             return;
         };
-        match &mut self.entries[at].1 {
-            Values::Many(values) => values.push(value),
-            Values::One(first) => {
-                let values = vec![*first, value];
-                self.entries[at].1 = Values::Many(values);
+        if self.list_of.len() <= at {
+            self.list_of.resize(self.entries.len(), 0);
+        }
+        match self.list_of[at] {
+            0 => {
+                self.lists.push(vec![self.entries[at].1, value]);
+                self.list_of[at] = self.lists.len();
             }
+            number => self.lists[number - 1].push(value),
         }
     }
 
@@ -98,13 +101,11 @@ impl<'t> Gather<'t> {
         near.or_else(|| if self.index.is_empty() { None } else { self.index.get(name).copied() })
     }
 
-    fn finish(self) -> Node<'t> {
-        let arena = self.arena;
-        let entries = self.entries.into_iter().map(|(name, values)| match values {
-            Values::One(value) => (name, value),
-            Values::Many(values) => (name, Node::List(arena.alloc_slice_copy(&values))),
-        });
-        Node::Map(arena.alloc_slice_fill_iter(entries))
+    fn finish(mut self) -> Node<'t> {
+        for (at, number) in self.list_of.iter().enumerate().filter(|(_, number)| **number > 0) {
+            self.entries[at].1 = Node::List(self.arena.alloc_slice_copy(&self.lists[number - 1]));
+        }
+        Node::Map(self.entries.into_bump_slice())
     }
 }
 
@@ -116,10 +117,10 @@ pub fn simple_node<'t>(element: &Element<'t>, arena: &'t Bump) -> Node<'t> {
         return Node::Text(element.text);
     }
     let mut gather = Gather::new(arena, element.attributes.len() + element.children.len());
-    for (name, value) in &element.attributes {
+    for (name, value) in element.attributes {
         gather.add(name, Node::Text(value));
     }
-    for child in &element.children {
+    for child in element.children {
         gather.add(child.name, simple_node(child, arena));
     }
     if element.children.is_empty() && !element.text.is_empty() {

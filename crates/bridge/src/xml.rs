@@ -3,4 +3,5 @@
 pub mod charset;
 pub mod document;
 pub mod simple;
+pub(crate) mod unescape;
 pub mod write;

@@ -65,12 +65,12 @@ fn start_of(start: &BytesStart<'_>) -> Option<String> {
 /// The same of a document that we have read, whose texts come before the children.
 fn by_us(element: &Element<'_>, out: &mut String) {
     *out += &format!("({}", element.name);
-    for (name, value) in &element.attributes {
+    for (name, value) in element.attributes {
         *out += &format!(" {name}={value:?}");
     }
     *out += "|";
     *out += element.text;
-    for child in &element.children {
+    for child in element.children {
         by_us(child, out);
     }
     *out += ")";

@@ -7,7 +7,7 @@ use bridge::{
     table::TextRule,
     wire::{
         Envelope, json,
-        soap::{self, Style},
+        soap::{self, Escapes, Style},
         xml_rpc::{self, Parameters, Texts},
     },
     xml::document::{self, Element, Limits},
@@ -85,7 +85,9 @@ fn over_xml_rpc<'t>(texts: Texts, node: Node<'_>, arena: &'t Bump) -> Node<'t> {
 fn over_soap<'t>(style: Style, node: Node<'_>, arena: &'t Bump) -> Node<'t> {
     let call = soap::write_call("a", "urn:x", style, node);
     let reply = call.replace("<a xmlns=", "<aResponse xmlns=").replace("</a></soap:Body>", "</aResponse></soap:Body>");
-    match soap::parse_reply(arena.alloc_str(&reply), "a", &Limits::default(), arena).expect("our own SOAP") {
+    match soap::parse_reply(arena.alloc_str(&reply), "a", Escapes::Once, &Limits::default(), arena)
+        .expect("our own SOAP")
+    {
         Envelope::Value(node) => node,
         fault @ Envelope::Fault { .. } => panic!("{fault:?}"),
     }

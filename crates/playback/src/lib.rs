@@ -16,6 +16,8 @@
 //! `unreadable` are written anew, for a person to read before they are kept.
 
 mod fixture;
+mod library;
+mod recording;
 mod remote;
 mod text;
 mod upstream;
@@ -27,12 +29,16 @@ use std::{
     sync::Arc,
 };
 
-use chassis::Program;
+use chassis::{Program, Running};
 use prost_reflect::{DescriptorPool, MethodDescriptor};
 use tokio::{runtime, sync::Semaphore, task::JoinSet};
+use toml::Table;
 
 use fixture::Fixture;
 use upstream::Upstream;
+
+pub use library::Library;
+pub use recording::{Recording, recordings};
 
 /// Services that run side by side: enough to hide those that wait, few enough that none is starved.
 const AT_A_TIME: usize = 8;
@@ -114,14 +120,47 @@ pub fn run_beside<P: Program>(folder: &str, descriptors: &[u8], url: &str, confi
         return;
     }
     let runtime = runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime can be built");
-    let mut failures = Vec::new();
-    for method in methods(descriptors) {
-        let fixture = Fixture::new(Path::new(folder), method.name());
-        let played = runtime.block_on(call::<P>(&fixture, &method, config, url.to_owned()));
-        let compared = played.and_then(|answer| fixture.compare_reply(&answer));
-        failures.extend(compared.err().map(|text| format!("{}: {text}", fixture.name())));
-    }
+    let failures = runtime.block_on(async {
+        let secrets = tempfile::tempdir().expect("a folder for secrets can be made");
+        let setup = Setup { url: url.to_owned(), secrets: secrets.path().to_owned() };
+        let (config, mut services, mut failures) = (config(&setup), Services::default(), Vec::new());
+        for method in methods(descriptors) {
+            let fixture = Fixture::new(Path::new(folder), method.name());
+            let compared = services.compare::<P>(&fixture, &method, &config).await;
+            failures.extend(compared.err().map(|text| format!("{}: {text}", fixture.name())));
+        }
+        services.drain().await;
+        failures
+    });
     assert!(failures.is_empty(), "{} failures\n\n{}\n", failures.len(), failures.join("\n\n"));
+}
+
+/// Services that run for several fixtures, one for each configuration that those have.
+#[derive(Default)]
+struct Services(Vec<(Table, Running)>);
+
+impl Services {
+    async fn compare<P: Program>(
+        &mut self,
+        fixture: &Fixture,
+        method: &MethodDescriptor,
+        config: &str,
+    ) -> Result<(), String> {
+        let table = fixture.config(&[CHASSIS, config])?;
+        if self.0.iter().all(|(known, _)| *known != table) {
+            let running = chassis::start::<P>(table.clone()).await.map_err(|error| error.to_string())?;
+            self.0.push((table.clone(), running));
+        }
+        let service = self.0.iter().find(|(known, _)| *known == table).ok_or("no service has this configuration")?;
+        let answer = remote::call(service.1.grpc_addr(), method, fixture.request(method)?).await?;
+        fixture.compare_reply(&answer)
+    }
+
+    async fn drain(self) {
+        for (_, running) in self.0 {
+            running.drain().await;
+        }
+    }
 }
 
 /// The RPCs of our own packages; their names tell them apart within a provider.

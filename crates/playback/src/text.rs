@@ -34,7 +34,7 @@ pub(crate) fn playable(recorded: &[u8]) -> Result<Vec<u8>, String> {
 }
 
 /// Head and body of a file that a person may have written, with either kind of line ends.
-fn split(recorded: &[u8]) -> Option<(String, &[u8])> {
+pub(crate) fn split(recorded: &[u8]) -> Option<(String, &[u8])> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let proper = head_end(recorded).map(|end| (end - 4, end));
     let plain = recorded.windows(2).position(|window| window == b"\n\n").map(|at| (at, at + 2));

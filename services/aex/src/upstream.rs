@@ -162,3 +162,22 @@ fn violations(errors: Node<'_>) -> Vec<Problem> {
     };
     fields.iter().map(|(field, value)| Problem::new(*field, text(value))).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_cut_of_a_recorded_reply_is_a_success() {
+        let account =
+            Aex { base: "https://aex.example.com/".parse().unwrap(), authorization: HeaderValue::from_static("x") };
+        for recording in playback::recordings(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures")) {
+            for body in recording.cuts() {
+                let (status, headers) = (recording.status, recording.headers.clone());
+                let (reply, arena) = (HttpReply { status, headers, body: body.to_vec() }, Bump::new());
+                let said = account.reply(CREATE_SERVICE, &reply, &arena);
+                assert!(said.is_err(), "{} cut at {}: {said:?}", recording.name, body.len());
+            }
+        }
+    }
+}

@@ -12,7 +12,7 @@ use bridge::{
         Envelope, json,
         rest::{self, Arguments},
         simple_node,
-        soap::{self, Style},
+        soap::{self, Escapes, Style},
     },
     xml::{document::Limits, simple},
 };
@@ -202,7 +202,10 @@ fn soap_value<'t>(function: &str, reply: &'t HttpReply, arena: &'t Bump) -> Resu
     if let Some(fault) = by_status.clone().filter(|fault| fault.http_status() != Some(500)) {
         return Err(fault);
     }
-    let envelope = |text| soap::parse_reply(text, function, &Limits::default(), arena).map_err(Fault::unreadable);
+    let server = reply.headers.get("soapserver").and_then(|name| name.to_str().ok());
+    let escapes = server.map_or(Escapes::Once, Escapes::of_server);
+    let envelope =
+        |text| soap::parse_reply(text, function, escapes, &Limits::default(), arena).map_err(Fault::unreadable);
     match reply.text_in(arena).and_then(envelope) {
         Ok(Envelope::Fault { code, text }) => Err(protocol_fault(code, text)),
         Ok(Envelope::Value(_)) if !reply.status.is_success() => Err(Fault::server("a value with a status of failure")),
@@ -463,6 +466,24 @@ pub(crate) mod tests {
         assert!(scope(Some("2"), None).is_ok() && scope(None, Some(true)).is_ok());
         for (customer, all) in [(None, None), (None, Some(false)), (Some(""), None), (Some("2"), Some(true))] {
             assert_eq!(scope(customer, all).unwrap_err().0[0].field, "all_customers");
+        }
+    }
+
+    #[test]
+    fn no_cut_of_a_recorded_reply_is_a_success() {
+        let transports =
+            [("fixtures", config::Kind::Soap, "<soap:Body><"), ("tests/rest", config::Kind::Rest, "/API/")];
+        for (folder, kind, before) in transports {
+            let azotel = door(kind);
+            for recording in playback::recordings(&format!("{}/{folder}", env!("CARGO_MANIFEST_DIR"))) {
+                let function = recording.sent.split(before).nth(1).unwrap().split(' ').next().unwrap();
+                for body in recording.cuts() {
+                    let (status, headers) = (recording.status, recording.headers.clone());
+                    let (reply, arena) = (HttpReply { status, headers, body: body.to_vec() }, Bump::new());
+                    let said = azotel.reply(function, &reply, &arena);
+                    assert!(said.is_err(), "{} cut at {}: {said:?}", recording.name, body.len());
+                }
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use ispbridge_azotel::{Azotel, DESCRIPTORS};
-use playback::Setup;
+use playback::{Library, Setup};
 use serde_json::Value;
 
 /// The fixtures over SOAP, and the same calls over REST.
@@ -18,6 +18,30 @@ fn fixtures() {
 #[test]
 fn rest() {
     playback::run::<Azotel>(FOLDERS[1], DESCRIPTORS, rest_config);
+}
+
+/// Every function against an unmodified SOAP::Lite daemon: it reads our calls as the recorded ones, however the attributes
+/// are passed, and writes the recorded replies in its own words.
+fn beside_library(config: fn(&Setup) -> String) {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/library.pl");
+    if let Some(library) = Library::start("SOAP::Transport::HTTP", script, &[FOLDERS[0]]) {
+        playback::run_beside::<Azotel>(FOLDERS[0], DESCRIPTORS, library.url(), config);
+    }
+}
+
+#[test]
+fn soap_lite_answers_every_function_called_with_a_map() {
+    beside_library(|setup| patient(setup, "map"));
+}
+
+#[test]
+fn soap_lite_answers_every_function_called_with_a_struct() {
+    beside_library(|setup| patient(setup, "struct"));
+}
+
+#[test]
+fn soap_lite_answers_every_function_called_with_a_flat_list() {
+    beside_library(|setup| patient(setup, "flat"));
 }
 
 /// Only the root of a tree has a name over SOAP alone, and only a list has an order over both: the statuses
@@ -49,6 +73,12 @@ fn config(setup: &Setup) -> String {
         setup.url(),
         setup.secret("password", "apipass"),
     )
+}
+
+/// The daemon serves one connection at a time.
+fn patient(setup: &Setup, style: &str) -> String {
+    let config = config(setup).replace("allow_private = true", "allow_private = true, keep_alive = false");
+    config.replace("username =", &format!("style = {style:?}\nusername ="))
 }
 
 fn rest_config(setup: &Setup) -> String {

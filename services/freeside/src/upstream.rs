@@ -232,8 +232,16 @@ fn verdict<'t>(entries: &'t [(&'t str, Node<'t>)], arena: &'t Bump) -> Result<No
         // `adjust_ticket_priority` has done its work when this key is there; what follows it is the customer's record,
         // whose own refusal is not the call's (Freeside's source).
         _ if result.get("ticket_error").is_some() => Ok(result),
+        "_collect" => Err(payment_elsewhere(result)),
         text => Err(refusal(text)),
     }
+}
+
+/// Somebody has to pay at a third party's first; where and under which reference is all that helps (dossier 1.3).
+fn payment_elsewhere(result: Node<'_>) -> Fault {
+    let [amount, url, reference] = ["amount", "popup_url", "reference"].map(|key| result.text_at(key));
+    let text = format!("_collect: {amount} at {url}, reference {reference}");
+    Fault::rejected(Kind::FailedPrecondition, "PAYMENT_ELSEWHERE", &text)
 }
 
 /// The fault table: Freeside has no codes, only texts, which are matched by their beginnings and kept.
@@ -247,6 +255,9 @@ fn refusal(text: &str) -> Fault {
     }
     if text == "_decline" {
         return Fault::rejected(Kind::FailedPrecondition, "BILLING_DECLINED", text);
+    }
+    if begins(&["_duplicate_card", "_duplicate_ach"]) {
+        return Fault::rejected(Kind::AlreadyExists, "PAYMENT_MEANS_IN_USE", text);
     }
     if begins(&["Username in use"]) {
         return Fault::rejected(Kind::AlreadyExists, "ALREADY_TAKEN", text);
@@ -359,5 +370,25 @@ mod tests {
         assert_eq!((died.outcome(), died.upstream_code()), (Outcome::Unknown, Some("Server")));
         assert_eq!(protocol_fault("Client", "Denied access to method (x) in class (y)").outcome(), Outcome::Rejected);
         assert_eq!(protocol_fault("Server", "No such procedure: x at Y line 1.").kind(), Kind::Unimplemented);
+    }
+
+    #[test]
+    fn no_cut_of_a_recorded_reply_is_a_success() {
+        let account = Freeside {
+            url: "https://freeside.example.com/".parse().unwrap(),
+            prefix: String::new(),
+            parameters: Parameters::Struct,
+            texts: Texts::String,
+            unscoped: true,
+            reseller: Reseller { username: String::new(), password: String::new().into() },
+        };
+        for recording in playback::recordings(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures")) {
+            for body in recording.cuts() {
+                let (status, headers) = (recording.status, recording.headers.clone());
+                let (reply, arena) = (HttpReply { status, headers, body: body.to_vec() }, Bump::new());
+                let said = account.reply("agent_info", &reply, &arena);
+                assert!(said.is_err(), "{} cut at {}: {said:?}", recording.name, body.len());
+            }
+        }
     }
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/perl
 # Serves the fixtures through an unmodified XMLRPC::Lite: a call is read by the library and looked up among the recorded
-# calls as it reads those, the recorded reply is read by it and written anew, with the table of types Freeside gives it.
+# calls as it reads those, the recorded reply is read by it and written anew, with one of the tables of types that
+# Freeside has given it.
 # Needs Debian's libxmlrpc-lite-perl.
 
 use strict;
@@ -9,7 +10,8 @@ use JSON::PP;
 use XMLRPC::Lite;
 use XMLRPC::Transport::HTTP;
 
-my $folder = shift or die "usage: $0 FIXTURES\n";
+my ($folder, $types) = @ARGV;
+die "usage: $0 FIXTURES TYPES\n" unless defined $types;
 my $json = JSON::PP->new->canonical->allow_nonref;
 my %recorded;
 
@@ -66,12 +68,22 @@ package main;
 $| = 1;
 # The class is in this file; nothing needs to be looked for.
 $INC{'FS/SelfService/XMLRPC.pm'} = 1;
-my %types = (
+# What Freeside gave its serialiser: texts and dates since 2011, base64 beyond ASCII before that and on the stand-alone
+# daemon still, and nothing, so that the library guesses.
+my %text = (
     dateTime => [ 35, sub { $_[0] =~ /^\d{8}T\d\d:\d\d:\d\d$/ }, 'as_dateTime' ],
     string   => [ 40, sub { 1 }, 'as_string' ],
 );
+my %tables = (
+    text   => \%text,
+    base64 => { %text, base64 => [ 10, sub { $_[0] =~ /[^\x09\x0a\x0d\x20-\x7f]/ }, 'as_base64' ] },
+    guess  => undef,
+);
+die "no table $types\n" unless exists $tables{$types};
+my $serializer = XMLRPC::Serializer->new;
+$serializer->typelookup($tables{$types}) if $tables{$types};
 my $daemon = XMLRPC::Transport::HTTP::Daemon->new(LocalAddr => '127.0.0.1', LocalPort => 0, ReuseAddr => 1)
     ->dispatch_to('FS::SelfService::XMLRPC')
-    ->serializer(XMLRPC::Serializer->new(typelookup => \%types));
+    ->serializer($serializer);
 print 'listening on ', $daemon->sockport, "\n";
 $daemon->handle;

@@ -3,16 +3,10 @@
 
 #![allow(clippy::unwrap_used, reason = "clippy takes only the marked functions of a test program for tests")]
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    io::{BufRead, BufReader},
-    path::Path,
-    process::{Child, Command, Stdio},
-};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use ispbridge_freeside::{DESCRIPTORS, Freeside, UNSCOPED};
-use playback::Setup;
+use playback::{Library, Setup};
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures");
 
@@ -21,46 +15,28 @@ fn fixtures() {
     playback::run::<Freeside>(FIXTURES, DESCRIPTORS, config);
 }
 
-/// Every RPC against an unmodified XMLRPC::Lite daemon: it reads our calls as the recorded ones and writes the recorded
-/// replies in its own words.
+/// Every RPC against an unmodified XMLRPC::Lite daemon with one of the type tables that Freeside has had: it reads our
+/// calls as the recorded ones and writes the recorded replies in its own words.
+fn beside_library(types: &str) {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/library.pl");
+    if let Some(library) = Library::start("XMLRPC::Transport::HTTP", script, &[FIXTURES, types]) {
+        playback::run_beside::<Freeside>(FIXTURES, DESCRIPTORS, library.url(), patient);
+    }
+}
+
 #[test]
-fn xmlrpc_lite_answers_every_rpc() {
-    if let Some(library) = Library::start() {
-        playback::run_beside::<Freeside>(FIXTURES, DESCRIPTORS, &library.url, patient);
-    }
+fn xmlrpc_lite_with_texts_only_answers_every_rpc() {
+    beside_library("text");
 }
 
-/// A Perl server that ends with its test.
-struct Library {
-    process: Child,
-    url: String,
+#[test]
+fn xmlrpc_lite_with_base64_beyond_ascii_answers_every_rpc() {
+    beside_library("base64");
 }
 
-impl Library {
-    /// `None`, and a line that says why, where Perl lacks the module and it is not required.
-    #[expect(clippy::disallowed_methods, reason = "a switch of the place where tests run, no setting of a process")]
-    fn start() -> Option<Self> {
-        let has = Command::new("perl").args(["-MXMLRPC::Transport::HTTP", "-e", "1"]).output();
-        if !has.is_ok_and(|check| check.status.success()) {
-            let is_required = std::env::var("ISPBRIDGE_REAL_PARTS").is_ok_and(|value| value == "required");
-            assert!(!is_required, "perl has no XMLRPC::Lite");
-            println!("skipped: perl has no XMLRPC::Lite");
-            return None;
-        }
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/library.pl");
-        let mut process = Command::new("perl").args([script, FIXTURES]).stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let url = format!("http://127.0.0.1:{}", line.trim().strip_prefix("listening on ").unwrap());
-        Some(Self { process, url })
-    }
-}
-
-impl Drop for Library {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
+#[test]
+fn xmlrpc_lite_that_guesses_types_answers_every_rpc() {
+    beside_library("guess");
 }
 
 /// The daemon serves one connection at a time.

@@ -24,11 +24,12 @@ my @radius = (
       attribute => 'Cleartext-Password', op => ':=', value => '0ac5ae06a2ec2' },
 );
 
-# One positional argument: a hash of attributes.
+# One positional argument, a hash of attributes, or these as a flat list.
 sub arguments {
-    my ($name, $class, $given) = @_;
+    my ($name, $class, @given) = @_;
     print "called $name\n";
-    die "no hash of attributes\n" unless ref $given;
+    die "no attributes\n" unless @given;
+    my $given = ref $given[0] ? $given[0] : {@given};
     return $given if ($given->{api_username} // '') eq $USERNAME && ($given->{api_password} // '') eq $PASSWORD;
     return;
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/perl
-# Freeside's reseller methods on an unmodified XMLRPC::Lite daemon, with the type table that Freeside gives it.
+# Freeside's reseller methods on an unmodified XMLRPC::Lite daemon, with one of the type tables
+# that Freeside has given it.
 # Written from Freeside's documented behaviour: names, keys and error texts are its own, the data is invented.
 # Two doors: FS.SelfService.XMLRPC takes a struct or a flat list, FS.ClientAPI_XMLRPC a flat list only and decodes
 # every value a second time.
@@ -21,6 +22,7 @@ our %CUSTOMERS = (
 our %PACKAGES = (5 => { custnum => 23, pkgpart => 1, status => 'active' }, 6 => { custnum => 24, pkgpart => 1, status => 'suspended' });
 our %ACCOUNTS = (john => 5, zoe => 6);
 our %COLORS = (active => '00CC00', suspended => 'FF9900', cancelled => 'FF0000', prospect => '7e0079');
+my $types = $ENV{PEER_TYPES} // 'text';
 our (%SESSIONS, $last);
 $last = 1000;
 
@@ -168,7 +170,16 @@ sub call {
     my $method = $METHODS{$name} or die "No such procedure: $name";
     # What is done shows on the standard output, one line each.
     print "called $name\n";
-    $method->($given);
+    my $result = $method->($given);
+    $types eq 'text' ? $result : bytes($result);
+}
+
+# The old table and the library's own want the bytes that a Perl of those days held.
+sub bytes {
+    my $value = shift;
+    return { map { $_ => bytes($value->{$_}) } keys %$value } if ref $value eq 'HASH';
+    return [ map { bytes($_) } @$value ] if ref $value eq 'ARRAY';
+    defined $value ? Encode::encode('UTF-8', $value) : $value;
 }
 
 package FS::SelfService::XMLRPC;
@@ -194,12 +205,22 @@ $| = 1;
 # The classes are in this file; nothing needs to be looked for.
 @INC{qw(FS/SelfService/XMLRPC.pm FS/ClientAPI_XMLRPC.pm)} = (1, 1);
 binmode STDOUT, ':utf8';
-my %types = (
+# What Freeside gave its serialiser: texts and dates since 2011, base64 beyond ASCII before that and on the stand-alone
+# daemon still, and nothing, so that the library guesses.
+my %text = (
     dateTime => [ 35, sub { $_[0] =~ /^\d{8}T\d\d:\d\d:\d\d$/ }, 'as_dateTime' ],
     string   => [ 40, sub { 1 }, 'as_string' ],
 );
+my %tables = (
+    text   => \%text,
+    base64 => { %text, base64 => [ 10, sub { $_[0] =~ /[^\x09\x0a\x0d\x20-\x7f]/ }, 'as_base64' ] },
+    guess  => undef,
+);
+die "no table $types\n" unless exists $tables{$types};
+my $serializer = XMLRPC::Serializer->new;
+$serializer->typelookup($tables{$types}) if $tables{$types};
 my $daemon = XMLRPC::Transport::HTTP::Daemon->new(LocalAddr => '127.0.0.1', LocalPort => 0, ReuseAddr => 1)
     ->dispatch_to('FS::SelfService::XMLRPC', 'FS::ClientAPI_XMLRPC')
-    ->serializer(XMLRPC::Serializer->new(typelookup => \%types));
+    ->serializer($serializer);
 print 'listening on ', $daemon->sockport, "\n";
 $daemon->handle;

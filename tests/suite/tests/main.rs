@@ -4,6 +4,8 @@
 
 #[path = "main/add_operation.rs"]
 mod add_operation;
+#[path = "main/azotel_transports.rs"]
+mod azotel_transports;
 #[path = "main/caller.rs"]
 mod caller;
 #[path = "main/canary.rs"]
@@ -34,6 +36,8 @@ mod script;
 mod spans;
 #[path = "main/stage.rs"]
 mod stage;
+#[path = "main/texts.rs"]
+mod texts;
 #[path = "main/tidy.rs"]
 mod tidy;
 #[path = "main/trace.rs"]

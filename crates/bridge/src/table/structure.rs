@@ -69,14 +69,14 @@ pub(super) fn put_element_text(number: u32, node: Node<'_>, out: &mut Vec<u8>) -
 
 fn put_element(element: &Element<'_>, out: &mut Vec<u8>) {
     put_bytes(out, 1, element.name.as_bytes());
-    for (name, value) in &element.attributes {
+    for (name, value) in element.attributes {
         put_message(out, 2, |out| {
             put_bytes(out, 1, name.as_bytes());
             put_bytes(out, 2, value.as_bytes());
         });
     }
     put_bytes(out, 3, element.text.as_bytes());
-    for child in &element.children {
+    for child in element.children {
         put_message(out, 4, |out| put_element(child, out));
     }
 }

@@ -13,6 +13,7 @@ use crate::{
     node::{Entry, Node},
     xml::{
         document::{self, Element, Limits, XmlError},
+        unescape::unescaped,
         write::{escape_into, is_name},
     },
 };
@@ -141,6 +142,37 @@ fn close(name: &str, out: &mut String) {
     out.push('>');
 }
 
+/// How often a server escapes the one text that it answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Escapes {
+    /// As XML wants it.
+    #[default]
+    Once,
+    /// Once more: `&amp;lt;` for `<`, or base64 of `&lt;`.
+    Twice,
+}
+
+impl Escapes {
+    /// What the server does that names itself so in the header `SOAPServer`: SOAP::Lite from 0.70_07 to 0.710.06 escapes
+    /// results and fault texts before it writes them, yet not what is inside a struct or an array (its source, "called
+    /// incorrectly in envelope"; captures `soap-perl-old`). Up to 0.71 these versions call themselves 0.70_04.
+    #[must_use]
+    pub fn of_server(name: &str) -> Self {
+        let version = name.strip_prefix("SOAP::Lite/Perl/").unwrap_or("");
+        let patch = version.strip_prefix("0.710.").and_then(|patch| patch.parse().ok());
+        let twice = version.starts_with("0.70_") || patch.is_some_and(|patch: u8| patch <= 6);
+        if twice { Escapes::Twice } else { Escapes::Once }
+    }
+
+    /// The text that is meant.
+    fn resolve<'t>(self, text: &'t str, arena: &'t Bump) -> &'t str {
+        match self {
+            Escapes::Once => text,
+            Escapes::Twice => unescaped(text, arena).unwrap_or(text),
+        }
+    }
+}
+
 /// Reads a reply to `method`. The first child of the response element is the value, whatever its name:
 /// SOAP::Lite names it `s-gensymN` with a number that grows.
 ///
@@ -149,6 +181,7 @@ fn close(name: &str, out: &mut String) {
 pub fn parse_reply<'t>(
     text: &'t str,
     method: &str,
+    escapes: Escapes,
     limits: &Limits,
     arena: &'t Bump,
 ) -> Result<Envelope<'t>, WireError> {
@@ -159,22 +192,23 @@ pub fn parse_reply<'t>(
     let body = envelope.child("Body").ok_or(WireError::Envelope("the envelope has no body"))?;
     let answer = body.children.first().ok_or(WireError::Envelope("the body is empty"))?;
     if answer.local_name() == "Fault" {
-        return Ok(fault(answer));
+        return Ok(fault(answer, escapes, arena));
     }
     if answer.local_name().strip_suffix("Response") != Some(method) {
         return Err(WireError::Envelope("the body answers another method"));
     }
     let reader = ValueReader { body, arena, limits, ids: OnceCell::new(), values: Cell::new(0) };
-    answer.children.first().map_or(Ok(Node::Null), |value| reader.read(value, 0)).map(Envelope::Value)
+    let value = answer.children.first().map_or(Ok(Node::Null), |value| reader.read(value, 0))?;
+    Ok(Envelope::Value(if let Node::Text(text) = value { Node::Text(escapes.resolve(text, arena)) } else { value }))
 }
 
 /// SOAP 1.1 `faultcode`/`faultstring`, or the `Code`/`Reason` of 1.2.
-fn fault<'t>(fault: &Element<'t>) -> Envelope<'t> {
+fn fault<'t>(fault: &Element<'t>, escapes: Escapes, arena: &'t Bump) -> Envelope<'t> {
     let old = |name| fault.child(name).map(|child| child.text.trim());
     let new = |outer, inner| fault.child(outer).and_then(|child| child.child(inner)).map(|child| child.text.trim());
     let code = old("faultcode").or_else(|| new("Code", "Value")).unwrap_or("");
     let text = old("faultstring").or_else(|| new("Reason", "Text")).unwrap_or("");
-    Envelope::Fault { code: code.rsplit_once(':').map_or(code, |(_, code)| code), text }
+    Envelope::Fault { code: code.rsplit_once(':').map_or(code, |(_, code)| code), text: escapes.resolve(text, arena) }
 }
 
 struct ValueReader<'e, 't, 'l> {
@@ -241,7 +275,7 @@ impl<'e, 't> ValueReader<'e, 't, '_> {
 
     fn list(&self, element: &Element<'t>, depth: usize) -> Result<Node<'t>, WireError> {
         let mut items = BumpVec::with_capacity_in(element.children.len(), self.arena);
-        for item in &element.children {
+        for item in element.children {
             items.push(self.read(item, depth + 1)?);
         }
         Ok(Node::List(items.into_bump_slice()))
@@ -249,7 +283,7 @@ impl<'e, 't> ValueReader<'e, 't, '_> {
 
     fn map(&self, element: &Element<'t>, depth: usize) -> Result<Node<'t>, WireError> {
         let mut entries: BumpVec<'t, Entry<'t>> = BumpVec::with_capacity_in(element.children.len(), self.arena);
-        for item in &element.children {
+        for item in element.children {
             let (Some(key), Some(value)) = (item.child("key"), item.child("value")) else {
                 return Err(WireError::Envelope("a map item without key and value"));
             };
@@ -261,7 +295,7 @@ impl<'e, 't> ValueReader<'e, 't, '_> {
 
     fn record(&self, element: &Element<'t>, depth: usize) -> Result<Node<'t>, WireError> {
         let mut gather = Gather::new(self.arena, element.children.len());
-        for child in &element.children {
+        for child in element.children {
             gather.add(child.local_name(), self.read(child, depth + 1)?);
         }
         Ok(gather.finish())
@@ -275,7 +309,7 @@ mod tests {
     fn read(inner: &str) -> String {
         let text = format!("<s:Envelope xmlns:s=\"x\"><s:Body>{inner}</s:Body></s:Envelope>");
         let arena = Bump::new();
-        match parse_reply(&text, "m", &Limits::default(), &arena) {
+        match parse_reply(&text, "m", Escapes::Once, &Limits::default(), &arena) {
             Ok(Envelope::Value(node)) => format!("{node:?}"),
             other => format!("{other:?}"),
         }
@@ -360,6 +394,17 @@ mod tests {
             assert!(read(other).starts_with("Err(Envelope"), "{other}");
         }
         let arena = Bump::new();
-        assert!(parse_reply("<html><body/></html>", "m", &Limits::default(), &arena).is_err());
+        assert!(parse_reply("<html><body/></html>", "m", Escapes::Once, &Limits::default(), &arena).is_err());
+    }
+
+    #[test]
+    fn versions_that_escape_twice_are_known() {
+        let of = |version| Escapes::of_server(&format!("SOAP::Lite/Perl/{version}"));
+        for version in ["0.70_04", "0.710.05", "0.710.06"] {
+            assert_eq!(of(version), Escapes::Twice, "{version}");
+        }
+        for version in ["0.55", "0.69", "0.710.07", "0.710.10", "0.711", "0.714", "1.27", ""] {
+            assert_eq!(of(version), Escapes::Once, "{version}");
+        }
     }
 }

@@ -160,7 +160,7 @@ fn read_boolean(text: &str) -> Node<'_> {
 fn read_array<'t>(array: &Element<'t>, arena: &'t Bump) -> Result<Node<'t>, WireError> {
     let data = required(array, "data")?;
     let mut items = BumpVec::with_capacity_in(data.children.len(), arena);
-    for value in &data.children {
+    for value in data.children {
         items.push(read_value(value, arena)?);
     }
     Ok(Node::List(items.into_bump_slice()))
@@ -168,7 +168,7 @@ fn read_array<'t>(array: &Element<'t>, arena: &'t Bump) -> Result<Node<'t>, Wire
 
 fn read_struct<'t>(element: &Element<'t>, arena: &'t Bump) -> Result<Node<'t>, WireError> {
     let mut entries: BumpVec<'t, Entry<'t>> = BumpVec::with_capacity_in(element.children.len(), arena);
-    for member in &element.children {
+    for member in element.children {
         entries.push((required(member, "name")?.text, read_value(required(member, "value")?, arena)?));
     }
     Ok(Node::Map(entries.into_bump_slice()))

@@ -4,17 +4,14 @@
 //! document type is refused, the text is read to its end, nothing but the five predefined entities
 //! and character references is expanded, and size, depth and counts are bounded.
 
-use std::borrow::Cow;
-
-use bumpalo::{
-    Bump,
-    collections::{String as BumpString, Vec as BumpVec},
-};
+use bumpalo::{Bump, collections::String as BumpString};
+use memchr::memchr;
 use quick_xml::{
     Reader,
-    escape::unescape,
     events::{BytesStart, Event},
 };
+
+use super::unescape::unescaped;
 
 /// Bounds of a document; the defaults are those of dependencies.md A.4.
 #[derive(Clone, Copy, Debug)]
@@ -61,14 +58,14 @@ pub enum XmlError {
 }
 
 /// One element with its content.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Element<'t> {
     /// The name as written, prefix included.
     pub name: &'t str,
     /// Attributes in order, names as written, values unescaped.
-    pub attributes: BumpVec<'t, (&'t str, &'t str)>,
+    pub attributes: &'t [(&'t str, &'t str)],
     /// Child elements in order.
-    pub children: BumpVec<'t, Element<'t>>,
+    pub children: &'t [Element<'t>],
     /// All text directly inside, joined.
     pub text: &'t str,
 }
@@ -89,7 +86,7 @@ impl<'t> Element<'t> {
 
     /// The first child whose name without prefix is `name`.
     #[must_use]
-    pub fn child(&self, name: &str) -> Option<&Element<'t>> {
+    pub fn child(&self, name: &str) -> Option<&'t Element<'t>> {
         self.children.iter().find(|child| child.local_name() == name)
     }
 }
@@ -103,8 +100,15 @@ fn local(name: &str) -> &str {
 /// # Errors
 /// [`XmlError`] when the text is not one well-formed document within `limits`.
 pub fn parse<'t>(text: &'t str, limits: &Limits, arena: &'t Bump) -> Result<Element<'t>, XmlError> {
-    let mut parser =
-        Parser { reader: Reader::from_str(text), arena, limits, open: Vec::new(), root: None, elements: 0 };
+    let mut parser = Parser {
+        reader: Reader::from_str(text),
+        arena,
+        limits,
+        open: Vec::new(),
+        read: Vec::new(),
+        root: None,
+        elements: 0,
+    };
     while parser.step()? {}
     parser.root.ok_or(XmlError::Malformed("no document element"))
 }
@@ -114,6 +118,8 @@ struct Parser<'t, 'l> {
     arena: &'t Bump,
     limits: &'l Limits,
     open: Vec<Open<'t>>,
+    /// Closed elements whose parents are open.
+    read: Vec<Element<'t>>,
     root: Option<Element<'t>>,
     elements: usize,
 }
@@ -123,6 +129,8 @@ struct Open<'t> {
     element: Element<'t>,
     /// Its text once that came in more than one piece: to join each with those before would be quadratic.
     joined: BumpString<'t>,
+    /// The place in `read` where its children begin.
+    first: usize,
 }
 
 impl<'t> Parser<'t, '_> {
@@ -153,7 +161,7 @@ impl<'t> Parser<'t, '_> {
     /// otherwise come as one event for each `&lt;`.
     fn take_text(&mut self) -> Result<(), XmlError> {
         let rest = *self.reader.get_ref();
-        let end = rest.iter().position(|byte| *byte == b'<').unwrap_or(rest.len());
+        let end = memchr(b'<', rest).unwrap_or(rest.len());
         if end == 0 {
             return Ok(());
         }
@@ -196,45 +204,37 @@ impl<'t> Parser<'t, '_> {
         let name = self.arena.alloc_str(start.name().as_ref());
         within("bytes in one name", name.len(), self.limits.name_bytes)?;
         let attributes = self.attributes(start)?;
-        let element = Element { name, attributes, children: BumpVec::new_in(self.arena), text: "" };
-        self.open.push(Open { element, joined: BumpString::new_in(self.arena) });
+        let element = Element { name, attributes, children: &[], text: "" };
+        self.open.push(Open { element, joined: BumpString::new_in(self.arena), first: self.read.len() });
         Ok(())
     }
 
-    fn attributes(&self, start: &BytesStart<'t>) -> Result<BumpVec<'t, (&'t str, &'t str)>, XmlError> {
-        let mut list = BumpVec::new_in(self.arena);
+    fn attributes(&self, start: &BytesStart<'t>) -> Result<&'t [(&'t str, &'t str)], XmlError> {
+        let mut list = Vec::new();
         for attribute in start.attributes() {
             let attribute = attribute.map_err(|_| XmlError::Malformed("an attribute"))?;
             within("attributes of one element", list.len() + 1, self.limits.attributes)?;
             within("bytes in one attribute", attribute.value.len(), self.limits.attribute_bytes)?;
-            let value =
-                unescape(&attribute.value).map_err(|_| XmlError::Malformed("an entity that is not predefined"))?;
             let name: &str = self.arena.alloc_str(attribute.key.as_ref());
-            let value: &str = self.arena.alloc_str(&value);
+            let value: &str = unescaped(self.arena.alloc_str(&attribute.value), self.arena)?;
             list.push((name, value));
         }
-        Ok(list)
+        Ok(self.arena.alloc_slice_copy(&list))
     }
 
     fn close(&mut self) -> Result<(), XmlError> {
-        let Open { mut element, joined } =
+        let Open { mut element, joined, first } =
             self.open.pop().ok_or(XmlError::Malformed("a closing tag without its element"))?;
         if !joined.is_empty() {
             element.text = joined.into_bump_str();
         }
-        match self.open.last_mut() {
-            Some(parent) => parent.element.children.push(element),
-            None => self.root = Some(element),
+        element.children = self.arena.alloc_slice_fill_iter(self.read.drain(first..));
+        if self.open.is_empty() {
+            self.root = Some(element);
+        } else {
+            self.read.push(element);
         }
         Ok(())
-    }
-}
-
-/// Text with its character references and predefined entities resolved.
-pub(super) fn unescaped<'t>(raw: &'t str, arena: &'t Bump) -> Result<&'t str, XmlError> {
-    match unescape(raw).map_err(|_| XmlError::Malformed("an entity that is not predefined"))? {
-        Cow::Borrowed(text) => Ok(text),
-        Cow::Owned(text) => Ok(arena.alloc_str(&text)),
     }
 }
 

@@ -4,16 +4,20 @@
 //! (`<labels Nowy Status="Nowy Status" ..>`, azotel.md 2.4), so an XML parser stops there. This
 //! scanner takes a name literally and asks only that the closing tag repeats it.
 
-use bumpalo::{Bump, collections::Vec as BumpVec};
+use bumpalo::Bump;
+use memchr::{memchr, memchr2};
 
-use super::document::{Element, Limits, XmlError, unescaped, within};
+use super::{
+    document::{Element, Limits, XmlError, within},
+    unescape::unescaped,
+};
 
 /// Reads XML::Simple's text; the root's name is whatever the function chose to write.
 ///
 /// # Errors
 /// [`XmlError`] when tags do not match, the text is cut off, or a limit is passed.
 pub fn parse<'t>(text: &'t str, limits: &Limits, arena: &'t Bump) -> Result<Element<'t>, XmlError> {
-    let mut scanner = Scanner { rest: text.trim(), limits, arena, elements: 0 };
+    let mut scanner = Scanner { rest: text.trim(), limits, arena, read: Vec::new(), elements: 0 };
     let root = scanner.element(1)?;
     if scanner.rest.is_empty() { Ok(root) } else { Err(XmlError::Malformed("text after the document element")) }
 }
@@ -22,6 +26,8 @@ struct Scanner<'t, 'l> {
     rest: &'t str,
     limits: &'l Limits,
     arena: &'t Bump,
+    /// Elements that are read and whose parents are not.
+    read: Vec<Element<'t>>,
     elements: usize,
 }
 
@@ -35,7 +41,9 @@ impl<'t> Scanner<'t, '_> {
         let (tag, closed) = tag.strip_suffix('/').map_or((tag, false), |open| (open, true));
         let mut element = self.head(tag)?;
         if !closed {
-            self.content(&mut element, depth)?;
+            let first = self.read.len();
+            element.text = self.content(element.name, depth)?;
+            element.children = self.arena.alloc_slice_fill_iter(self.read.drain(first..));
         }
         Ok(element)
     }
@@ -58,49 +66,64 @@ impl<'t> Scanner<'t, '_> {
     /// Splits a tag into name and attributes. Attributes are `name="value"`, and a name may hold
     /// blanks, so the element's name ends at the first blank only if an attribute follows.
     fn head(&self, tag: &'t str) -> Result<Element<'t>, XmlError> {
-        let tag = tag.trim_end();
-        let (name, mut rest) =
-            if tag.contains('"') { tag.split_once(' ').ok_or(XmlError::Malformed("a tag"))? } else { (tag, "") };
+        let tag = tag.trim_ascii_end();
+        let (name, rest) = match memchr(b'"', tag.as_bytes()) {
+            Some(_) => tag.split_once(' ').ok_or(XmlError::Malformed("a tag"))?,
+            None => (tag, ""),
+        };
         within("bytes in one name", name.len(), self.limits.name_bytes)?;
-        let mut attributes = BumpVec::new_in(self.arena);
+        if name.is_empty() {
+            return Err(XmlError::Malformed("a tag"));
+        }
+        let attributes = if rest.is_empty() { &[][..] } else { self.attributes(rest)? };
+        Ok(Element { name, attributes, children: &[], text: "" })
+    }
+
+    fn attributes(&self, mut rest: &'t str) -> Result<&'t [(&'t str, &'t str)], XmlError> {
+        let mut attributes = Vec::new();
         while let Some((key, after)) = rest.split_once("=\"") {
             let (value, next) = after.split_once('"').ok_or(XmlError::Malformed("an attribute"))?;
             within("bytes in one attribute", value.len(), self.limits.attribute_bytes)?;
             attributes.push((key.trim(), unescaped(value, self.arena)?));
             rest = next;
         }
-        if name.is_empty() || !rest.trim().is_empty() {
-            return Err(XmlError::Malformed("a tag"));
+        if rest.trim().is_empty() {
+            Ok(self.arena.alloc_slice_copy(&attributes))
+        } else {
+            Err(XmlError::Malformed("a tag"))
         }
-        Ok(Element { name, attributes, children: BumpVec::new_in(self.arena), text: "" })
     }
 
-    fn content(&mut self, element: &mut Element<'t>, depth: usize) -> Result<(), XmlError> {
+    /// Reads up to the closing tag: the children come to stand in `read`, the text is returned. Blanks between children
+    /// are none.
+    fn content(&mut self, name: &str, depth: usize) -> Result<&'t str, XmlError> {
+        let (first, mut kept) = (self.read.len(), "");
         loop {
-            let next = self.rest.find('<').ok_or(XmlError::Malformed("the text is cut off"))?;
+            let next = memchr(b'<', self.rest.as_bytes()).ok_or(XmlError::Malformed("the text is cut off"))?;
             let (text, rest) = self.rest.split_at(next);
             within("bytes in one text", text.len(), self.limits.text_bytes)?;
             self.rest = rest;
             let closing = rest.strip_prefix("</");
-            if element.text.is_empty() && (closing.is_some() && element.children.is_empty() || !text.trim().is_empty())
-            {
-                element.text = unescaped(text, self.arena)?;
+            let is_leaf = closing.is_some() && self.read.len() == first;
+            if kept.is_empty() && (is_leaf || !text.trim().is_empty()) {
+                kept = unescaped(text, self.arena)?;
             }
             let Some(closing) = closing else {
-                element.children.push(self.element(depth + 1)?);
+                let child = self.element(depth + 1)?;
+                self.read.push(child);
                 continue;
             };
-            let after = closing.strip_prefix(element.name).and_then(|rest| rest.strip_prefix('>'));
+            let after = closing.strip_prefix(name).and_then(|rest| rest.strip_prefix('>'));
             self.rest = after.ok_or(XmlError::Malformed("a closing tag that is not its element's"))?;
-            return Ok(());
+            return Ok(kept);
         }
     }
 }
 
 /// Where a tag ends: at the first `>` that is not inside quotes, of which most tags have none.
 fn tag_end(body: &str) -> Option<usize> {
-    let first = body.find('>')?;
-    if !body[..first].contains('"') {
+    let first = memchr2(b'>', b'"', body.as_bytes())?;
+    if body.as_bytes()[first] == b'>' {
         return Some(first);
     }
     let mut quoted = false;

@@ -27,14 +27,19 @@ struct Peer {
 
 impl Peer {
     /// `None`, and a line that says why, where Perl or one of its modules is missing.
-    fn start(provider: &'static str, modules: &[&str], account: impl Fn(&str) -> String) -> Option<Self> {
+    fn start(
+        provider: &'static str,
+        modules: &[&str],
+        variables: &[(&str, &str)],
+        account: impl Fn(&str) -> String,
+    ) -> Option<Self> {
         if !has(modules) {
             println!("skipped: perl has not all of {modules:?}");
             return None;
         }
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("perl/{provider}.pl"));
         let mut perl = Command::new("perl");
-        perl.arg(script).env("PEER_USERNAME", USERNAME).env("PEER_PASSWORD", PASSWORD);
+        perl.arg(script).env("PEER_USERNAME", USERNAME).env("PEER_PASSWORD", PASSWORD).envs(variables.iter().copied());
         let perl = Running::start(&mut perl);
         let folder = TempDir::new().unwrap();
         let config = folder.path().join("service.toml");
@@ -99,16 +104,17 @@ fn configuration(folder: &Path, account: &str) -> String {
     )
 }
 
-fn freeside(door: &str) -> Option<Peer> {
+/// `types` is the table that the server's serialiser has.
+fn freeside(door: &str, types: &str) -> Option<Peer> {
     let modules = ["XMLRPC::Lite", "XMLRPC::Transport::HTTP"];
-    Peer::start("freeside", &modules, |port| {
+    Peer::start("freeside", &modules, &[("PEER_TYPES", types)], |port| {
         format!("base_url = \"http://127.0.0.1:{port}/selfservice/xmlrpc.cgi\"\ndoor = {door:?}")
     })
 }
 
 #[tokio::test]
 async fn freeside_behind_its_front_door() {
-    if let Some(peer) = freeside("self_service") {
+    if let Some(peer) = freeside("self_service", "text") {
         reseller(&peer).await;
         peer.end();
     }
@@ -116,7 +122,23 @@ async fn freeside_behind_its_front_door() {
 
 #[tokio::test]
 async fn freeside_behind_its_back_door() {
-    if let Some(peer) = freeside("back_end") {
+    if let Some(peer) = freeside("back_end", "text") {
+        reseller(&peer).await;
+        peer.end();
+    }
+}
+
+#[tokio::test]
+async fn freeside_that_sends_base64_beyond_ascii() {
+    if let Some(peer) = freeside("self_service", "base64") {
+        reseller(&peer).await;
+        peer.end();
+    }
+}
+
+#[tokio::test]
+async fn freeside_that_guesses_types() {
+    if let Some(peer) = freeside("self_service", "guess") {
         reseller(&peer).await;
         peer.end();
     }
@@ -170,7 +192,7 @@ async fn accounts(peer: &Peer) {
 
 #[tokio::test]
 async fn a_freeside_method_that_dies_leaves_the_outcome_open() {
-    let Some(peer) = freeside("self_service") else { return };
+    let Some(peer) = freeside("self_service", "text") else { return };
     let new = json!({
         "firstName": "John", "lastName": "Smith", "addressLine1": "1 Main St", "city": "Cork", "state": "CA",
         "postalCode": "94105", "country": "US", "packageDefinitionNumber": "1", "comments": "x".repeat(201),
@@ -182,7 +204,7 @@ async fn a_freeside_method_that_dies_leaves_the_outcome_open() {
 
 fn azotel(style: &str) -> Option<Peer> {
     let modules = ["SOAP::Lite", "SOAP::Transport::HTTP", "XML::Simple"];
-    Peer::start("azotel", &modules, |port| {
+    Peer::start("azotel", &modules, &[], |port| {
         format!("base_url = \"http://127.0.0.1:{port}/API/operatorapi.pl\"\nstyle = {style:?}\noperator = \"wisp\"")
     })
 }
@@ -198,6 +220,14 @@ async fn azotel_with_attributes_as_a_map() {
 #[tokio::test]
 async fn azotel_with_attributes_as_a_struct() {
     if let Some(peer) = azotel("struct") {
+        operator(&peer).await;
+        peer.end();
+    }
+}
+
+#[tokio::test]
+async fn azotel_with_attributes_as_a_flat_list() {
+    if let Some(peer) = azotel("flat") {
         operator(&peer).await;
         peer.end();
     }
