@@ -10,6 +10,7 @@ use std::{
 };
 
 use chassis::{Error, Process, Program, Running, StartOptions, Surface};
+use ispbridge_kit::http1::get;
 use opentelemetry::trace::TraceContextExt;
 use prost::Message;
 use prost_types::{
@@ -225,17 +226,6 @@ pub(crate) async fn drink(channel: Channel, request: Request<String>) -> (Vec<St
             Err(status) => return (messages, status),
         }
     }
-}
-
-/// Asks an HTTP/1 server, such as the admin port, for a path.
-pub(crate) async fn get(address: SocketAddr, path: &str) -> String {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    answer
 }
 
 /// Asks the admin port until a line of the metrics begins and ends so.
