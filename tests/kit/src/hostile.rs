@@ -26,8 +26,8 @@ pub enum Act {
     Answer(Vec<u8>),
     /// The same after a while.
     Late(Duration, Vec<u8>),
-    /// The same byte by byte, with a pause before each.
-    Drip(Duration, Vec<u8>),
+    /// Some bytes at once and the rest byte by byte, with a pause before each.
+    Drip(Vec<u8>, Duration, Vec<u8>),
     /// Some bytes, then the end of the connection.
     Close(Vec<u8>),
     /// Some bytes, then a reset.
@@ -84,12 +84,12 @@ impl Hostile {
 
     /// Does with the requests what `acts` say in order, the last one again and again.
     pub async fn script(acts: Vec<Act>) -> Self {
-        Self::listening(None, in_order(acts)).await
+        Self::start(in_order(acts)).await
     }
 
     /// Says something to whoever connects, whatever it wants, and closes: what is no HTTP, or no TLS.
     pub async fn blurting(said: &'static [u8]) -> Self {
-        let (listener, hostile) = Self::bound(in_order(vec![Act::Mute])).await;
+        let (listener, hostile) = Self::bound(Arc::new(|_| Act::Mute)).await;
         let state = hostile.state.clone();
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
@@ -118,8 +118,8 @@ impl Hostile {
     }
 
     /// Does something else from now on.
-    pub fn act(&self, acts: Vec<Act>) {
-        *self.state.acting.lock().unwrap() = in_order(acts);
+    pub fn act(&self, acting: impl Fn(&Asked<'_>) -> Act + Send + Sync + 'static) {
+        *self.state.acting.lock().unwrap() = Arc::new(acting);
     }
 
     /// The requests that came in whole, heads included.
@@ -152,18 +152,12 @@ impl Hostile {
         self.state.answered.load(Ordering::SeqCst)
     }
 
-    /// Waits until this many requests came in.
-    ///
-    /// # Panics
-    /// If they do not come.
+    /// Waits until this many requests came in; panics if they do not.
     pub async fn until(&self, requests: usize) {
         self.wait(&format!("{requests} requests"), |hostile| hostile.requests().len() >= requests).await;
     }
 
-    /// Waits until every connection has ended.
-    ///
-    /// # Panics
-    /// If one does not.
+    /// Waits until every connection has ended; panics if one does not.
     pub async fn until_closed(&self) {
         self.wait("the end of all connections", |hostile| hostile.open() == 0).await;
     }
@@ -209,9 +203,10 @@ pub async fn nobody() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
 }
 
-fn in_order(acts: Vec<Act>) -> Arc<Acting> {
+/// One act for each request, the last one again and again.
+pub fn in_order(acts: Vec<Act>) -> impl Fn(&Asked<'_>) -> Act + Send + Sync + 'static {
     let at = AtomicUsize::new(0);
-    Arc::new(move |_| acts[at.fetch_add(1, Ordering::SeqCst).min(acts.len() - 1)].clone())
+    move |_| acts[at.fetch_add(1, Ordering::SeqCst).min(acts.len() - 1)].clone()
 }
 
 async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, state: Arc<State>) {
@@ -247,7 +242,10 @@ async fn perform(stream: &mut impl Stream, act: Act) -> Option<()> {
             tokio::time::sleep(wait).await;
             stream.write_all(&bytes).await.ok()
         }
-        Act::Drip(pause, bytes) => drip(stream, pause, &bytes).await,
+        Act::Drip(bytes, pause, rest) => {
+            stream.write_all(&bytes).await.ok()?;
+            drip(stream, pause, &rest).await
+        }
         Act::Close(bytes) => {
             stream.write_all(&bytes).await.ok()?;
             let _ = stream.shutdown().await;

@@ -68,10 +68,14 @@ pub async fn call_with(
     response
 }
 
-/// A text as a protobuf `StringValue`, behind the five bytes that gRPC puts before a message.
+/// A text as a protobuf `StringValue`, as gRPC frames it.
 pub fn message(text: &str) -> Vec<u8> {
-    let encoded = text.to_owned().encode_to_vec();
-    [&[0], &u32::try_from(encoded.len()).unwrap().to_be_bytes()[..], &encoded].concat()
+    framed(&text.to_owned().encode_to_vec())
+}
+
+/// A message behind the five bytes that gRPC puts before it.
+pub fn framed(message: &[u8]) -> Vec<u8> {
+    [&[0], &u32::try_from(message.len()).unwrap().to_be_bytes()[..], message].concat()
 }
 
 /// A connection made by hand.

@@ -12,13 +12,15 @@
 //! # }
 //! ```
 //!
-//! [`collector`] takes telemetry, or does not; [`http2`] is a client of frames made by hand; [`clock`] moves time.
+//! [`collector`] takes telemetry, or does not; [`http1`] and [`http2`] are clients, the latter
+//! of frames made by hand; [`clock`] moves time.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 pub mod clock;
 pub mod collector;
 pub mod hostile;
+pub mod http1;
 pub mod http2;
 pub mod pki;
 pub mod reply;

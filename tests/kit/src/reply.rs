@@ -110,6 +110,14 @@ impl Reply {
         self.clone().with_body(body).framed("Transfer-Encoding: chunked\r\n")
     }
 
+    /// The head of the reply with its true length, and the body.
+    #[must_use]
+    pub fn parts(&self) -> (Vec<u8>, Vec<u8>) {
+        let mut head = self.bytes();
+        let body = head.split_off(head.len() - self.body.len());
+        (head, body)
+    }
+
     /// The reply with these lines about its length.
     #[must_use]
     pub fn framed(&self, lines: &str) -> Vec<u8> {

@@ -10,12 +10,30 @@ mod azotel_transports;
 mod caller;
 #[path = "main/canary.rs"]
 mod canary;
+#[path = "main/cancelling.rs"]
+mod cancelling;
+#[path = "main/certificates.rs"]
+mod certificates;
 #[path = "main/child.rs"]
 mod child;
+#[path = "main/collectors.rs"]
+mod collectors;
+#[path = "main/configuration.rs"]
+mod configuration;
 #[path = "main/contract.rs"]
 mod contract;
+#[path = "main/courses.rs"]
+mod courses;
+#[path = "main/deadlines.rs"]
+mod deadlines;
 #[path = "main/disguise.rs"]
 mod disguise;
+#[path = "main/farewell.rs"]
+mod farewell;
+#[path = "main/fault_rows.rs"]
+mod fault_rows;
+#[path = "main/faults.rs"]
+mod faults;
 #[path = "main/interop.rs"]
 mod interop;
 #[path = "main/log.rs"]
@@ -44,3 +62,5 @@ mod tidy;
 mod trace;
 #[path = "main/tree.rs"]
 mod tree;
+#[path = "main/wires.rs"]
+mod wires;

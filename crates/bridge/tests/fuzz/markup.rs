@@ -4,7 +4,7 @@ use bridge::{
     node::Node,
     wire::{
         Envelope, simple_node,
-        soap::{self, Style},
+        soap::{self, Escapes, Style},
         xml_rpc::{self, Parameters, Texts},
     },
     xml::{

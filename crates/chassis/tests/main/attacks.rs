@@ -5,9 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ispbridge_kit::http2::{
-    CONTINUATION, DATA, END_HEADERS, HEADERS, PING, PRIORITY, RST_STREAM, Raw, SETTINGS, WINDOW_UPDATE, block, call,
-    call_with, deaf_call, frame, message, peer,
+use ispbridge_kit::{
+    http1::get,
+    http2::{
+        CONTINUATION, DATA, END_HEADERS, HEADERS, PING, PRIORITY, RST_STREAM, Raw, SETTINGS, WINDOW_UPDATE, block,
+        call, call_with, deaf_call, frame, message, peer,
+    },
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -18,7 +21,7 @@ use tonic::{Code, Request, transport::Channel};
 
 use crate::{
     apart::Apart,
-    probe::{READ, connected, get, send, started, until_metric},
+    probe::{READ, connected, send, started, until_metric},
 };
 
 const ADMIN: &str = "[admin]\nlisten = \"127.0.0.1:0\"\n";

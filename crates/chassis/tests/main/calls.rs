@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ispbridge_kit::http1::get;
 use tonic::{Code, Request};
 use tonic_reflection::pb::v1::{
     ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
@@ -9,7 +10,7 @@ use tonic_reflection::pb::v1::{
 };
 use tonic_types::StatusExt;
 
-use crate::probe::{READ, WRITE, ask, connected, drink, get, send, started, until_metric};
+use crate::probe::{READ, WRITE, ask, connected, drink, send, started, until_metric};
 
 fn reason(status: &tonic::Status) -> String {
     status.get_details_error_info().unwrap().reason

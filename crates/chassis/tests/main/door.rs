@@ -5,13 +5,14 @@ use std::{future::Future, net::SocketAddr, time::Duration};
 use axum::body::to_bytes;
 use chassis::{Answering, Body, Door, Error, Inside, Process, Program, Running, Surface};
 use http::{Request, Response, StatusCode};
+use ispbridge_kit::http1::get;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     time::timeout,
 };
 
-use crate::probe::{Probe, ProbeConfig, READ, ask, get, until_metric};
+use crate::probe::{Probe, ProbeConfig, READ, ask, until_metric};
 
 /// The probe behind a door for people who write plain text.
 #[derive(Debug)]

@@ -13,6 +13,7 @@ use std::{
 };
 
 use chassis::{Error, Process, Program, Running, StartOptions, Surface};
+use ispbridge_kit::http1::get;
 use opentelemetry::trace::TraceContextExt;
 use prost::Message;
 use prost_types::{
@@ -259,11 +260,6 @@ pub(crate) async fn drink(channel: Channel, request: Request<String>) -> (Vec<St
             Err(status) => return (messages, status),
         }
     }
-}
-
-/// Asks an HTTP/1 server, such as the admin port, for a path.
-pub(crate) async fn get(address: SocketAddr, path: &str) -> String {
-    http1(address, "admin", &format!("GET {path}")).await
 }
 
 /// Sends a method and a path to an HTTP/1 server under a name.

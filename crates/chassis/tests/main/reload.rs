@@ -7,11 +7,12 @@ use std::{
 };
 
 use chassis::{ConfigSource, Running, StartOptions, caller::Root};
+use ispbridge_kit::http1::get;
 use serde_json::Value;
 use tempfile::TempDir;
 use tonic::Request;
 
-use crate::probe::{Probe, READ, ask, connected, get, send, until_metric};
+use crate::probe::{Probe, READ, ask, connected, send, until_metric};
 
 const ROOTS: [&str; 2] = ["an invented root of the tests, long enough", "another invented root of the tests, as long"];
 

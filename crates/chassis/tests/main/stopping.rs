@@ -2,13 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use ispbridge_kit::http2::{deaf_call, peer};
+use ispbridge_kit::{
+    http1::get,
+    http2::{deaf_call, peer},
+};
 use tokio::{io::AsyncReadExt, net::TcpStream};
 use tonic::{Code, Request, transport::Endpoint};
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 use tonic_types::StatusExt;
 
-use crate::probe::{READ, WRITE, ask, connected, drink, get, send, started, until_metric};
+use crate::probe::{READ, WRITE, ask, connected, drink, send, started, until_metric};
 
 /// Starts a call and waits until its handler has it.
 async fn begun(

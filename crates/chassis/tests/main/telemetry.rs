@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use chassis::StartOptions;
+use ispbridge_kit::http1::get;
 use opentelemetry::trace::{SpanKind, Status as SpanStatus};
 use opentelemetry_sdk::{
     error::OTelSdkResult,
@@ -10,7 +11,7 @@ use opentelemetry_sdk::{
 };
 use tonic::Request;
 
-use crate::probe::{READ, ask, connected, get, send, started, started_with, until_metric};
+use crate::probe::{READ, ask, connected, send, started, started_with, until_metric};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "00f067aa0ba902b7";

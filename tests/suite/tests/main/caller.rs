@@ -31,6 +31,7 @@ pub(crate) static POOLS: LazyLock<Vec<(&str, DescriptorPool)>> = LazyLock::new(|
 pub(crate) struct Call<'a> {
     method: &'a str,
     request: Value,
+    timeout: Duration,
     headers: Vec<(&'static str, String)>,
 }
 
@@ -44,7 +45,7 @@ pub(crate) struct Refusal {
 impl<'a> Call<'a> {
     /// A call of `provider.Service/Method` with the good account.
     pub(crate) fn new(method: &'a str, request: Value) -> Self {
-        Self { method, request, headers: vec![("x-ispbridge-account", MAIN.to_owned())] }
+        Self { method, request, timeout: TIMEOUT, headers: vec![("x-ispbridge-account", MAIN.to_owned())] }
     }
 
     /// Adds or replaces a header.
@@ -54,15 +55,26 @@ impl<'a> Call<'a> {
         self
     }
 
+    /// Waits this long for the answer.
+    pub(crate) fn within(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
+    }
+
     /// Sends it to an address.
     pub(crate) async fn send(self, address: String) -> Result<Value, Status> {
+        let channel = Endpoint::from_shared(address).unwrap().connect().await.unwrap();
+        self.send_over(channel).await
+    }
+
+    /// Sends it over a connection.
+    pub(crate) async fn send_over(self, channel: Channel) -> Result<Value, Status> {
         let method = method(self.method);
         let mut request = Request::new(DynamicMessage::deserialize(method.input(), self.request).unwrap());
-        request.set_timeout(TIMEOUT);
+        request.set_timeout(self.timeout);
         for (name, value) in self.headers {
             request.metadata_mut().insert(name, value.parse().unwrap());
         }
-        let mut grpc: Grpc<Channel> = Grpc::new(Endpoint::from_shared(address).unwrap().connect().await.unwrap());
+        let mut grpc: Grpc<Channel> = Grpc::new(channel);
         grpc.ready().await.unwrap();
         let path = format!("/{}/{}", method.parent_service().full_name(), method.name()).parse().unwrap();
         let reply = grpc.unary(request, path, DynamicCodec::new(method.output())).await?.into_inner();
@@ -92,13 +104,16 @@ impl Stage {
 
     /// Makes a call that is to fail.
     pub(crate) async fn refused_call(&self, call: Call<'_>) -> Refusal {
-        let status = self.send(call).await.unwrap_err();
-        let info = status.get_details_error_info().unwrap_or_else(|| panic!("no ErrorInfo: {status:?}"));
-        Refusal { status, info }
+        Refusal::of(self.send(call).await.unwrap_err())
     }
 }
 
 impl Refusal {
+    pub(crate) fn of(status: Status) -> Self {
+        let info = status.get_details_error_info().unwrap_or_else(|| panic!("no ErrorInfo: {status:?}"));
+        Self { status, info }
+    }
+
     /// One entry of the metadata, empty if it is absent.
     pub(crate) fn note(&self, key: &str) -> &str {
         self.info.metadata.get(key).map_or("", String::as_str)

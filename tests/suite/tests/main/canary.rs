@@ -1,14 +1,11 @@
 //! No secret is ever shown: marked ones are sent every way, good and bad, and looked for wherever a person may look.
 
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::collections::BTreeMap;
 
 use chassis::caller::Root;
+use ispbridge_kit::http1::{exchange, get};
 use ispbridge_sandbox::{Config, Credentials, Fault, Kind, Provider, Sandbox};
 use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
 use tonic::Status;
 
 use crate::{
@@ -236,19 +233,7 @@ async fn session_key(credentials: Credentials) -> String {
     );
     let head = format!("POST /selfservice/xmlrpc.cgi HTTP/1.1\r\nhost: upstream\r\ncontent-length: {}\r\n", call.len());
     let answer =
-        http(sandbox.freeside(), &format!("{head}content-type: text/xml\r\nconnection: close\r\n\r\n{call}")).await;
+        exchange(sandbox.freeside(), &format!("{head}content-type: text/xml\r\nconnection: close\r\n\r\n{call}")).await;
     let rest = answer.split("<name>session_id</name><value><string>").nth(1).unwrap_or_else(|| panic!("{answer}"));
     rest.split('<').next().unwrap().to_owned()
-}
-
-async fn get(address: SocketAddr, path: &str) -> String {
-    http(address, &format!("GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n")).await
-}
-
-async fn http(address: SocketAddr, request: &str) -> String {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    answer
 }

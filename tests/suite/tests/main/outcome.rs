@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ispbridge_kit::clock;
 use ispbridge_sandbox::{Fault, Kind, Provider};
 use serde_json::{Value, json};
 use tonic::Code;
@@ -229,7 +230,5 @@ async fn a_supplier_that_ends_every_session_is_not_flooded_with_logins() {
 
 /// Logins are ten seconds apart; tokio's clock is put forward instead of waited for.
 async fn until_next_login_is_due() {
-    tokio::time::pause();
-    tokio::time::advance(Duration::from_secs(11)).await;
-    tokio::time::resume();
+    clock::skip(Duration::from_secs(11)).await;
 }

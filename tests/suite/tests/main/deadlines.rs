@@ -1,0 +1,68 @@
+//! Deadlines of all sizes, and what is none.
+
+use std::time::{Duration, Instant};
+
+use h2::client::SendRequest;
+use http::Response;
+use ispbridge_kit::{
+    Act,
+    http2::{call_with, framed, peer},
+};
+use prost_reflect::{DynamicMessage, prost::Message};
+use tonic::Code;
+
+use crate::{
+    caller::method,
+    wires::{Site, VERBS, Verb, WIRES, calls},
+};
+
+/// A call with headers of any kind, which a library would not let pass.
+async fn send(site: &Site, sender: &mut SendRequest<bytes::Bytes>, verb: Verb, timeout: Option<&str>) -> Code {
+    let method = method(site.wire.method(verb));
+    let message = DynamicMessage::deserialize(method.input(), site.wire.request(verb)).unwrap();
+    let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
+    let headers: Vec<_> = timeout.map(|timeout| ("grpc-timeout", timeout)).into_iter().collect();
+    code(call_with(sender, &path, &headers, framed(&message.encode_to_vec())).await.await.unwrap()).await
+}
+
+async fn code(mut response: Response<h2::RecvStream>) -> Code {
+    while let Some(data) = response.body_mut().data().await {
+        drop(data.unwrap());
+    }
+    let trailers = response.body_mut().trailers().await.unwrap();
+    let headers = trailers.as_ref().unwrap_or(response.headers());
+    Code::from_bytes(headers["grpc-status"].as_bytes())
+}
+
+#[tokio::test]
+async fn a_call_that_has_no_time_left_is_not_made() {
+    for wire in WIRES {
+        let upstream = wire.upstream(vec![Act::Answer(wire.reply(Verb::Read).bytes())]).await;
+        let site = Site::at(wire, &upstream).await;
+        let (mut sender, _connection) = peer(site.address, 1 << 20).await;
+        for timeout in ["0S", "1n", "1m", "10m", "50m"] {
+            for verb in VERBS {
+                let begun = Instant::now();
+                let told = send(&site, &mut sender, verb, Some(timeout)).await;
+                let late = told == Code::DeadlineExceeded || (told == Code::Aborted && verb == Verb::Write);
+                assert!(late, "{wire:?} {verb:?} {timeout}: {told:?}");
+                assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+            }
+        }
+        assert_eq!(calls(&upstream), 0, "{wire:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_deadline_that_is_none_or_endless_does_no_harm() {
+    for wire in WIRES {
+        let upstream = wire.upstream(vec![Act::Answer(wire.reply(Verb::Read).bytes())]).await;
+        let site = Site::at(wire, &upstream).await;
+        let (mut sender, _connection) = peer(site.address, 1 << 20).await;
+        let odd = [None, Some("99999999H"), Some("123456789S"), Some("soon"), Some("-1S"), Some("10"), Some("1 S")];
+        for (number, timeout) in odd.into_iter().enumerate() {
+            assert_eq!(send(&site, &mut sender, Verb::Read, timeout).await, Code::Ok, "{wire:?} {timeout:?}");
+            assert_eq!(calls(&upstream), number + 1);
+        }
+    }
+}
