@@ -25,7 +25,7 @@ use super::{
     request_id, status,
     trace::Headers,
 };
-use crate::{Body, Draining, Process, names, outflow::Flow};
+use crate::{Body, Draining, Process, names, outflow::Flow, telemetry::push_hex};
 
 /// Watches every call.
 #[derive(Debug)]
@@ -62,9 +62,9 @@ impl<S> Observe<S> {
         let method = self.methods.get(&path).cloned();
         let parent =
             self.process.telemetry().propagator.extract_with_context(&Context::new(), &Headers(request.headers()));
-        let name = method.as_ref().map_or_else(|| names::OTHER.to_owned(), |method| method.name.to_string());
         let tracer = self.process.tracer();
-        let builder = tracer.span_builder(name).with_kind(SpanKind::Server);
+        // Its real name comes at the end, and only to a span that is kept.
+        let builder = tracer.span_builder(names::OTHER).with_kind(SpanKind::Server);
         let context = parent.with_span(tracer.build_with_context(builder, &parent));
         let notes = CallNotes::default();
         let request_id = request_id::of(request.headers()).into();
@@ -132,17 +132,20 @@ impl Observation {
     fn write_down(&mut self, code: Code) {
         self.done = true;
         let took = self.begun.elapsed();
-        let labels = self.labels(code);
         let instruments = &self.process.telemetry().instruments;
         instruments.in_flight.add(-1, &[]);
-        instruments.duration.record(took.as_secs_f64(), &labels);
-        self.end_span(code, labels);
+        match (code, self.method_name()) {
+            (Code::Ok, Some(method)) => instruments.duration.record_well(method, took, || self.labels(code)),
+            _ => instruments.duration.record(took, &self.labels(code)),
+        }
+        self.end_span(code);
         self.log(code, took);
     }
 
     fn labels(&self, code: Code) -> Vec<KeyValue> {
         let code = names::code_name(code);
-        let mut labels = vec![KeyValue::new(names::RPC_SYSTEM, "grpc"), KeyValue::new(names::RPC_STATUS, code)];
+        let mut labels = Vec::with_capacity(5);
+        labels.extend([KeyValue::new(names::RPC_SYSTEM, "grpc"), KeyValue::new(names::RPC_STATUS, code)]);
         let Some(method) = self.method_name() else {
             labels.push(KeyValue::new(names::RPC_METHOD, names::OTHER));
             return labels;
@@ -151,27 +154,27 @@ impl Observation {
         if let Some(provider) = provider(&service) {
             labels.push(KeyValue::new(names::PROVIDER, provider));
         }
-        labels.push(KeyValue::new(names::RPC_METHOD, method));
+        labels.push(KeyValue::new(names::RPC_METHOD, method.to_owned()));
         labels.push(KeyValue::new(names::RPC_SERVICE, service));
         labels
     }
 
-    fn method_name(&self) -> Option<Arc<str>> {
+    fn method_name(&self) -> Option<&str> {
         match &self.method {
-            Some(method) => Some(method.name.clone()),
-            None if self.notes.known_method() => Some(self.path.trim_start_matches('/').into()),
+            Some(method) => Some(&method.name),
+            None if self.notes.known_method() => Some(self.path.trim_start_matches('/')),
             None => None,
         }
     }
 
-    fn end_span(&self, code: Code, labels: Vec<KeyValue>) {
+    fn end_span(&self, code: Code) {
         let span = self.context.span();
         if span.is_recording() {
             match self.method_name() {
-                Some(name) => span.update_name(name.to_string()),
+                Some(name) => span.update_name(name.to_owned()),
                 None => span.set_attribute(KeyValue::new(names::RPC_METHOD_ORIGINAL, shortened(&self.path).to_owned())),
             }
-            span.set_attributes(labels);
+            span.set_attributes(self.labels(code));
             span.set_attribute(KeyValue::new(names::REQUEST_ID, self.request_id.to_string()));
             let facts = [(names::PRINCIPAL, self.notes.principal()), (names::ACCOUNT, self.notes.account())];
             for (name, fact) in facts.into_iter().filter_map(|(name, fact)| Some((name, fact?))) {
@@ -186,9 +189,9 @@ impl Observation {
     }
 
     fn log(&self, code: Code, took: Duration) {
-        let name = self.method_name();
-        let method = name.as_deref().unwrap_or_else(|| shortened(&self.path));
-        let trace_id = self.context.span().span_context().trace_id();
+        let method = self.method_name().unwrap_or_else(|| shortened(&self.path));
+        let mut trace_id = String::with_capacity(32);
+        push_hex(&mut trace_id, &self.context.span().span_context().trace_id().to_bytes());
         macro_rules! line {
             ($level:ident) => {
                 tracing::$level!(
@@ -200,7 +203,7 @@ impl Observation {
                     request_id = &*self.request_id,
                     principal = self.notes.principal(),
                     account = self.notes.account(),
-                    %trace_id,
+                    trace_id,
                     "call"
                 )
             };
