@@ -10,7 +10,7 @@ use std::{
 };
 
 use chassis::{Body, CallNotes, Peer};
-use http::{HeaderValue, Method, Request, Response, request::Parts};
+use http::{HeaderName, HeaderValue, Method, Request, Response, request::Parts};
 use opentelemetry::Context;
 use tokio::time::Instant;
 use tonic::Code;
@@ -32,6 +32,9 @@ use crate::{
 
 /// Deadline of a call whose edge set none, which does not happen behind the chassis.
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(60);
+
+const CONTEXT: HeaderName = HeaderName::from_static(chassis::names::X_CONTEXT);
+const ONWARD_ACCOUNT: HeaderName = HeaderName::from_static(ACCOUNT);
 
 /// Everything that decides about a call.
 #[derive(Debug)]
@@ -158,9 +161,9 @@ fn onward(
     let request_id = onward.get(chassis::names::X_REQUEST_ID);
     let request_id = request_id.and_then(|id| id.to_str().ok()).unwrap_or_default();
     let context = route.signer.sign(&principal.name, account, method.full, request_id);
-    onward.insert(chassis::names::X_CONTEXT, context);
+    onward.insert(CONTEXT, context);
     if let Ok(account) = HeaderValue::from_str(account) {
-        onward.insert(ACCOUNT, account);
+        onward.insert(ONWARD_ACCOUNT, account);
     }
     onward
 }

@@ -1,10 +1,13 @@
 //! The span and the metrics of one upstream call. Names are those of OpenTelemetry's HTTP conventions.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use opentelemetry::{
     Context, KeyValue,
-    metrics::{Counter, Histogram, Meter},
+    metrics::{BoundHistogram, Counter, Histogram, Meter},
     trace::{Span, SpanKind, Status as SpanStatus, TraceContextExt, Tracer},
 };
 use opentelemetry_sdk::trace::{SdkTracer, Span as SdkSpan};
@@ -24,6 +27,8 @@ const BUCKETS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.7
 pub struct Telemetry {
     tracer: SdkTracer,
     duration: Histogram<f64>,
+    /// The histogram of calls that were answered with 200 and read: the SDK would hash their labels each time.
+    well: Arc<OnceLock<BoundHistogram<f64>>>,
     unreadable: Counter<u64>,
     provider: &'static str,
 }
@@ -42,12 +47,13 @@ impl Telemetry {
             .u64_counter("ispbridge.reply.unreadable_fields")
             .with_description("Fields of upstream replies that could not be read")
             .build();
-        Telemetry { tracer: tracer.clone(), duration, unreadable, provider }
+        Telemetry { tracer: tracer.clone(), duration, well: Arc::default(), unreadable, provider }
     }
 
     /// Begins one attempt.
     pub(crate) fn begin(&self, operation: &str, request: &HttpRequest, attempt: u32, parent: &Context) -> Attempt {
-        let builder = self.tracer.span_builder(request.method.as_str().to_owned()).with_kind(SpanKind::Client);
+        // Its real name is given only to a span that is kept.
+        let builder = self.tracer.span_builder("HTTP").with_kind(SpanKind::Client);
         let mut span = builder.start_with_context(&self.tracer, parent);
         if span.is_recording() {
             set_request(&mut span, operation, request, attempt);
@@ -57,6 +63,23 @@ impl Telemetry {
 
     /// Ends an attempt with what is known of it.
     pub(crate) fn end(&self, mut attempt: Attempt, status: Option<u16>, result: Result<(), &Fault>) {
+        let took = attempt.started.elapsed().as_secs_f64();
+        match (status, result) {
+            (Some(200), Ok(())) => {
+                self.well.get_or_init(|| self.duration.bind(&self.labels(status, result))).record(took);
+            }
+            _ => self.duration.record(took, &self.labels(status, result)),
+        }
+        if attempt.span.is_recording() {
+            attempt.span.set_attributes(self.labels(status, result));
+            if let Err(fault) = result {
+                attempt.span.set_status(SpanStatus::error(fault.reason()));
+            }
+        }
+        attempt.span.end();
+    }
+
+    fn labels(&self, status: Option<u16>, result: Result<(), &Fault>) -> Vec<KeyValue> {
         let outcome = match result {
             Ok(()) => "OK",
             Err(fault) => outcome_text(fault.outcome()),
@@ -65,14 +88,7 @@ impl Telemetry {
             vec![KeyValue::new("ispbridge.provider", self.provider), KeyValue::new("ispbridge.outcome", outcome)];
         labels.extend(status.map(|status| KeyValue::new("http.response.status_code", i64::from(status))));
         labels.extend(result.err().map(|fault| KeyValue::new("error.type", fault.reason())));
-        self.duration.record(attempt.started.elapsed().as_secs_f64(), &labels);
-        if attempt.span.is_recording() {
-            attempt.span.set_attributes(labels);
-            if let Err(fault) = result {
-                attempt.span.set_status(SpanStatus::error(fault.reason()));
-            }
-        }
-        attempt.span.end();
+        labels
     }
 
     /// Reports fields that could not be read: their paths, never their values.
@@ -112,6 +128,7 @@ impl Attempt {
 
 fn set_request(span: &mut SdkSpan, operation: &str, request: &HttpRequest, attempt: u32) {
     let url = &request.url;
+    span.update_name(request.method.as_str().to_owned());
     let mut attributes = vec![
         KeyValue::new("http.request.method", request.method.as_str().to_owned()),
         KeyValue::new("server.address", url.host_str().unwrap_or("").to_owned()),

@@ -157,7 +157,7 @@ pub enum Propagator {
     Baggage,
 }
 
-/// `[log]`.
+/// `[log]`. Lines go to standard error; those of INFO and below may wait 20 ms for company, which a killed process loses.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogSettings {

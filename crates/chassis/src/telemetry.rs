@@ -2,12 +2,13 @@
 
 mod export;
 mod keep;
+mod propagation;
 
 use std::{sync::Arc, time::Duration};
 
 use opentelemetry::{
     Context, KeyValue,
-    metrics::{Counter, Histogram, Meter, MeterProvider, UpDownCounter},
+    metrics::{Counter, Meter, MeterProvider, UpDownCounter},
     propagation::{TextMapCompositePropagator, TextMapPropagator},
     trace::TracerProvider,
 };
@@ -16,17 +17,18 @@ use opentelemetry_sdk::{
     Resource,
     error::OTelSdkResult,
     metrics::SdkMeterProvider,
-    propagation::TraceContextPropagator,
     trace::{Sampler, SdkTracer, SdkTracerProvider, Span, SpanData, SpanProcessor},
 };
 use prometheus::{Registry, TextEncoder};
 use tokio::sync::oneshot;
 
+pub(crate) use self::propagation::push_hex;
 use self::{
     export::Losses,
     keep::{Keep, Recording},
+    propagation::TraceContext,
 };
-use crate::{Error, Propagator, TelemetrySettings, TracesExporter, names, outflow::Memory};
+use crate::{Durations, Error, Propagator, TelemetrySettings, TracesExporter, names, outflow::Memory, spent::Spent};
 
 /// How long the last spans and numbers may take to leave.
 const FLUSH: Duration = Duration::from_secs(3);
@@ -48,11 +50,11 @@ pub(crate) struct Telemetry {
 /// The numbers that every process keeps.
 #[derive(Clone, Debug)]
 pub(crate) struct Instruments {
-    pub(crate) duration: Histogram<f64>,
+    pub(crate) duration: Durations,
     pub(crate) in_flight: UpDownCounter<i64>,
     pub(crate) panics: Counter<u64>,
     pub(crate) reloads: Counter<u64>,
-    pub(crate) time: Counter<f64>,
+    pub(crate) time: Arc<Spent>,
     given_up: Counter<u64>,
 }
 
@@ -120,23 +122,14 @@ impl Telemetry {
 impl Instruments {
     fn new(meter: &Meter) -> Self {
         Self {
-            duration: meter
-                .f64_histogram(names::SERVER_DURATION)
-                .with_unit("s")
-                .with_description("Duration of calls served")
-                .with_boundaries(names::DURATION_BUCKETS.to_vec())
-                .build(),
+            duration: Durations::new(meter, names::SERVER_DURATION, "Duration of calls served"),
             in_flight: meter.i64_up_down_counter(names::IN_FLIGHT).with_description("Calls being worked on").build(),
             panics: meter.u64_counter(names::PANICS).with_description("Calls whose handler panicked").build(),
             reloads: meter
                 .u64_counter(names::RELOADS)
                 .with_description("Attempts to take a configuration that was read again")
                 .build(),
-            time: meter
-                .f64_counter(names::TIME)
-                .with_unit("s")
-                .with_description("Seconds that calls spent, by where they spent them")
-                .build(),
+            time: Arc::new(Spent::new(meter)),
             given_up: meter
                 .u64_counter(names::GIVEN_UP)
                 .with_description("Connections and replies that were given up")
@@ -243,6 +236,6 @@ fn meter_provider(
 
 fn propagator(settings: &TelemetrySettings) -> TextMapCompositePropagator {
     let travels = settings.propagators.contains(&Propagator::TraceContext);
-    let form = || Box::new(TraceContextPropagator::new()) as Box<dyn TextMapPropagator + Send + Sync>;
+    let form = || Box::new(TraceContext::new()) as Box<dyn TextMapPropagator + Send + Sync>;
     TextMapCompositePropagator::new(travels.then(form).into_iter().collect())
 }

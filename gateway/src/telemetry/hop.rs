@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use chassis::{CallNotes, Process, Timing};
+use chassis::{CallNotes, Durations, Process, Timing};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use opentelemetry::{
     Context, KeyValue,
-    metrics::Histogram,
     propagation::{Injector, TextMapCompositePropagator, TextMapPropagator},
     trace::{Span as _, SpanContext, SpanKind, Status, TraceContextExt, Tracer},
 };
@@ -27,14 +26,14 @@ const SERVER_PORT: &str = "server.port";
 pub(crate) struct Hops {
     tracer: SdkTracer,
     propagator: Arc<TextMapCompositePropagator>,
-    duration: Histogram<f64>,
+    duration: Durations,
 }
 
 /// One attempt at a service; it is written down when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Hop {
     span: Span,
-    duration: Histogram<f64>,
+    duration: Durations,
     started: Instant,
     provider: Arc<str>,
     method: Arc<str>,
@@ -45,13 +44,7 @@ pub(crate) struct Hop {
 impl Hops {
     /// Prepares the instruments.
     pub(crate) fn new(process: &Process) -> Self {
-        let duration = process
-            .meter()
-            .f64_histogram(CLIENT_DURATION)
-            .with_unit("s")
-            .with_description("Seconds a call took at the service.")
-            .with_boundaries(chassis::names::DURATION_BUCKETS.to_vec())
-            .build();
+        let duration = Durations::new(process.meter(), CLIENT_DURATION, "Seconds a call took at the service.");
         Self { tracer: process.tracer().clone(), propagator: process.propagator().clone(), duration }
     }
 
@@ -64,9 +57,10 @@ impl Hops {
         headers: &mut HeaderMap,
     ) -> Hop {
         notes.set_instance(&instance.authority().map_or("", |authority| authority.as_str()).into());
-        let builder = self.tracer.span_builder(method.to_string()).with_kind(SpanKind::Client);
+        let builder = self.tracer.span_builder(chassis::names::OTHER).with_kind(SpanKind::Client);
         let mut span = builder.start_with_context(&self.tracer, parent);
         if span.is_recording() {
+            span.update_name(method.to_string());
             span.set_attributes([
                 KeyValue::new(chassis::names::RPC_SYSTEM, "grpc"),
                 KeyValue::new(chassis::names::RPC_METHOD, Arc::clone(method)),
@@ -118,12 +112,18 @@ impl Drop for Hop {
             self.span.set_status(Status::error(name));
         }
         let took = self.started.elapsed();
-        let labels = [
-            KeyValue::new(chassis::names::PROVIDER, Arc::clone(&self.provider)),
-            KeyValue::new(chassis::names::RPC_METHOD, Arc::clone(&self.method)),
-            KeyValue::new(chassis::names::RPC_STATUS, name),
-        ];
-        self.duration.record(took.as_secs_f64(), &labels);
+        let labels = || {
+            vec![
+                KeyValue::new(chassis::names::PROVIDER, Arc::clone(&self.provider)),
+                KeyValue::new(chassis::names::RPC_METHOD, Arc::clone(&self.method)),
+                KeyValue::new(chassis::names::RPC_STATUS, name),
+            ]
+        };
+        // Strangers of all providers have one name.
+        match code == Code::Ok && &*self.method != chassis::names::OTHER {
+            true => self.duration.record_well(&self.method, took, labels),
+            false => self.duration.record(took, &labels()),
+        }
     }
 }
 

@@ -77,7 +77,7 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
         let (patience, process) = (self.patience, self.process.clone());
         tokio::spawn(FLOW.scope(flow.clone(), async move {
             // Dropping what hyper made of a stream resets it (h2 sends CANCEL) and frees what it held.
-            if !is_taken(stream, &flow, patience).await {
+            if !is_taken(pin!(stream), &flow, patience).await {
                 process.telemetry().instruments.give_up("reply_stalled");
             }
         }));
@@ -85,8 +85,7 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
 }
 
 /// Runs a stream to its end; false if its peer took nothing of the reply for too long.
-async fn is_taken(stream: impl Future<Output = ()>, flow: &Flow, patience: Duration) -> bool {
-    let mut stream = pin!(stream);
+async fn is_taken(mut stream: Pin<&mut impl Future<Output = ()>>, flow: &Flow, patience: Duration) -> bool {
     let mut alarm = None;
     poll_fn(|context| match stream.as_mut().poll(context) {
         Poll::Ready(()) => Poll::Ready(true),
@@ -130,7 +129,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_stream_without_a_reply_has_all_the_time() {
-        assert!(is_taken(sleep(SECOND * 100), &flow(), SECOND).await);
+        assert!(is_taken(pin!(sleep(SECOND * 100)), &flow(), SECOND).await);
     }
 
     #[tokio::test(start_paused = true)]
@@ -143,9 +142,9 @@ mod tests {
                 chunk.advance(1);
             }
         };
-        assert!(is_taken(slow, &flow, SECOND).await);
+        assert!(is_taken(pin!(slow), &flow, SECOND).await);
         let begun = Instant::now();
-        assert!(!is_taken(std::future::pending(), &flow, SECOND).await);
+        assert!(!is_taken(pin!(std::future::pending()), &flow, SECOND).await);
         assert!(begun.elapsed() <= SECOND);
     }
 
@@ -161,7 +160,7 @@ mod tests {
             }
         };
         let begun = Instant::now();
-        assert!(!is_taken(drip, &flow, SECOND).await);
+        assert!(!is_taken(pin!(drip), &flow, SECOND).await);
         assert!((SECOND * 4..SECOND * 5).contains(&begun.elapsed()), "{:?}", begun.elapsed());
     }
 }

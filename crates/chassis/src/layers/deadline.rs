@@ -1,6 +1,11 @@
 //! The moment by which a reply must be on its way.
 
-use std::{future::Future, pin::pin, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
 
 use http::{HeaderMap, Response};
 use tokio::time::{Instant, sleep_until};
@@ -50,7 +55,8 @@ impl<S: Call<Reply = Body>> Call for Deadline<S> {
         request.extensions_mut().insert(deadline);
         let path = request.uri().path().to_owned();
         let notes = request.extensions().get::<CallNotes>().cloned();
-        match until(deadline, self.draining.clone(), self.inner.call(request)).await {
+        let answered = pin!(self.inner.call(request));
+        match until(deadline, self.draining.clone(), answered).await {
             Ok(mut response) => {
                 // Who watches the health of a service does so without end, unless it asks for one.
                 if asked.is_some() || !exempt(&path) {
@@ -69,8 +75,11 @@ fn asked(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// Polls the future first: an answer that is ready at the deadline still counts.
-async fn until<F: Future>(deadline: Instant, mut draining: Draining, future: F) -> Result<F::Output, End> {
-    let mut future = pin!(future);
+async fn until<F: Future>(
+    deadline: Instant,
+    mut draining: Draining,
+    mut future: Pin<&mut F>,
+) -> Result<F::Output, End> {
     tokio::select! {
         biased;
         output = future.as_mut() => Ok(output),
@@ -150,8 +159,8 @@ mod tests {
             sleep_until(deadline).await;
             7
         };
-        assert_eq!(until(deadline, switch.handle(), ready).await, Ok(7));
-        assert_eq!(until(deadline, switch.handle(), std::future::pending::<()>()).await, Err(End::Late));
+        assert_eq!(until(deadline, switch.handle(), pin!(ready)).await, Ok(7));
+        assert_eq!(until(deadline, switch.handle(), pin!(std::future::pending::<()>())).await, Err(End::Late));
     }
 
     #[tokio::test(start_paused = true)]
@@ -160,8 +169,8 @@ mod tests {
         let deadline = Instant::now() + Duration::from_secs(3);
         switch.drain();
         let slow = tokio::time::sleep(Duration::from_secs(1));
-        assert_eq!(until(deadline, switch.handle(), slow).await, Ok(()));
+        assert_eq!(until(deadline, switch.handle(), pin!(slow)).await, Ok(()));
         switch.cut();
-        assert_eq!(until(deadline, switch.handle(), std::future::pending::<()>()).await, Err(End::Over));
+        assert_eq!(until(deadline, switch.handle(), pin!(std::future::pending::<()>())).await, Err(End::Over));
     }
 }

@@ -1,7 +1,7 @@
 //! Where a request comes in: as it is, or through the program's door.
 
 use std::{
-    pin::Pin,
+    pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, ready},
 };
@@ -48,7 +48,7 @@ impl<S: Call<Reply = Reply>> Entrance<S> {
     async fn translated(&self, door: &dyn Door, inside: Inside, mut request: Request) -> Response<Outgoing> {
         let memory = self.process.memory();
         let flow = request.extensions_mut().remove::<Arc<Flow>>().unwrap_or_else(|| Flow::alone(memory));
-        let answer = panic::caught(async { door.answer(request, inside).await }).await;
+        let answer = panic::caught(pin!(door.answer(request, inside))).await;
         let answer = answer.unwrap_or_else(|| {
             self.process.telemetry().instruments.panics.add(1, &[]);
             failed()

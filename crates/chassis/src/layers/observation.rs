@@ -20,6 +20,7 @@ use crate::{
     Process,
     ended::{Ended, Reason, millis},
     names,
+    telemetry::push_hex,
     watches::Watches,
 };
 
@@ -93,12 +94,14 @@ impl Observation {
 
     fn write_down(&mut self, end: &End) {
         self.done = true;
-        let labels = self.labels(end.code);
         let instruments = &self.process.telemetry().instruments;
         instruments.in_flight.add(-1, &[]);
-        instruments.duration.record(end.took.as_secs_f64(), &labels);
+        match (end.code, self.method_name()) {
+            (Code::Ok, Some(method)) => instruments.duration.record_well(method, end.took, || self.labels(end.code)),
+            _ => instruments.duration.record(end.took, &self.labels(end.code)),
+        }
         self.count_time(end);
-        self.end_span(end, labels);
+        self.end_span(end);
         self.log(end);
         self.tell(end);
     }
@@ -106,14 +109,11 @@ impl Observation {
     /// Each second counts once: what was spent behind this process is counted there, but for the upstream's, which counts
     /// nothing itself.
     fn count_time(&self, end: &End) {
-        let Some(provider) = self.method_name().and_then(|name| names::provider(&name)) else {
+        let Some(method) = self.method_name() else {
             return;
         };
         let time = &self.process.telemetry().instruments.time;
-        let add = |part: &'static str, seconds: Duration| {
-            let labels = [KeyValue::new(names::PART, part), KeyValue::new(names::PROVIDER, provider.clone())];
-            time.add(seconds.as_secs_f64(), &labels);
-        };
+        let add = |part: &'static str, took: Duration| time.add(part, method, took);
         let behind = if self.upstream.is_some() { end.timing.upstream } else { end.timing.service };
         add(self.own_part(), end.took.saturating_sub(behind.unwrap_or_default()));
         if self.upstream.is_some() {
@@ -132,7 +132,7 @@ impl Observation {
         let name = self.method_name();
         watches.ended(&Ended {
             process: self.process.name(),
-            method: name.as_deref().unwrap_or_else(|| shortened(&self.path)).trim_start_matches('/'),
+            method: name.unwrap_or_else(|| shortened(&self.path)).trim_start_matches('/'),
             is_known: name.is_some(),
             writes: self.writes(),
             code: end.code,
@@ -154,7 +154,8 @@ impl Observation {
 
     fn labels(&self, code: Code) -> Vec<KeyValue> {
         let code = names::code_name(code);
-        let mut labels = vec![KeyValue::new(names::RPC_SYSTEM, "grpc"), KeyValue::new(names::RPC_STATUS, code)];
+        let mut labels = Vec::with_capacity(5);
+        labels.extend([KeyValue::new(names::RPC_SYSTEM, "grpc"), KeyValue::new(names::RPC_STATUS, code)]);
         let Some(method) = self.method_name() else {
             labels.push(KeyValue::new(names::RPC_METHOD, names::OTHER));
             return labels;
@@ -163,28 +164,28 @@ impl Observation {
         if let Some(provider) = names::provider(&service) {
             labels.push(KeyValue::new(names::PROVIDER, provider));
         }
-        labels.push(KeyValue::new(names::RPC_METHOD, method));
+        labels.push(KeyValue::new(names::RPC_METHOD, method.to_owned()));
         labels.push(KeyValue::new(names::RPC_SERVICE, service));
         labels
     }
 
-    fn method_name(&self) -> Option<Arc<str>> {
+    fn method_name(&self) -> Option<&str> {
         match &self.method {
-            Some(method) => Some(method.name.clone()),
-            None if self.notes.known_method() => Some(self.path.trim_start_matches('/').into()),
+            Some(method) => Some(&method.name),
+            None if self.notes.known_method() => Some(self.path.trim_start_matches('/')),
             None => None,
         }
     }
 
-    fn end_span(&self, end: &End, labels: Vec<KeyValue>) {
+    fn end_span(&self, end: &End) {
         let code = end.code;
         let span = self.context.span();
         if span.is_recording() {
             match self.method_name() {
-                Some(name) => span.update_name(name.to_string()),
+                Some(name) => span.update_name(name.to_owned()),
                 None => span.set_attribute(KeyValue::new(names::RPC_METHOD_ORIGINAL, shortened(&self.path).to_owned())),
             }
-            span.set_attributes(labels);
+            span.set_attributes(self.labels(code));
             span.set_attribute(KeyValue::new(names::REQUEST_ID, self.request_id.to_string()));
             let facts = [(names::PRINCIPAL, self.notes.principal()), (names::ACCOUNT, self.notes.account())];
             for (name, fact) in facts.into_iter().filter_map(|(name, fact)| Some((name, fact?))) {
@@ -204,9 +205,9 @@ impl Observation {
 
     fn log(&self, end: &End) {
         let End { code, took, .. } = *end;
-        let name = self.method_name();
-        let method = name.as_deref().unwrap_or_else(|| shortened(&self.path));
-        let trace_id = self.context.span().span_context().trace_id();
+        let method = self.method_name().unwrap_or_else(|| shortened(&self.path));
+        let mut trace_id = String::with_capacity(32);
+        push_hex(&mut trace_id, &self.context.span().span_context().trace_id().to_bytes());
         macro_rules! line {
             ($level:ident) => {
                 tracing::$level!(
@@ -221,7 +222,7 @@ impl Observation {
                     request_id = &*self.request_id,
                     principal = self.notes.principal(),
                     account = self.notes.account(),
-                    %trace_id,
+                    trace_id,
                     "call"
                 )
             };

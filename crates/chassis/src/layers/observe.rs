@@ -50,9 +50,9 @@ impl<S> Observe<S> {
         let writes = method.as_ref().is_some_and(|method| !method.reads);
         let parent =
             self.process.telemetry().propagator.extract_with_context(&Context::new(), &Headers(request.headers()));
-        let name = method.as_ref().map_or_else(|| names::OTHER.to_owned(), |method| method.name.to_string());
         let tracer = self.process.tracer();
-        let builder = tracer.span_builder(name).with_kind(SpanKind::Server);
+        // Its real name comes at the end, and only to a span that is kept.
+        let builder = tracer.span_builder(names::OTHER).with_kind(SpanKind::Server);
         let context = parent.with_span(tracer.build_with_context(builder, &parent));
         let notes = request.extensions().get::<CallNotes>().cloned().unwrap_or_default();
         let request_id = request_id::of(request.headers()).into();

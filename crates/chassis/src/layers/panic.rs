@@ -3,7 +3,7 @@
 use std::{
     future::{Future, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::pin,
+    pin::{Pin, pin},
     task::Poll,
 };
 
@@ -31,10 +31,14 @@ impl<S: Call<Reply = Body>> Call for Panic<S> {
     type Reply = Body;
 
     async fn call(&self, request: Request) -> Response<Body> {
-        let id = request_id::of(request.headers()).to_owned();
-        match caught(self.inner.call(request)).await {
+        let id = request.headers().get(&request_id::HEADER).cloned();
+        let answered = pin!(self.inner.call(request));
+        match caught(answered).await {
             Some(response) => response,
-            None => answer::reply(status(&self.panics, &id)),
+            None => {
+                let id = id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default();
+                answer::reply(status(&self.panics, id))
+            }
         }
     }
 }
@@ -47,9 +51,8 @@ pub(crate) fn status(panics: &Counter<u64>, request_id: &str) -> Status {
 }
 
 /// The output of a future, or nothing if it panicked. It is never polled again after that, so what it left half done is
-/// seen by nobody.
-pub(crate) async fn caught<F: Future>(future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
+/// seen by nobody. (A future that is an argument and pinned here would take its room twice.)
+pub(crate) async fn caught<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
     poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
         Ok(Poll::Pending) => Poll::Pending,
         Ok(Poll::Ready(output)) => Poll::Ready(Some(output)),

@@ -1,12 +1,11 @@
 //! `x-request-id`: taken from the caller if it is decent, made otherwise, returned always.
 
-use aws_lc_rs::rand;
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
 
 use super::{Call, Request};
 use crate::names;
 
-const HEADER: HeaderName = HeaderName::from_static(names::X_REQUEST_ID);
+pub(super) const HEADER: HeaderName = HeaderName::from_static(names::X_REQUEST_ID);
 const LONGEST: usize = 128;
 
 /// Gives every call an id.
@@ -52,11 +51,9 @@ fn decent(id: &HeaderValue) -> bool {
         && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"._-:/+=".contains(byte))
 }
 
-/// A random UUID (RFC 9562, version 4).
+/// A random UUID (RFC 9562, version 4). Nothing depends on that nobody can guess it, so the fast generator will do.
 fn fresh() -> HeaderValue {
-    let mut bytes = [0; 16];
-    // Without randomness the id is all zeros but for the version, which is still an id; failing the call helps nobody.
-    let _ = rand::fill(&mut bytes);
+    let mut bytes = fastrand::u128(..).to_be_bytes();
     bytes[6] = bytes[6] & 0x0f | 0x40;
     bytes[8] = bytes[8] & 0x3f | 0x80;
     HeaderValue::from_bytes(&spelled(bytes)).unwrap_or_else(|_| HeaderValue::from_static("unknown"))
