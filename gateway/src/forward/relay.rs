@@ -32,21 +32,23 @@ pub(crate) struct Ending {
     nature: Nature,
     hop: Option<Hop>,
     _seat: Seat,
-    _ticket: Option<Ticket>,
+    ticket: Option<Ticket>,
 }
 
 impl Ending {
     /// Holds a place on a connection until the reply ends.
     pub(crate) fn new(provider: Arc<str>, nature: Nature, seat: Seat) -> Self {
-        Self { provider, nature, hop: None, _seat: seat, _ticket: None }
+        Self { provider, nature, hop: None, _seat: seat, ticket: None }
     }
 
     /// Also holds the caller's place, and writes the hop down at the end.
     pub(crate) fn of_call(self, hop: Hop, ticket: Option<Ticket>) -> Self {
-        Self { hop: Some(hop), _ticket: ticket, ..self }
+        Self { hop: Some(hop), ticket, ..self }
     }
 
     fn end(&mut self, code: Code) {
+        // Before the caller can know of the end: it may have as many calls in flight as it may, one after the other.
+        self.ticket = None;
         if let Some(hop) = &mut self.hop {
             hop.end(code);
         }

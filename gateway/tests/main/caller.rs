@@ -109,13 +109,7 @@ impl Suite {
 
     async fn serving(config: toml::Table) -> Self {
         let running = chassis::start::<Gateway>(config).await.unwrap();
-        let stream = TcpStream::connect(running.grpc_addr()).await.unwrap();
-        let (sender, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .handshake(TokioIo::new(stream))
-            .await
-            .unwrap();
-        tokio::spawn(connection);
+        let sender = connect(running.grpc_addr()).await;
         Self { running, sender }
     }
 
@@ -151,6 +145,18 @@ impl Suite {
             code => Err(code),
         }
     }
+}
+
+/// Opens a connection.
+pub(crate) async fn connect(address: SocketAddr) -> SendRequest<Full<Bytes>> {
+    let stream = TcpStream::connect(address).await.unwrap();
+    let (sender, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .handshake(TokioIo::new(stream))
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    sender
 }
 
 /// Makes a call on a connection.
