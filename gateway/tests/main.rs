@@ -172,6 +172,24 @@ async fn the_service_gets_a_signed_context_and_no_credentials() {
 }
 
 #[tokio::test]
+async fn baggage_stops_and_too_much_of_it_harms_nobody() {
+    let (backend, suite) = suite().await;
+    let baggage = |bytes: usize| format!("k={}", "v".repeat(bytes));
+    let allowed = baggage(8 << 10);
+    assert_eq!(suite.call(GET, &[KEY, ("baggage", &allowed)], payload()).await.code(), Code::Ok);
+    assert!(!backend.arrivals()[0].headers.contains_key("baggage"));
+    let request = http::Request::post(format!("http://{}{GET}", suite.running.grpc_addr()))
+        .header("content-type", "application/grpc")
+        .header("x-api-key", ALL)
+        .header("baggage", baggage(64 << 10));
+    let body = http_body_util::Full::new(payload());
+    // It costs its sender the connection.
+    let refused = caller::connect(suite.running.grpc_addr()).await.send_request(request.body(body).unwrap()).await;
+    assert!(refused.is_err() && backend.arrivals().is_empty());
+    assert_eq!(suite.call(GET, &[KEY], payload()).await.code(), Code::Ok);
+}
+
+#[tokio::test]
 async fn an_unknown_provider_or_path_is_unimplemented_with_a_text() {
     let (_backend, suite) = suite().await;
     for path in ["/ispbridge.other.v1.CustomerService/Get", "/ispbridge.fake_isp.v2.S/Get", "/a", "/grpc.x.S/M"] {

@@ -48,6 +48,8 @@ impl Ending {
     }
 
     fn end(&mut self, code: Code) {
+        // Before the caller can know of the end: it may have as many calls in flight as it may, one after the other.
+        self.ticket = None;
         if let Some(hop) = &mut self.hop {
             hop.end(code);
         }

@@ -13,6 +13,9 @@ use super::gate::Gate;
 /// Time between two looks.
 const EVERY: Duration = Duration::from_millis(50);
 
+/// Time between two looks whether there is anything to look at.
+const IDLE: Duration = Duration::from_secs(1);
+
 /// Bounds of the gateway's limit, and what counts as late.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Bounds {
@@ -45,10 +48,13 @@ pub(crate) async fn watch<G: AsRef<Gate>>(gate: Weak<G>, bounds: impl Fn(&G) -> 
         tokio::task::yield_now().await;
         let late = due.elapsed();
         let Some(shared) = gate.upgrade() else { return };
-        if let Some(bounds) = bounds(&shared) {
-            let gate = (*shared).as_ref();
-            gate.set_limit(bounds.next(gate.limit(), late, gate.inside()));
-        }
+        let Some(bounds) = bounds(&shared) else {
+            drop(shared);
+            sleep(IDLE).await;
+            continue;
+        };
+        let gate = (*shared).as_ref();
+        gate.set_limit(bounds.next(gate.limit(), late, gate.inside()));
     }
 }
 

@@ -122,14 +122,7 @@ impl Suite {
     /// Starts a gateway with this configuration.
     pub(crate) async fn serving(config: toml::Table) -> Self {
         let running = chassis::start::<Gateway>(config).await.unwrap();
-        let stream = TcpStream::connect(running.grpc_addr()).await.unwrap();
-        stream.set_nodelay(true).unwrap();
-        let (sender, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .handshake(TokioIo::new(stream))
-            .await
-            .unwrap();
-        tokio::spawn(connection);
+        let sender = connect(running.grpc_addr()).await;
         Self { running, sender }
     }
 
@@ -166,6 +159,19 @@ impl Suite {
             code => Err(code),
         }
     }
+}
+
+/// Opens a connection.
+pub(crate) async fn connect(address: SocketAddr) -> SendRequest<Full<Bytes>> {
+    let stream = TcpStream::connect(address).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    let (sender, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .handshake(TokioIo::new(stream))
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    sender
 }
 
 /// Makes a call on a connection.

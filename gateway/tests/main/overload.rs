@@ -19,18 +19,28 @@ const OTHER_GET: &str = "/ispbridge.other_isp.v1.CustomerService/GetCustomer";
 #[derive(Debug, Default)]
 struct Tally {
     answered: usize,
+    /// Milliseconds that the answered calls had a place at the gateway, as the gateway says.
+    busy: f64,
+    took: Duration,
     /// Milliseconds that each refusal took at the gateway, as the gateway says.
     refused: Vec<f64>,
 }
 
+impl Tally {
+    fn used(&self, places: f64) -> f64 {
+        self.busy / (places * self.took.as_secs_f64() * 1000.0)
+    }
+}
+
 fn own_time(headers: &http::HeaderMap) -> f64 {
     let timing = headers["x-ispbridge-timing"].to_str().unwrap();
-    timing.strip_prefix("gateway;dur=").unwrap().parse().unwrap()
+    timing.split(',').next().and_then(|own| own.strip_prefix("gateway;dur=")).unwrap().parse().unwrap()
 }
 
 /// So many callers, each making one call after the other for a while; who is refused comes again when told.
 async fn load(suite: &Suite, callers: usize, time: Duration) -> Tally {
-    let end = Instant::now() + time;
+    let begun = Instant::now();
+    let end = begun + time;
     let mut tasks = JoinSet::new();
     for _ in 0..callers {
         let (sender, address) = (suite.sender.clone(), suite.running.grpc_addr());
@@ -39,7 +49,10 @@ async fn load(suite: &Suite, callers: usize, time: Duration) -> Tally {
             while Instant::now() < end {
                 let answer = call_on(sender.clone(), address, GET, &[KEY], frame(b"")).await;
                 match answer.code() {
-                    Code::Ok => tally.answered += 1,
+                    Code::Ok => {
+                        tally.answered += 1;
+                        tally.busy += own_time(&answer.trailers);
+                    }
                     code => {
                         assert_eq!((code, answer.info()), (Code::Unavailable, info("GATEWAY_BUSY", "NOT_SENT")));
                         tally.refused.push(own_time(&answer.headers));
@@ -55,23 +68,27 @@ async fn load(suite: &Suite, callers: usize, time: Duration) -> Tally {
     while let Some(tally) = tasks.join_next().await {
         let tally = tally.unwrap();
         sum.answered += tally.answered;
+        sum.busy += tally.busy;
         sum.refused.extend(tally.refused);
     }
+    sum.took = begun.elapsed();
     sum
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn four_times_the_capacity_leaves_the_capacity() {
     let backend = Backend::start().await;
-    backend.behave(&[Behaviour::Slow(200)]);
+    backend.behave(&[Behaviour::Slow(400)]);
     let limits = "limits = { gateway = { max = 8 }, provider = { mode = \"off\" } }";
     let suite = Suite::start_with(&backend, limits).await;
-    let time = Duration::from_millis(2000);
+    let time = Duration::from_millis(3000);
     let capacity = load(&suite, 8, time).await;
     assert!(capacity.refused.is_empty());
     let mut overload = load(&suite, 32, time).await;
-    assert!(overload.answered * 10 >= capacity.answered * 8, "{} of {}", overload.answered, capacity.answered);
-    assert!(overload.refused.len() > 50, "{}", overload.refused.len());
+    // On a machine that is busy with something else calls take longer; how much the places were in use is what counts.
+    let (used, could) = (overload.used(8.0), capacity.used(8.0));
+    assert!(used >= could * 0.8, "{used:.2} of the places are used, {could:.2} without overload");
+    assert!(overload.refused.len() > 40, "{}", overload.refused.len());
     overload.refused.sort_by(f64::total_cmp);
     let median = overload.refused[overload.refused.len() / 2];
     assert!(median < 5.0, "{median} ms");

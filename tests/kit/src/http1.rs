@@ -25,7 +25,7 @@ pub async fn exchange(address: SocketAddr, request: &str) -> String {
 
 /// Asks for a path.
 pub async fn get(address: SocketAddr, path: &str) -> String {
-    exchange(address, &format!("GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n")).await
+    exchange(address, &format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")).await
 }
 
 /// The sum of the metrics whose line begins like this and has all of these words.

@@ -1,11 +1,12 @@
 //! No secret is ever shown: marked ones are sent every way, good and bad, and looked for wherever a person may look.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::SocketAddr};
 
 use chassis::caller::Root;
 use ispbridge_kit::http1::{exchange, get};
 use ispbridge_sandbox::{Config, Credentials, Fault, Kind, Provider, Sandbox};
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 use tonic::Status;
 
 use crate::{
@@ -159,11 +160,10 @@ fn marks(secrets: &Secrets) -> BTreeMap<String, String> {
 }
 
 /// Wherever a person may look, with a word that must be found there.
-async fn artefacts(stage: Stage, failed: &[Status]) -> Vec<(String, String, &'static str)> {
+async fn artefacts(stage: Stage, failed: &[Status], taps: Vec<Tap>) -> Vec<(String, String, &'static str)> {
     let statuses: Vec<_> = failed.iter().map(|status| format!("{status:?} {}", lossy(status.details()))).collect();
     let mut found = vec![("statuses".to_owned(), statuses.join("\n"), "OUTCOME_UNKNOWN")];
-    let admins: Vec<_> = stage.services.iter().map(|(name, running)| (*name, running.admin_addr().unwrap())).collect();
-    for (name, address) in admins.into_iter().chain([("gateway", stage.gateway.admin_addr().unwrap())]) {
+    for (name, address) in admins(&stage) {
         for (page, word) in
             [("/metrics", "ispbridge"), ("/buildinfo", "version"), ("/readyz", "ok"), ("/nothing", "404")]
         {
@@ -172,11 +172,32 @@ async fn artefacts(stage: Stage, failed: &[Status]) -> Vec<(String, String, &'st
     }
     let states: Vec<_> = stage.services.iter().map(|(_, running)| format!("{running:?}")).collect();
     found.push(("state".to_owned(), format!("{states:?} {:?}", stage.gateway), "Running"));
+    found.push(("status page".to_owned(), get(stage.gateway.admin_addr().unwrap(), "/status.json").await, CONTROL));
     let spans = stage.spans.clone();
-    stage.close().await;
+    for (place, text) in stage.close().await {
+        // The gateway knows no messages.
+        assert!(place.ends_with("gateway") || text.contains("\"REDACTED\""), "{place}: {text}");
+        found.push((place, text, CONTROL));
+    }
+    for (name, text) in taps {
+        found.push((format!("tap of {name}"), text.await.unwrap(), CONTROL));
+    }
     found.push(("spans".to_owned(), format!("{:?}", spans.all()), CONTROL));
     found.push(("log".to_owned(), LOG.text(), CONTROL));
     found
+}
+
+fn admins(stage: &Stage) -> Vec<(&'static str, SocketAddr)> {
+    let services = stage.services.iter().map(|(name, running)| (*name, running.admin_addr().unwrap()));
+    services.chain([("gateway", stage.gateway.admin_addr().unwrap())]).collect()
+}
+
+/// What is seen by who watches a process until it ends.
+type Tap = (&'static str, JoinHandle<String>);
+
+fn taps(stage: &Stage) -> Vec<Tap> {
+    let tap = |(name, address)| (name, tokio::spawn(get(address, "/tap?rate=1000")));
+    admins(stage).into_iter().map(tap).collect()
 }
 
 fn lossy(bytes: &[u8]) -> String {
@@ -187,11 +208,12 @@ fn lossy(bytes: &[u8]) -> String {
 async fn no_secret_is_shown_anywhere() {
     LOG.install();
     let stage = Stage::open_with(secrets()).await;
+    let taps = taps(&stage);
     let (failed, good) = exercise(&stage).await;
     assert!(good == calls().len() && failed.len() > 60, "{good} good, {} failed", failed.len());
     let mut marks = marks(&stage.secrets);
     marks.insert("session key".to_owned(), session_key(stage.secrets.upstream.clone()).await);
-    for (place, text, control) in artefacts(stage, &failed).await {
+    for (place, text, control) in artefacts(stage, &failed, taps).await {
         assert!(text.contains(control), "{place} does not hold {control}: {text}");
         for (name, secret) in &marks {
             for (form, disguised) in disguise::all(secret) {

@@ -1,6 +1,6 @@
 //! Everything that a call passes, started for one test.
 
-use std::{fs, net::SocketAddr, time::Duration};
+use std::{fs, net::SocketAddr, path::PathBuf, time::Duration};
 
 use chassis::{Program, Running, caller::Root};
 use ispbridge::{
@@ -102,13 +102,16 @@ impl Stage {
         table
     }
 
-    /// Ends all processes, which brings the last spans.
-    pub(crate) async fn close(self) {
+    /// Ends all processes, which brings the last spans; returns what stands in their audit logs.
+    pub(crate) async fn close(self) -> Vec<(String, String)> {
         self.gateway.drain().await;
-        for (_, service) in self.services {
+        let mut audited = vec![self.folder.audited("gateway")];
+        for (provider, service) in self.services {
             service.drain().await;
+            audited.push(self.folder.audited(provider));
         }
         self.sandbox.stop().await;
+        audited
     }
 
     /// Returns when the gateway has learnt what every service can do.
@@ -137,6 +140,14 @@ impl Folder {
         let path = self.0.path().join(name);
         fs::write(&path, secret).unwrap();
         format!("{{ file = {path:?} }}")
+    }
+
+    fn audit(&self, name: &str) -> PathBuf {
+        self.0.path().join(format!("{name}.audit.log"))
+    }
+
+    fn audited(&self, name: &str) -> (String, String) {
+        (format!("audit log of {name}"), fs::read_to_string(self.audit(name)).unwrap())
     }
 
     fn aex(&self, sandbox: &Sandbox, secrets: &Secrets) -> Table {
@@ -171,10 +182,12 @@ impl Folder {
     fn service(&self, provider: &str, secrets: &Secrets, (main, wrong): &(String, String)) -> Table {
         let key = Root::new("stage", &secrets.root).unwrap().derive(&format!("ispbridge-{provider}")).to_text();
         let key = self.keep(&format!("{provider}-caller-key"), &key);
+        let audit = self.audit(provider);
         let text = format!(
             r#"
             server = {{ listen = "127.0.0.1:0", drain_seconds = 5 }}
             admin.listen = "127.0.0.1:0"
+            audit.file = {audit:?}
             callers.keys = [{{ id = "stage", secret = {key} }}]
             [accounts.{MAIN}]
             transport.allow_private = true
@@ -189,11 +202,13 @@ impl Folder {
 
     fn gateway(&self, secrets: &Secrets, services: &[(&str, SocketAddr)]) -> Table {
         let root = self.keep("caller-root", &secrets.root);
+        let audit = self.audit("gateway");
         let (key, stranger) = (KeyHash::of(&secrets.key).to_string(), KeyHash::of(&secrets.stranger).to_string());
         let mut text = format!(
             r#"
             server = {{ listen = "127.0.0.1:0", drain_seconds = 5 }}
             admin.listen = "127.0.0.1:0"
+            audit.file = {audit:?}
             signing = {{ id = "stage", secret = {root} }}
             principals = [{{ name = "tester", api_keys = [{key:?}] }}, {{ name = "stranger", api_keys = [{stranger:?}] }}]
             grants = [{{ principals = ["tester"], methods = ["*"], accounts = ["*"] }}]
