@@ -14,16 +14,24 @@ mod child;
 mod contract;
 #[path = "main/disguise.rs"]
 mod disguise;
+#[path = "main/filling.rs"]
+mod filling;
+#[path = "main/injection.rs"]
+mod injection;
 #[path = "main/log.rs"]
 mod log;
 #[path = "main/outcome.rs"]
 mod outcome;
 #[path = "main/polyglot.rs"]
 mod polyglot;
+#[path = "main/promises.rs"]
+mod promises;
 #[path = "main/provider.rs"]
 mod provider;
 #[path = "main/real_peers.rs"]
 mod real_peers;
+#[path = "main/recorder.rs"]
+mod recorder;
 #[path = "main/reload.rs"]
 mod reload;
 #[path = "main/spans.rs"]
