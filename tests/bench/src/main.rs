@@ -4,11 +4,13 @@
 //! Everything measured is a process of its own and is charged with what the system says it used (`/proc`). [`stage`]
 //! starts the processes, [`load`] calls them, [`run`] decides what is compared with what, [`table`] prints it.
 
+mod attacks;
 mod load;
 mod pass_through;
 mod proc;
 mod process;
 mod run;
+mod soak;
 mod stage;
 mod stand_in;
 mod table;
@@ -42,9 +44,13 @@ struct Arguments {
     role: Option<Role>,
 }
 
-/// What a child process of the benchmark is.
+/// What is done in place of the benchmark, and what a child process of it is.
 #[derive(Debug, Subcommand)]
 enum Role {
+    /// Attacks a service and measures what that costs.
+    Attacks,
+    /// Calls for long while upstreams fail, and shows what grows.
+    Soak(soak::Soak),
     /// The upstreams: fixed bytes for every call.
     #[command(hide = true)]
     Upstream { listen: SocketAddr },
@@ -72,6 +78,8 @@ fn main() -> ExitCode {
 #[tokio::main]
 async fn begin(arguments: Arguments) -> Result<(), Failure> {
     match arguments.role {
+        Some(Role::Attacks) => attacks::run().await,
+        Some(Role::Soak(soak)) => soak::run(soak).await,
         Some(Role::Upstream { listen }) => stand_in::upstream(listen).await,
         Some(Role::Collector { listen }) => stand_in::collector(listen).await,
         Some(Role::Yardstick { listen, upstream, collector }) => yardstick::serve(listen, upstream, collector).await,
