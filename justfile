@@ -41,6 +41,16 @@ bench:
     cargo build --release -p ispbridge-aex -p ispbridge-azotel -p ispbridge-gateway -p ispbridge-bench
     target/release/ispbridge-bench
 
+# Attacks a service with what strangers may try, and prints what it costs.
+attacks:
+    cargo build --release -p ispbridge-aex -p ispbridge-bench
+    target/release/ispbridge-bench attacks
+
+# Calls gateway and services for some minutes, five of a hundred with an upstream that fails; prints what grows.
+soak minutes="10" rate="100":
+    cargo build --release -p ispbridge-aex -p ispbridge-azotel -p ispbridge-gateway -p ispbridge-bench
+    target/release/ispbridge-bench soak --minutes {{minutes}} --rate {{rate}}
+
 # Rewrites what services send and answer in the fixtures; review the difference.
 update-fixtures:
     UPDATE=1 cargo test -p ispbridge-aex -p ispbridge-freeside -p ispbridge-azotel

@@ -24,7 +24,7 @@ use tonic::{Code, Request, Response, Status};
 use tonic_types::StatusExt;
 
 use crate::contract::{ScalarsReply, ScalarsRequest};
-use sample::{SECRET, half, json, reply, transport, upstream};
+use sample::{SECRET, half, json, reply, transport, upstream, upstream_at};
 
 type Answer = Result<Response<ScalarsReply>, Fault>;
 
@@ -168,6 +168,19 @@ async fn a_redirect_is_not_followed() {
         assert_eq!(said(read(&upstream).await).2, "UPSTREAM_REDIRECT");
         assert_eq!((server.requests().len(), target.connections()), (1, 0), "{status}");
     }
+}
+
+#[tokio::test]
+async fn a_name_that_leads_home_is_not_called() {
+    let server = Hostile::script(vec![Act::Answer(ok())]).await;
+    // A name says nothing when the configuration is read; what it leads to is looked at with every connection.
+    let address = format!("http://localhost:{}/", server.address.port());
+    let strict = || upstream_at(address.clone(), Transport { allow_private: false, ..transport() }, false);
+    for answer in [read(&strict()).await, write(&strict()).await] {
+        assert_eq!(said(answer), (Kind::Unavailable, Outcome::NotSent, "UPSTREAM_UNREACHABLE"));
+    }
+    assert_eq!(server.connections(), 0);
+    assert!(read(&upstream_at(address, transport(), false)).await.is_ok());
 }
 
 #[tokio::test]

@@ -69,7 +69,7 @@ fn seconds() -> Duration {
 }
 
 /// CPU time of this thread; the clock on the wall also counts what other programs do.
-fn used() -> Duration {
+pub(crate) fn used() -> Duration {
     let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
     Duration::from_nanos(text.split(' ').next().and_then(|nanos| nanos.parse().ok()).unwrap_or(0))
 }

@@ -6,5 +6,6 @@ mod decoding;
 mod encoding;
 mod engine;
 mod fuzz;
+mod hostile;
 mod oracles;
 mod round_trip;

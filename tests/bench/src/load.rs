@@ -16,7 +16,7 @@ use crate::{Failure, wiring, work::Work};
 
 /// One caller.
 #[derive(Clone)]
-struct Caller {
+pub(crate) struct Caller {
     sender: SendRequest<Full<Bytes>>,
     request: Request<()>,
     body: Bytes,
@@ -33,6 +33,11 @@ impl Callers {
             callers.push(Caller::connect(entrance, work).await?);
         }
         Ok(Self(callers))
+    }
+
+    /// One of the callers, again and again the same for a number.
+    pub(crate) fn one(&self, number: usize) -> Caller {
+        self.0[number % self.0.len()].clone()
     }
 
     /// Makes one call and returns the message of the answer.
@@ -98,15 +103,30 @@ impl Caller {
         }
     }
 
+    /// Makes one call and returns the code of its status, or what kept it from one.
+    pub(crate) async fn code(&mut self) -> String {
+        match self.answer().await {
+            Ok((_, code)) => code,
+            Err(error) => error.to_string(),
+        }
+    }
+
     async fn call(&mut self) -> Result<Bytes, Failure> {
+        match self.answer().await? {
+            (message, code) if code == "0" => Ok(message),
+            (_, code) => Err(format!("a call failed with code {code}").into()),
+        }
+    }
+
+    /// The message of an answer, and its `grpc-status`.
+    async fn answer(&mut self) -> Result<(Bytes, String), Failure> {
+        self.sender.ready().await?;
         let request = self.request.clone().map(|()| Full::new(self.body.clone()));
         let (parts, body) = self.sender.send_request(request).await?.into_parts();
         let collected = body.collect().await?;
         let trailers = collected.trailers().unwrap_or(&parts.headers);
-        match trailers.get("grpc-status").map(HeaderValue::as_bytes) {
-            Some(b"0") => Ok(collected.to_bytes()),
-            _ => Err(format!("a call failed: {trailers:?}").into()),
-        }
+        let code = trailers.get("grpc-status").and_then(|code| code.to_str().ok()).unwrap_or("none").to_owned();
+        Ok((collected.to_bytes(), code))
     }
 }
 

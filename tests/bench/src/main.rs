@@ -4,12 +4,14 @@
 //! Everything measured is a process of its own and is charged with what the system says it used (`/proc`). [`stage`]
 //! starts the processes, [`load`] calls them, [`run`] decides what is compared with what, [`table`] prints it.
 
+mod attacks;
 mod comparison;
 mod load;
 mod pass_through;
 mod proc;
 mod process;
 mod run;
+mod soak;
 mod stage;
 mod stand_in;
 mod table;
@@ -47,6 +49,10 @@ struct Arguments {
 /// Another benchmark, or what a child process of one is.
 #[derive(Debug, Subcommand)]
 enum Role {
+    /// Attacks a service and measures what that costs.
+    Attacks,
+    /// Calls for long while upstreams fail, and shows what grows.
+    Soak(soak::Soak),
     /// Compares the gateway with Envoy and a bare pass-through.
     Gateway(Comparison),
     /// The backend of the comparison.
@@ -84,6 +90,8 @@ async fn begin(arguments: Arguments) -> Result<(), Failure> {
     match arguments.role {
         Some(Role::Gateway(comparison)) => comparison.run().await,
         Some(Role::Backend { listen }) => comparison::backend::serve(listen).await,
+        Some(Role::Attacks) => attacks::run().await,
+        Some(Role::Soak(soak)) => soak::run(soak).await,
         Some(Role::Upstream { listen }) => stand_in::upstream(listen).await,
         Some(Role::Collector { listen }) => stand_in::collector(listen).await,
         Some(Role::Yardstick { listen, upstream, collector }) => yardstick::serve(listen, upstream, collector).await,

@@ -16,8 +16,22 @@ pub(crate) fn cpu(pid: u32) -> io::Result<Duration> {
 
 /// Resident memory of a process in KiB (`VmRSS`).
 pub(crate) fn resident_kib(pid: u32) -> io::Result<u64> {
+    status_kib(pid, "VmRSS:")
+}
+
+/// The most memory that a process ever had resident, in KiB (`VmHWM`).
+pub(crate) fn peak_kib(pid: u32) -> io::Result<u64> {
+    status_kib(pid, "VmHWM:")
+}
+
+/// Open descriptors of a process.
+pub(crate) fn descriptors(pid: u32) -> io::Result<usize> {
+    Ok(fs::read_dir(format!("/proc/{pid}/fd"))?.count())
+}
+
+fn status_kib(pid: u32, name: &str) -> io::Result<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or("");
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("");
     line.split_ascii_whitespace().next().and_then(|kib| kib.parse().ok()).ok_or(io::ErrorKind::InvalidData.into())
 }
 
@@ -35,6 +49,7 @@ mod tests {
         }
         let used = cpu(own).unwrap() - before;
         assert!(used >= Duration::from_millis(20), "{used:?}");
-        assert!(resident_kib(own).unwrap() > 500);
+        let resident = resident_kib(own).unwrap();
+        assert!(resident > 500 && peak_kib(own).unwrap() >= resident / 2 && descriptors(own).unwrap() > 2);
     }
 }

@@ -6,6 +6,7 @@ use std::{
     net::SocketAddr,
     path::Path,
     process::{Child, Command, Stdio},
+    sync::{Arc, Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
 };
@@ -38,6 +39,7 @@ pub(crate) struct Process {
     /// From its start until it was ready.
     pub(crate) ready_after: Duration,
     child: Child,
+    said: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Process {
@@ -56,14 +58,15 @@ impl Process {
             .stderr(Stdio::piped())
             .spawn()
             .map_err(|error| format!("{}: {error}; build it first, with --release", program.display()))?;
-        let said = read_away(&mut child);
-        let mut process = Self { name: name.to_owned(), address, ready_after: Duration::ZERO, child };
+        let said = Arc::default();
+        let reader = read_away(&mut child, Arc::clone(&said));
+        let mut process = Self { name: name.to_owned(), address, ready_after: Duration::ZERO, child, said };
         let waited = tokio::time::timeout(PATIENCE, wait(address, ready)).await;
         if waited.is_err() {
             // Its end ends the reader, which has its last words.
             process.kill();
-            let words = said.join().unwrap_or_default();
-            return Err(format!("{name} is not ready: {}", String::from_utf8_lossy(&words)).into());
+            let _ = reader.join();
+            return Err(format!("{name} is not ready: {}", process.words()).into());
         }
         process.ready_after = begun.elapsed();
         Ok(process)
@@ -80,6 +83,38 @@ impl Process {
         Ok(kib as f64 / 1024.0)
     }
 
+    /// The most memory that it ever had resident, in MiB.
+    pub(crate) fn peak(&self) -> Result<f64, Failure> {
+        let kib = proc::peak_kib(self.child.id()).map_err(|error| format!("{}: {error}", self.name))?;
+        Ok(kib as f64 / 1024.0)
+    }
+
+    /// Open descriptors.
+    pub(crate) fn descriptors(&self) -> Result<usize, Failure> {
+        Ok(proc::descriptors(self.child.id()).map_err(|error| format!("{}: {error}", self.name))?)
+    }
+
+    /// The first words of its log, and all of its panics.
+    pub(crate) fn words(&self) -> String {
+        String::from_utf8_lossy(&self.said.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+    }
+
+    /// Asks it to end (SIGTERM) and tells how long that took, if it was not too long.
+    pub(crate) async fn terminate(&mut self, patience: Duration) -> Result<Option<Duration>, Failure> {
+        let begun = Instant::now();
+        let sent = Command::new("kill").arg(self.child.id().to_string()).status()?;
+        if !sent.success() {
+            return Err(format!("{} is gone already", self.name).into());
+        }
+        while begun.elapsed() < patience {
+            if self.child.try_wait()?.is_some() {
+                return Ok(Some(begun.elapsed()));
+            }
+            sleep(PAUSE * 10).await;
+        }
+        Ok(None)
+    }
+
     fn kill(&mut self) {
         // One that has ended by itself is gone as well.
         let _ = self.child.kill();
@@ -93,15 +128,17 @@ impl Drop for Process {
     }
 }
 
-/// Reads the log through a pipe, as a container's runtime does, and keeps the first words only.
-fn read_away(child: &mut Child) -> thread::JoinHandle<Vec<u8>> {
+/// Reads the log through a pipe, as a container's runtime does, and keeps the first words and pieces that tell of a panic.
+fn read_away(child: &mut Child, words: Arc<Mutex<Vec<u8>>>) -> thread::JoinHandle<()> {
     let mut log = child.stderr.take();
     thread::spawn(move || {
-        let (mut words, mut buffer) = (Vec::new(), vec![0; 64 << 10]);
+        let mut buffer = vec![0; 64 << 10];
         while let Some(Ok(count @ 1..)) = log.as_mut().map(|log| log.read(&mut buffer)) {
-            words.extend_from_slice(&buffer[..count.min(2048usize.saturating_sub(words.len()))]);
+            let mut words = words.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_panic = buffer[..count].windows(8).any(|word| word == b"panicked");
+            let room = if is_panic { count } else { 2048usize.saturating_sub(words.len()) };
+            words.extend_from_slice(&buffer[..count.min(room)]);
         }
-        words
     })
 }
 

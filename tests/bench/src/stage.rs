@@ -83,7 +83,7 @@ impl Stage {
         let upstream = yard.role("upstream", &[]).await?;
         let collector = yard.role("collector", &[]).await?;
         let yardstick = yard.role("yardstick", &[upstream.address, collector.address]).await?;
-        let wiring = Wiring { folder: folder.path(), upstream: upstream.address, collector: collector.address };
+        let wiring = Wiring { folder: folder.path().into(), upstream: upstream.address, collector: collector.address };
         let azotel = Provider::start(&mut yard, "azotel", |at, callers| wiring.azotel(at, callers)).await?;
         let aex = Provider::start(&mut yard, "aex", |at, callers| wiring.aex(at, callers)).await?;
         let services = [("azotel", azotel.guarded.address), ("aex", aex.guarded.address)];
@@ -122,6 +122,59 @@ impl Provider {
         let guarded = yard.program(provider, guarded, &config(guarded, Callers::Gateway)?, Ready::Serves("")).await?;
         let pass_through = yard.role("pass-through", &[open.address]).await?;
         Ok(Self { open, guarded, pass_through })
+    }
+}
+
+/// Stand-ins and a place for configurations, for what is started one after another.
+pub(crate) struct Ground {
+    yard: Yard,
+    upstream: Process,
+    collector: Process,
+    folder: TempDir,
+}
+
+impl Ground {
+    pub(crate) async fn open() -> Result<Self, Failure> {
+        let mut yard = Yard::find()?;
+        let folder = tempfile::Builder::new().prefix("ispbridge-bench-").tempdir()?;
+        let (upstream, collector) = (yard.role("upstream", &[]).await?, yard.role("collector", &[]).await?);
+        Ok(Self { yard, upstream, collector, folder })
+    }
+
+    /// Writes configurations of services with this upstream.
+    pub(crate) fn wiring(&self, upstream: SocketAddr) -> Wiring<'static> {
+        Wiring { folder: self.folder.path().to_owned().into(), upstream, collector: self.collector.address }
+    }
+
+    pub(crate) fn port(&mut self) -> Result<SocketAddr, Failure> {
+        self.yard.port()
+    }
+
+    /// Starts one of the suite's services.
+    pub(crate) async fn program(&self, name: &str, address: SocketAddr, config: &Path) -> Result<Process, Failure> {
+        self.yard.program(name, address, config, Ready::Serves("")).await
+    }
+
+    /// Starts the gateway before these services.
+    pub(crate) async fn gateway(&mut self, services: &[(&str, SocketAddr)]) -> Result<Process, Failure> {
+        let address = self.yard.port()?;
+        let config = self.wiring(self.upstream.address).gateway(address, services)?;
+        self.yard.program("gateway", address, &config, Ready::Serves("ispbridge.azotel.v1.CustomerService")).await
+    }
+
+    /// Starts the AEx service with variables and so many descriptors.
+    pub(crate) async fn attacked(
+        &mut self,
+        variables: &[(&str, String)],
+        descriptors: u32,
+    ) -> Result<Process, Failure> {
+        let address = self.yard.port()?;
+        let config = self.wiring(self.upstream.address).aex(address, Callers::Open)?;
+        let run = format!("ulimit -n {descriptors} && exec env \"$@\"");
+        let mut arguments: Vec<OsString> = ["-c".into(), run.into(), "attacked".into()].into();
+        arguments.extend(variables.iter().map(|(name, value)| OsString::from(format!("{name}={value}"))));
+        arguments.extend([self.yard.folder.join("ispbridge-aex").into(), "--config".into(), config.into()]);
+        Process::start("ispbridge-aex", Path::new("sh"), arguments, address, Ready::Serves("")).await
     }
 }
 

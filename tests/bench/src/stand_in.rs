@@ -27,16 +27,24 @@ struct Replies {
     added: Bytes,
     found: Bytes,
     premise: Bytes,
+    /// A premise of 3 MiB.
+    huge: Bytes,
 }
 
 impl Replies {
     fn new() -> Self {
-        Self { added: body(ADDED).into(), found: grown(body(FOUND)).into(), premise: body(PREMISE).into() }
+        Self {
+            added: body(ADDED).into(),
+            found: grown(body(FOUND)).into(),
+            premise: body(PREMISE).into(),
+            huge: huge(body(PREMISE)).into(),
+        }
     }
 
     /// Chooses by what tells the calls apart: REST has no SOAPAction.
     fn to(&self, request: &Request<Incoming>) -> (Bytes, &'static str) {
         match request.headers().get("soapaction").map(HeaderValue::as_bytes) {
+            None if request.uri().path().ends_with("/large") => (self.huge.clone(), "application/json"),
             None => (self.premise.clone(), "application/json"),
             Some(action) if action.ends_with(b"#addCustomer\"") => (self.added.clone(), "text/xml; charset=utf-8"),
             Some(_) => (self.found.clone(), "text/xml; charset=utf-8"),
@@ -99,6 +107,11 @@ fn grown(reply: &str) -> String {
     let (before, records, after) = (&reply[..start], &reply[start..end], &reply[end..]);
     let times = (LARGE - before.len() - after.len()).div_ceil(records.len());
     [before, &records.repeat(times), after].concat()
+}
+
+/// The reply with a field of 3 MiB that the contract does not know.
+fn huge(reply: &str) -> String {
+    reply.replacen('{', &format!("{{\"padding\": \"{}\",", "x".repeat(3 << 20)), 1)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The configuration files of the measured processes.
 
 use std::{
+    borrow::Cow,
     fs, io,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -19,6 +20,11 @@ pub(crate) const ACCOUNT: &str = "main";
 /// Their key at the gateway.
 pub(crate) const API_KEY: &str = "ispb_bench";
 
+/// Credentials of the account at the upstreams.
+pub(crate) const AEX_TOKEN: &str = "bench-token";
+pub(crate) const AZOTEL_USERNAME: &str = "bench";
+pub(crate) const AZOTEL_PASSWORD: &str = "bench-password";
+
 const KEY_ID: &str = "bench";
 const ROOT: &str = "a root that only this benchmark uses";
 /// Calls in flight that no limit stops.
@@ -35,7 +41,7 @@ pub(crate) enum Callers {
 
 /// Writes configuration files into a folder.
 pub(crate) struct Wiring<'a> {
-    pub(crate) folder: &'a Path,
+    pub(crate) folder: Cow<'a, Path>,
     pub(crate) upstream: SocketAddr,
     pub(crate) collector: SocketAddr,
 }
@@ -45,11 +51,11 @@ impl Wiring<'_> {
     pub(crate) fn azotel(&self, listen: SocketAddr, callers: Callers) -> Result<PathBuf, Failure> {
         let base_url = format!("http://{}/API/operatorapi.pl", self.upstream);
         let uri = "http://127.0.0.1/OperatorAPI";
-        let password = self.secret("azotel-password", "bench-password")?;
+        let password = self.secret("azotel-password", AZOTEL_PASSWORD)?;
         let account = toml! {
             base_url = base_url
             uri = uri
-            username = "bench"
+            username = AZOTEL_USERNAME
             password = password
         };
         self.service("azotel", listen, callers, account)
@@ -58,7 +64,7 @@ impl Wiring<'_> {
     /// The AEx service.
     pub(crate) fn aex(&self, listen: SocketAddr, callers: Callers) -> Result<PathBuf, Failure> {
         let base_url = format!("http://{}", self.upstream);
-        let token = self.secret("aex-token", "bench-token")?;
+        let token = self.secret("aex-token", AEX_TOKEN)?;
         let account = toml! {
             base_url = base_url
             token = token

@@ -36,7 +36,7 @@ impl Work {
     pub(crate) fn request(self) -> Bytes {
         match self {
             Work::Write => framed(&add_customer()),
-            Work::Read => framed(&GetPremiseRequest { premise_id: "4BF2A897-A38C-4D24-82C6-F2184C8832E4".to_owned() }),
+            Work::Read => get_premise("4BF2A897-A38C-4D24-82C6-F2184C8832E4"),
             Work::Large => framed(&SearchCustomerRequest {
                 last_name: Some("Kowalski".to_owned()),
                 limit: Some(30),
@@ -55,6 +55,11 @@ impl fmt::Display for Work {
             Work::Large => "20 kB SOAP reply",
         })
     }
+}
+
+/// The request of [`Work::Read`] for some premise.
+pub(crate) fn get_premise(premise_id: &str) -> Bytes {
+    framed(&GetPremiseRequest { premise_id: premise_id.to_owned() })
 }
 
 /// The request of the fixture AddCustomer.

@@ -34,6 +34,10 @@ mod farewell;
 mod fault_rows;
 #[path = "main/faults.rs"]
 mod faults;
+#[path = "main/filling.rs"]
+mod filling;
+#[path = "main/injection.rs"]
+mod injection;
 #[path = "main/interop.rs"]
 mod interop;
 #[path = "main/log.rs"]
@@ -42,10 +46,14 @@ mod log;
 mod outcome;
 #[path = "main/polyglot.rs"]
 mod polyglot;
+#[path = "main/promises.rs"]
+mod promises;
 #[path = "main/provider.rs"]
 mod provider;
 #[path = "main/real_peers.rs"]
 mod real_peers;
+#[path = "main/recorder.rs"]
+mod recorder;
 #[path = "main/reload.rs"]
 mod reload;
 #[path = "main/script.rs"]

@@ -126,8 +126,14 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 }
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
-    let nat64 = address.segments()[..2] == [0x64, 0xff9b];
+    let [first, second, ..] = address.segments();
+    let nat64 = (first, second) == (0x64, 0xff9b);
+    // 6to4 and Teredo carry an IPv4 address, site-local ones are the private ones of old (RFC 3879).
+    let carried = first == 0x2002 || (first, second) == (0x2001, 0);
+    let site_local = first & 0xffc0 == 0xfec0;
     !(nat64
+        || carried
+        || site_local
         || address.is_loopback()
         || address.is_unspecified()
         || address.is_multicast()
@@ -168,6 +174,9 @@ mod tests {
             "http://[fd00::1]/",
             "http://[fe80::1]/",
             "http://[64:ff9b::7f00:1]/",
+            "http://[2002:7f00:1::]/",
+            "http://[2001::1]/",
+            "http://[fec0::1]/",
             "http://198.18.0.1/",
         ] {
             let url = base(text).expect(text);

@@ -35,7 +35,12 @@ pub(super) fn transport() -> Transport {
 
 /// An upstream with one account.
 pub(super) fn upstream(address: std::net::SocketAddr, transport: Transport, sessions: bool) -> Upstream {
-    let base_url = BaseUrl::try_from(format!("http://{address}/")).expect("an address");
+    upstream_at(format!("http://{address}/"), transport, sessions)
+}
+
+/// The same at an address that may be a name.
+pub(super) fn upstream_at(address: String, transport: Transport, sessions: bool) -> Upstream {
+    let base_url = BaseUrl::try_from(address).expect("an address");
     let provider = Box::new(Sample { url: base_url.url().clone(), sessions });
     let setup = AccountSetup { base_url, transport, tables: Arc::new(fresh_tables()), provider };
     let tracer = SdkTracerProvider::default().tracer("test");

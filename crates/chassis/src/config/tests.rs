@@ -195,6 +195,44 @@ proptest! {
     }
 }
 
+/// Lines of which configurations are made; `hunter2` is a secret wherever it stands.
+const LINES: [&str; 20] = [
+    "[callers]",
+    "mode = \"open\"",
+    "[[callers.keys]]",
+    "id = \"a\"",
+    "secret = \"hunter2\"",
+    "secret = { env = \"hunter2\" }",
+    "secret = { file = 7 }",
+    "[server]",
+    "listen = \"hunter2\"",
+    "listen = \"[::1]:0\"",
+    "drain_seconds = -1e308",
+    "max_in_flight = 99999999999999999999",
+    "max_in_flight = -1",
+    "[telemetry]",
+    "sampling_ratio = nan",
+    "[accounts.main]",
+    "url = { a = [\"hunter2\"] }",
+    "url = \"hunter2\"",
+    "retries = 1979-05-27",
+    "[accounts]",
+];
+
+proptest! {
+    #[test]
+    fn no_file_is_too_odd(lines in prop::collection::vec(prop::sample::select(&LINES[..]), 0..8), cut in 0..200_usize) {
+        let whole = lines.join("\n");
+        let text = &whole[..whole.len().saturating_sub(cut / 10)];
+        let Ok(mut table) = text.parse::<Table>() else { return Ok(()) };
+        let Err(error) = take_settings::<Plain>(&mut table).and_then(|_| program::<Own>(table)) else { return Ok(()) };
+        prop_assert_eq!(error.exit_code(), 64);
+        let words = error.to_string();
+        prop_assert!(words.starts_with("configuration: ") && !words.contains('\n'), "{}", words);
+        prop_assert!(!words.contains("hunter2"), "{}", words);
+    }
+}
+
 #[test]
 fn the_corpus_of_variables_is_read_as_it_says() {
     for line in include_str!("../../tests/corpus/overrides.txt").lines() {
