@@ -55,6 +55,7 @@ pub(super) fn config(
         secret = { file = root }
 
         [[issuers]]
+        name = "issuer"
         issuer = ISSUER
         audiences = [AUDIENCE]
         jwks = { file = jwks }
@@ -79,9 +80,11 @@ fn route(number: usize, backend: SocketAddr) -> Table {
 fn principal(number: usize) -> Table {
     let key = KeyHash::of(&format!("ispb_bench_{number}")).to_string();
     let name = name_of(number);
+    let token = format!("issuer:{name}");
     toml! {
         name = name
         api_keys = [key]
+        tokens = [token]
         in_flight = PLENTY
     }
 }
