@@ -66,12 +66,12 @@ impl Call {
     ///
     /// # Errors
     /// The [`Fault`] of the attempt.
-    pub async fn write<Q, R>(
+    pub fn write<Q, R>(
         &self,
         operation: &'static str,
         probe: &'static str,
         request: Q,
-    ) -> Result<Response<R>, Fault>
+    ) -> impl Future<Output = Result<Response<R>, Fault>> + Send + use<Q, R>
     where
         Q: Message + Name + 'static,
         R: Message + Name + Default + 'static,
@@ -79,8 +79,10 @@ impl Call {
         let (call, asker) = (self.clone(), Asker::default());
         let gone = asker.clone();
         let work = async move { call.typed(operation, true, &request, &|| gone.is_gone()).await };
-        let result = Write::new(asker, work).await;
-        result.map_err(|fault| fault.with_operation(self.shared.operation(true, probe)))
+        // Boxed before anything is awaited: each future around it would have room for the whole request.
+        let write = Write::new(asker, work);
+        let operation = self.shared.operation(true, probe);
+        async move { write.await.map_err(|fault| fault.with_operation(operation)) }
     }
 
     async fn typed<Q, R>(

@@ -172,12 +172,18 @@ impl Upstream {
     ///
     /// # Errors
     /// A [`Status`]; ABORTED with reason OUTCOME_UNKNOWN when the call may have happened.
-    pub async fn write<Q, R>(&self, operation: &'static str, probe: &'static str, request: Request<Q>) -> Reply<R>
+    pub fn write<Q, R>(
+        &self,
+        operation: &'static str,
+        probe: &'static str,
+        request: Request<Q>,
+    ) -> impl Future<Output = Reply<R>> + Send + use<Q, R>
     where
         Q: Message + Name + 'static,
         R: Message + Name + Default + 'static,
     {
-        Ok(self.call(&request)?.write(operation, probe, request.into_inner()).await?)
+        let write = self.call(&request).map(|call| call.write(operation, probe, request.into_inner()));
+        async move { Ok(write?.await?) }
     }
 
     /// Opens a call for a method that needs more than one exchange.

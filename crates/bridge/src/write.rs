@@ -25,6 +25,7 @@ pub(crate) struct Asker(Arc<AtomicBool>);
 pub(crate) struct Write<R: Send + 'static> {
     work: Option<Work<R>>,
     asker: Asker,
+    has_begun: bool,
 }
 
 impl Asker {
@@ -36,7 +37,7 @@ impl Asker {
 impl<R: Send + 'static> Write<R> {
     /// Begins a write; `asker` tells it whether it has been left alone.
     pub(crate) fn new(asker: Asker, work: impl Future<Output = Result<R, Fault>> + Send + 'static) -> Self {
-        Self { work: Some(Box::pin(work)), asker }
+        Self { work: Some(Box::pin(work)), asker, has_begun: false }
     }
 }
 
@@ -44,6 +45,7 @@ impl<R: Send + 'static> Future for Write<R> {
     type Output = Result<R, Fault>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.has_begun = true;
         let Some(work) = &mut self.work else { return Poll::Ready(Err(lost())) };
         // A panic leaves it open what has happened, which the caller must be told of a write.
         let polled = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context)));
@@ -59,7 +61,7 @@ impl<R: Send + 'static> Future for Write<R> {
 
 impl<R: Send + 'static> Drop for Write<R> {
     fn drop(&mut self) {
-        let Some(work) = self.work.take() else { return };
+        let Some(work) = self.work.take().filter(|_| self.has_begun) else { return };
         self.asker.0.store(true, Ordering::Relaxed);
         // Without a runtime the process has ended.
         if let Ok(runtime) = Handle::try_current() {
@@ -95,6 +97,16 @@ mod tests {
         });
         assert!(timeout(Duration::from_secs(1), write).await.is_err());
         assert!(end.await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_write_that_nobody_began_does_not_begin_by_itself() {
+        let (done, end) = oneshot::channel::<()>();
+        drop(Write::new(Asker::default(), async move {
+            let _ = done.send(());
+            Ok(())
+        }));
+        assert!(end.await.is_err());
     }
 
     #[tokio::test]
