@@ -12,10 +12,10 @@ use std::{
     cell::Cell,
     env, fmt, fs,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    time::{Duration, Instant, UNIX_EPOCH},
 };
 
-use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 
 use mutation::mutated;
 
@@ -24,6 +24,9 @@ type Verdict = Result<(), TestCaseError>;
 
 /// CPU time that one input may cost in a build without optimisation.
 const MAX_TIME: Duration = Duration::from_secs(1);
+
+/// From when on a run is a long one.
+const LONG: Duration = Duration::from_secs(10);
 
 /// Bytes that reads as text where it is one.
 #[derive(Clone, PartialEq, Eq)]
@@ -50,9 +53,12 @@ fn run(seeds: Vec<Vec<u8>>, words: &'static [&'static str], check: impl Fn(&[u8]
     }
     let (strategy, runs) = (mutated(seeds, words), Cell::new(0));
     let config = Config { cases: 16, failure_persistence: None, ..Config::default() };
-    let begun = Instant::now();
+    let (begun, mut round) = (Instant::now(), first_round());
     while begun.elapsed() < seconds() {
-        let result = TestRunner::new(config.clone()).run(&strategy, |input| {
+        let seed: Vec<u8> = round.to_le_bytes().repeat(4);
+        round += 1;
+        let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
+        let result = TestRunner::new_with_rng(config.clone(), rng).run(&strategy, |input| {
             runs.set(runs.get() + 1);
             timed(&input.0)
         });
@@ -66,6 +72,12 @@ fn seconds() -> Duration {
     let text = env::var_os("FUZZ_SECONDS").and_then(|text| text.into_string().ok());
     let seconds = text.map_or(0.5, |text| text.parse().expect("FUZZ_SECONDS is a number"));
     Duration::from_secs_f64(seconds)
+}
+
+/// A short run is the same every time, so that it says something of a change; a long one looks where none has looked.
+fn first_round() -> u64 {
+    let begun = UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos() as u64;
+    if seconds() < LONG { 0 } else { begun }
 }
 
 /// CPU time of this thread; the clock on the wall also counts what other programs do.

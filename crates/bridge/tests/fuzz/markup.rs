@@ -126,12 +126,21 @@ fn document(bytes: &[u8]) -> Verdict {
         match &ours {
             Ok(ours) => by_us(ours, &mut found),
             Err(document::XmlError::Limit(..)) => return Ok(()),
+            // The other reader takes what the grammar does not have: a declaration whose value holds its own end.
+            Err(_) if is_declared_oddly(&text) => return Ok(()),
             Err(error) => prop_assert!(false, "{error}"),
         }
         prop_assert_eq!(found, expected);
     }
     let Ok(root) = ours else { return Ok(()) };
     is_never_read_when_cut(&text, root.name, |cut| document::parse(cut, &Limits::default(), &Bump::new()).is_ok())
+}
+
+/// Whether a quote is open where the XML declaration ends.
+fn is_declared_oddly(text: &str) -> bool {
+    let declaration = text.trim_start_matches('\u{feff}').strip_prefix("<?xml");
+    let inside = declaration.and_then(|rest| rest.split_once("?>")).map_or("", |(inside, _)| inside);
+    inside.matches(['"', '\'']).count() % 2 == 1
 }
 
 /// Keys and scalars in the order in which they are written.
