@@ -78,7 +78,8 @@ impl Subject {
     fn try_all(&self, place: &[&str], known: &BTreeSet<String>) -> Vec<String> {
         let mut required = Vec::new();
         for key in known {
-            let odd = Value::Array(vec![Value::Array(vec!["odd".into()])]);
+            // Deep enough that no list of records takes it for one: a record may also be written as a list.
+            let odd = (0..4).fold(Value::from("odd"), |inner, _| Value::Array(vec![inner]));
             let (code, said) = self.check(&self.with(place, key, odd));
             assert_eq!(code, 64, "{} {place:?} {key}: {said}", self.program);
             assert!(names(&said, place, key), "{} {place:?} {key}: {said}", self.program);
@@ -175,7 +176,7 @@ fn every_key_of_the_gateway() {
         (&[], &["principals", "routes", "signing"]),
         (&["signing"], &["id", "secret"]),
         (&["limits"], &[]),
-        (&["principals", "0"], &["api_keys", "name"]),
+        (&["principals", "0"], &["name"]),
         (&["grants", "0"], &["accounts", "methods", "principals"]),
         (&["routes", "0"], &["instances", "provider"]),
     ];
