@@ -11,7 +11,7 @@ use crate::caller::{ask, assert_refusal, new_customer, refused, started};
 async fn a_wrong_key_is_refused_at_the_gateway() {
     let suite = started().await;
     let refusal = refused(&suite, "ispb_wrong", "aex.CustomerService/GetCustomer", json!({})).await;
-    assert_refusal(&refusal, Code::Unauthenticated, "CREDENTIALS_INVALID", ("gateway.ispbridge", ""));
+    assert_refusal(&refusal, Code::Unauthenticated, "CREDENTIALS_INVALID", ("gateway.ispbridge", "NOT_SENT"));
     suite.stop().await;
 }
 

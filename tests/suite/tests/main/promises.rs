@@ -99,8 +99,8 @@ const PROMISES: [(&str, &str, &[Test]); 17] = [
         "S13",
         "keys of callers are kept as hashes",
         &[
-            ("gateway/src/principal.rs", "the_right_key_and_only_it_gets_in"),
-            ("gateway/src/principal.rs", "a_bad_hash_is_refused_without_being_repeated"),
+            ("gateway/src/identity/tests.rs", "the_right_key_and_only_it_gets_in"),
+            ("gateway/src/identity/key.rs", "a_bad_hash_is_refused_without_being_repeated"),
         ],
     ),
     (
@@ -108,7 +108,7 @@ const PROMISES: [(&str, &str, &[Test]); 17] = [
         "nobody reaches another's account or method",
         &[
             ("gateway/tests/main.rs", "what_is_not_granted_is_refused"),
-            ("gateway/src/policy.rs", "the_account_must_stand_in_the_same_grant_as_the_method"),
+            ("gateway/src/policy/tests.rs", "the_account_must_stand_in_the_same_grant_as_the_method"),
         ],
     ),
     (
