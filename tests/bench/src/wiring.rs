@@ -77,6 +77,8 @@ impl Wiring<'_> {
         let routes: Vec<Table> = services.iter().map(route).collect();
         let (listen, root, hash) = (listen.to_string(), self.secret("root", ROOT)?, KeyHash::of(API_KEY).to_string());
         let table = toml! {
+            // Whoever starts it asks for the health of services without a key.
+            public_reflection = true
             routes = routes
 
             [server]

@@ -39,6 +39,8 @@ pub(super) fn config(
     let grants: Vec<Table> = (0..size.principals).map(grant).collect();
     let (listen, collector) = (listen.to_string(), format!("http://{collector}"));
     let table = toml! {
+        // Whoever starts it asks for the health of services without a key.
+        public_reflection = true
         routes = providers
         principals = principals
         grants = grants
