@@ -1,8 +1,8 @@
 //! Sends requests and says, of each that fails, what is known about its effect.
 
-use std::{error::Error, io, time::Duration};
+use std::{error::Error, io, sync::Arc, time::Duration};
 
-use reqwest::redirect;
+use reqwest::{dns::Resolve, redirect};
 use rustls::AlertDescription;
 use serde::Deserialize;
 use tokio::time::{Instant, timeout_at};
@@ -98,10 +98,19 @@ impl Client {
     /// # Errors
     /// [`ClientError`] when the address is private and that is not allowed, or TLS cannot be set up.
     pub fn new(base: &BaseUrl, transport: &Transport) -> Result<Self, ClientError> {
+        Self::resolving(base, transport, Arc::new(Resolver { allow_private: transport.allow_private }))
+    }
+
+    fn resolving<R: Resolve + 'static>(
+        base: &BaseUrl,
+        transport: &Transport,
+        resolver: Arc<R>,
+    ) -> Result<Self, ClientError> {
         transport.check(base)?;
+        let build = |idle| build(transport, idle, Arc::clone(&resolver));
         // As many as there can be calls: with fewer, a busy account opens connections all the time.
         let idle = if transport.keep_alive { transport.in_flight } else { 0 };
-        Ok(Client { pooled: build(transport, idle)?, fresh: build(transport, 0)?, transport: transport.clone() })
+        Ok(Client { pooled: build(idle)?, fresh: build(0)?, transport: transport.clone() })
     }
 
     /// Sends one request and reads the whole reply. A write takes a fresh connection: on a kept one the
@@ -136,7 +145,11 @@ impl Client {
     }
 }
 
-fn build(transport: &Transport, idle_connections: usize) -> Result<reqwest::Client, ClientError> {
+fn build<R: Resolve + 'static>(
+    transport: &Transport,
+    idle_connections: usize,
+    resolver: Arc<R>,
+) -> Result<reqwest::Client, ClientError> {
     let mut builder = reqwest::Client::builder()
         .redirect(redirect::Policy::none())
         .retry(reqwest::retry::never())
@@ -148,7 +161,7 @@ fn build(transport: &Transport, idle_connections: usize) -> Result<reqwest::Clie
         .pool_idle_timeout(Duration::from_secs_f64(transport.pool_idle_seconds))
         .tcp_nodelay(true)
         .user_agent(concat!("ispbridge/", env!("CARGO_PKG_VERSION")))
-        .dns_resolver(Resolver { allow_private: transport.allow_private })
+        .dns_resolver(resolver)
         .no_proxy();
     if let Some(proxy) = &transport.proxy {
         let proxy = reqwest::Proxy::all(proxy.url().clone())
@@ -224,4 +237,79 @@ fn cause(error: &reqwest::Error) -> String {
         innermost = source;
     }
     if std::ptr::eq(innermost, error as &dyn Error) { "no further detail".to_owned() } else { innermost.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        future::pending,
+        net::{IpAddr, Ipv4Addr, SocketAddr},
+        sync::Mutex,
+    };
+
+    use reqwest::dns::{Addrs, Name, Resolving};
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    /// A name server that says one address, or nothing at all.
+    #[derive(Default)]
+    struct Names(Mutex<Option<IpAddr>>);
+
+    impl Resolve for Names {
+        fn resolve(&self, _: Name) -> Resolving {
+            let known = *self.0.lock().unwrap();
+            Box::pin(async move {
+                match known {
+                    Some(address) => Ok(Box::new(std::iter::once(SocketAddr::from((address, 0)))) as Addrs),
+                    None => pending().await,
+                }
+            })
+        }
+    }
+
+    /// Answers every request with the last part of its own address, and closes.
+    async fn told(listener: TcpListener, last: u8) {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 1024]).await.unwrap();
+            let reply = format!("HTTP/1.1 200 OK\r\ncontent-length: 1\r\nconnection: close\r\n\r\n{last}");
+            stream.write_all(reply.as_bytes()).await.unwrap();
+        }
+    }
+
+    fn client(port: u16, names: &Arc<Names>) -> (Client, HttpRequest) {
+        let base = BaseUrl::try_from(format!("http://upstream.example.com:{port}/")).unwrap();
+        let client = Client::resolving(&base, &Transport::default(), Arc::clone(names)).unwrap();
+        (client, HttpRequest::post(base.url().clone(), "text/plain", "hello".to_owned()))
+    }
+
+    #[tokio::test]
+    async fn a_name_that_moves_is_followed() {
+        let one = TcpListener::bind((Ipv4Addr::new(127, 0, 0, 1), 0)).await.unwrap();
+        let port = one.local_addr().unwrap().port();
+        let other = TcpListener::bind((Ipv4Addr::new(127, 0, 0, 2), port)).await.unwrap();
+        tokio::spawn(told(one, 1));
+        tokio::spawn(told(other, 2));
+        let names = Arc::<Names>::default();
+        let (client, request) = client(port, &names);
+        for (last, write) in [(1, true), (2, true), (1, false), (2, false)] {
+            *names.0.lock().unwrap() = Some(Ipv4Addr::new(127, 0, 0, last).into());
+            let deadline = Instant::now() + Duration::from_secs(10);
+            let reply = client.send(&request, write, deadline).await.unwrap();
+            assert_eq!(reply.body, last.to_string().as_bytes(), "write: {write}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_name_server_that_says_nothing_costs_no_more_than_connecting_may() {
+        let (client, request) = client(80, &Arc::default());
+        let begun = Instant::now();
+        let fault = client.send(&request, true, begun + Duration::from_secs(60)).await.unwrap_err();
+        assert_eq!((fault.kind(), fault.outcome()), (Kind::Unavailable, Outcome::NotSent));
+        assert_eq!(begun.elapsed().as_secs(), 3);
+    }
 }

@@ -9,8 +9,9 @@ use ispbridge_kit::{
     http1::get,
     http2::{
         CONTINUATION, DATA, END_HEADERS, HEADERS, PING, PRIORITY, RST_STREAM, Raw, SETTINGS, WINDOW_UPDATE, block,
-        call, call_with, deaf_call, frame, message, peer,
+        call, call_with, deaf_call, frame, framed, message, peer,
     },
+    reply,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -195,12 +196,21 @@ async fn calls_that_are_none_get_a_status_and_their_connection_lives_on() {
     let trailing = [message("hello"), vec![0, 0]].concat();
     let packed = [&[1][..], &message("hello")[1..]].concat();
     let unknown = [("grpc-encoding", "br")];
+    // No service takes compressed requests, so that nothing can be larger inside than outside.
+    let gzip = [("grpc-encoding", "gzip")];
+    let bomb = [&[1][..], &framed(&reply::bomb(1))[1..]].concat();
+    // Unknown groups within groups: deeper than prost's limit of 100.
+    let nested = framed(&[[0x7b; 101], [0x7c; 101]].concat());
+    let many = framed(&[0x78, 1].repeat(500_000));
     let cases = [
         ("length of 4 GiB", &[][..], four_gib, [Code::ResourceExhausted, Code::Internal]),
         ("half a message", &[], message("hello")[..7].to_vec(), [Code::Internal; 2]),
         ("trailing bytes", &[], trailing, [Code::Internal, Code::Unimplemented]),
         ("unknown encoding", &unknown, packed, [Code::Unimplemented, Code::Internal]),
         ("no protobuf", &[], vec![0, 0, 0, 0, 2, 0xff, 0xff], [Code::Internal; 2]),
+        ("a gzip bomb", &gzip, bomb, [Code::Unimplemented; 2]),
+        ("101 levels", &[], nested, [Code::Internal; 2]),
+        ("500 000 fields", &[], many, [Code::Ok; 2]),
     ];
     for (name, headers, body, codes) in cases {
         let mut response = call_with(&mut sender, READ, headers, body).await.await.unwrap();
@@ -213,6 +223,8 @@ async fn calls_that_are_none_get_a_status_and_their_connection_lives_on() {
         };
         assert!(codes.contains(&Code::from_bytes(code.as_bytes())), "{name}: {code:?}");
     }
+    let plain = call_with(&mut sender, READ, &[("content-type", "text/plain")], message("hello")).await;
+    assert_eq!(plain.await.unwrap().status(), 415);
     let large = call_with(&mut sender, READ, &[("x-large", &long[..45_000])], message("hello")).await;
     assert!(large.await.map_or(true, |response| response.status() == 431));
     assert_eq!(deaf_call(&mut sender, READ, "hello").await.await.unwrap().status(), 200);
