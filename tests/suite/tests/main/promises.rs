@@ -142,7 +142,7 @@ const PROMISES: [(&str, &str, &[Test]); 17] = [
         "S19",
         "a status is short and of one line",
         &[
-            ("crates/chassis/src/layers/status.rs", "lines_and_escapes_do_not_leave_the_message"),
+            ("crates/chassis/src/layers/status.rs", "lines_stay_and_escapes_do_not_leave_the_message"),
             ("crates/chassis/src/layers/status.rs", "what_is_too_large_keeps_its_meaning"),
             ("crates/bridge/src/status.rs", "texts_are_cut_and_cleaned"),
         ],

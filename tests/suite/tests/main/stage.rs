@@ -209,6 +209,7 @@ impl Folder {
             server = {{ listen = "127.0.0.1:0", drain_seconds = 5 }}
             admin.listen = "127.0.0.1:0"
             audit.file = {audit:?}
+            guesses.per_minute = 0
             signing = {{ id = "stage", secret = {root} }}
             principals = [{{ name = "tester", api_keys = [{key:?}] }}, {{ name = "stranger", api_keys = [{stranger:?}] }}]
             grants = [{{ principals = ["tester"], methods = ["*"], accounts = ["*"] }}]
