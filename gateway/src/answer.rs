@@ -2,9 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use bytes::Bytes;
-use chassis::Body;
-use http::{HeaderMap, HeaderValue, Response, header::CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Response};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
@@ -172,16 +170,6 @@ fn unknown_outcome(provider: &str, why: &str) -> Box<Answer> {
          look before repeating it"
     );
     Answer::new(Code::Aborted, "OUTCOME_UNKNOWN", text).never_again()
-}
-
-/// The reply to a request that is not gRPC at all, as the gRPC over HTTP/2 protocol asks.
-pub(crate) fn not_grpc() -> Response<Body> {
-    let text = Bytes::from_static(b"ispbridge speaks gRPC: POST with content-type application/grpc\n");
-    let mut response = Response::new(Body::new(http_body_util::Full::new(text)));
-    *response.status_mut() = http::StatusCode::UNSUPPORTED_MEDIA_TYPE;
-    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
-    response.headers_mut().insert(CONTENT_TYPE, plain);
-    response
 }
 
 #[cfg(test)]

@@ -23,7 +23,6 @@ use crate::{
     catalog::Catalog,
     config::doors::DoorsConfig,
     doors::{cors::Cors, kind::Kind},
-    headers,
 };
 
 pub(crate) use unread::read_whole;
@@ -76,7 +75,7 @@ impl Door for Doors {
     fn takes(&self, request: &Request<Body>) -> bool {
         let is_native = request.version() == Version::HTTP_2
             && request.method() == Method::POST
-            && headers::is_grpc(request.headers());
+            && chassis::is_grpc(request.headers());
         !is_native
     }
 

@@ -17,7 +17,7 @@ use tonic::Code;
 use tower::Service;
 
 use crate::{
-    answer::{self, Answer, Outcome},
+    answer::{Answer, Outcome},
     catalog::{self, Catalog, Nature},
     doors::{self, openapi},
     fleet::{route::Route, routes::Routes},
@@ -53,8 +53,8 @@ pub(crate) struct Edge {
 
 impl Edge {
     async fn answer(&self, request: Request<Body>) -> Response<Body> {
-        if request.method() != Method::POST || !headers::is_grpc(request.headers()) {
-            return answer::not_grpc();
+        if request.method() != Method::POST {
+            return chassis::not_grpc();
         }
         let (parts, body) = request.into_parts();
         let answered = match parts.uri.path().starts_with("/grpc.reflection.") {

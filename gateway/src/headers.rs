@@ -74,13 +74,6 @@ pub(crate) fn grpc_timeout(left: Duration) -> HeaderValue {
     value
 }
 
-/// Whether a content type is gRPC's.
-pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
-    let value = headers.get(header::CONTENT_TYPE);
-    let kind = value.and_then(|value| value.as_bytes().strip_prefix(b"application/grpc"));
-    matches!(kind, Some([] | [b'+' | b';', ..]))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,14 +113,5 @@ mod tests {
             let left = Duration::from_millis(millis);
             assert!(passed_on(left).unwrap() < waited_for(left) && waited_for(left) < left);
         }
-    }
-
-    #[test]
-    fn only_grpc_is_grpc() {
-        let is = |value: &'static str| {
-            is_grpc(&HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static(value))]))
-        };
-        assert!(is("application/grpc") && is("application/grpc+proto") && is("application/grpc;a=b"));
-        assert!(!is("application/grpc-web") && !is("application/json") && !is_grpc(&HeaderMap::new()));
     }
 }

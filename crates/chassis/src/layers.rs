@@ -28,10 +28,9 @@ use std::{future::Future, sync::Arc};
 
 use arc_swap::ArcSwap;
 use axum::Router;
-use http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE};
 use tower::Service;
 
-use crate::{Body, Door, Process, caller::Verifier};
+use crate::{Body, Door, Process, caller::Verifier, protocol};
 
 /// A request on its way in.
 pub(crate) type Request = http::Request<Body>;
@@ -53,27 +52,13 @@ impl Call for Routed {
     type Reply = Body;
 
     async fn call(&self, request: Request) -> http::Response<Body> {
-        if !is_grpc(request.headers()) {
-            return not_grpc();
+        // The generated servers do not look.
+        if !protocol::is_grpc(request.headers()) {
+            return protocol::not_grpc();
         }
         let Ok(response) = self.0.clone().call(request).await;
         response
     }
-}
-
-/// Whether a content type is gRPC's; the generated servers do not look.
-fn is_grpc(headers: &HeaderMap) -> bool {
-    let value = headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
-    matches!(value.strip_prefix(b"application/grpc"), Some([] | [b'+' | b';', ..]))
-}
-
-/// What "gRPC over HTTP/2" asks for: HTTP's own status, because whoever asks does not read gRPC's.
-fn not_grpc() -> http::Response<Body> {
-    let mut response =
-        http::Response::new(Body::from("this port speaks gRPC: POST with content-type application/grpc\n"));
-    *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    response
 }
 
 /// Puts the layers around the routes.

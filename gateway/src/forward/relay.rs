@@ -111,7 +111,7 @@ impl Relay {
             let answer = of_http(parts.status, &ending);
             return Err(ending.failed(answer));
         }
-        if !headers::is_grpc(&parts.headers) {
+        if !chassis::is_grpc(&parts.headers) {
             return Err(ending.spoilt("the reply is not gRPC"));
         }
         parts.headers = headers::to_caller(parts.headers);
