@@ -48,10 +48,14 @@ impl Measured {
 
     /// The latency that a share of the calls does not exceed.
     pub(crate) fn quantile(&self, share: f64) -> Duration {
-        let last = self.latencies.len().saturating_sub(1);
-        let place = (last as f64 * share).round() as usize;
-        self.latencies.get(place).copied().unwrap_or_default()
+        quantile(&self.latencies, share)
     }
+}
+
+/// The latency that a share of the calls does not exceed, the latencies in order.
+pub(crate) fn quantile(latencies: &[Duration], share: f64) -> Duration {
+    let place = (latencies.len().saturating_sub(1) as f64 * share).round() as usize;
+    latencies.get(place).copied().unwrap_or_default()
 }
 
 /// Runs the benchmark and prints its table.

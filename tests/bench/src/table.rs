@@ -104,6 +104,7 @@ fn ratios(work: Work, measured: &Measured, all: &[Measured]) -> String {
     }
 }
 
-fn mark(value: f64, goal: f64) -> &'static str {
+/// Marks a goal that is not met.
+pub(crate) fn mark(value: f64, goal: f64) -> &'static str {
     if value <= goal { " " } else { "!" }
 }

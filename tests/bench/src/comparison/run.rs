@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::stage::{Kind, Proxy, Stage};
-use crate::Failure;
+use crate::{Failure, run::quantile};
 
 /// Turns of each proxy.
 const TURNS: usize = 5;
@@ -35,8 +35,7 @@ impl Measured {
 
     /// The latency that a share of the calls does not exceed, in milliseconds.
     pub(super) fn quantile(&self, share: f64) -> f64 {
-        let place = (self.calls().saturating_sub(1) as f64 * share).round() as usize;
-        self.latencies.get(place).map_or(f64::NAN, |latency| latency.as_secs_f64() * 1e3)
+        quantile(&self.latencies, share).as_secs_f64() * 1e3
     }
 }
 

@@ -4,7 +4,7 @@ use super::{
     run::Measured,
     stage::{Kind, Stage},
 };
-use crate::Failure;
+use crate::{Failure, table::mark};
 
 /// The goals: CPU and p99 against Envoy's, memory against Envoy's, CPU against the pass-through's.
 const CPU: f64 = 0.6;
@@ -79,7 +79,7 @@ fn ratios(measured: &Measured, all: &[Measured]) -> String {
     ];
     let shown = shown.into_iter().filter_map(|(name, ratio, goal)| {
         let ratio = ratio?;
-        Some(format!("{name} {ratio:.2} ({goal}){}", if ratio <= goal { " " } else { "!" }))
+        Some(format!("{name} {ratio:.2} ({goal}){}", mark(ratio, goal)))
     });
     shown.collect::<Vec<_>>().join(" ")
 }
