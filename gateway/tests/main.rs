@@ -163,8 +163,8 @@ async fn the_service_gets_a_signed_context_and_no_credentials() {
     let key = Root::new("k1", ROOT).unwrap().derive("ispbridge-fake-isp").to_text();
     let verifier = Verifier::new([("k1", key.as_str())]).unwrap();
     let context = arrival.headers.get("x-ispbridge-context");
-    let caller = verifier.verify(context, GET.trim_start_matches('/')).unwrap();
-    assert_eq!((&*caller.principal, &*caller.account, &*caller.request_id), ("all", "main", "order-7"));
+    let caller = verifier.verify(context, GET.trim_start_matches('/'), "order-7").unwrap();
+    assert_eq!((&*caller.principal, &*caller.account), ("all", "main"));
     let trace = arrival.headers["traceparent"].to_str().unwrap();
     assert!(trace.contains("0af7651916cd43dd8448eb211c80319c") && !trace.contains("b7ad6b7169203331"));
     let left = arrival.headers["grpc-timeout"].to_str().unwrap().trim_end_matches('m');

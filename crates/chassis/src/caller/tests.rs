@@ -3,6 +3,7 @@ use proptest::prelude::*;
 use super::*;
 
 const METHOD: &str = "ispbridge.aex.v1.CustomerService/GetCustomer";
+const ID: &str = "req-1";
 const ROOT: &str = "0123456789abcdef0123456789abcdef";
 
 fn root(id: &str, fill: &str) -> Root {
@@ -15,16 +16,16 @@ fn verifier(keys: &[(&str, &ServiceKey)]) -> Verifier {
 }
 
 fn signed(root: &Root, service: &str) -> HeaderValue {
-    root.signer(service).sign("team-billing", "main", METHOD, "req-1")
+    root.signer(service).sign("team-billing", "main", METHOD, ID)
 }
 
 #[test]
 fn what_the_gateway_says_arrives() {
     let root = root("k1", "a");
     let verifier = verifier(&[("k1", &root.derive("ispbridge-aex"))]);
-    let caller = verifier.verify(Some(&signed(&root, "ispbridge-aex")), METHOD).unwrap();
+    let caller = verifier.verify(Some(&signed(&root, "ispbridge-aex")), METHOD, ID).unwrap();
     assert_eq!((caller.key_id.as_str(), caller.principal.as_str()), ("k1", "team-billing"));
-    assert_eq!((caller.account.as_str(), caller.request_id.as_str()), ("main", "req-1"));
+    assert_eq!(caller.account, "main");
     let left = caller.expires.duration_since(SystemTime::now()).unwrap();
     assert!(left <= LIFETIME && left > LIFETIME - Duration::from_secs(5), "{left:?}");
 }
@@ -38,11 +39,11 @@ fn every_changed_byte_is_noticed() {
         let mut bytes = good.as_bytes().to_vec();
         bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
         let bad = HeaderValue::from_bytes(&bytes).unwrap();
-        assert!(verifier.verify(Some(&bad), METHOD).is_err(), "byte {at}");
+        assert!(verifier.verify(Some(&bad), METHOD, ID).is_err(), "byte {at}");
     }
     for end in 0..good.len() {
         let cut = HeaderValue::from_bytes(&good.as_bytes()[..end]).unwrap();
-        assert!(verifier.verify(Some(&cut), METHOD).is_err(), "cut at {end}");
+        assert!(verifier.verify(Some(&cut), METHOD, ID).is_err(), "cut at {end}");
     }
 }
 
@@ -51,16 +52,16 @@ fn a_service_cannot_mint_for_another() {
     let root = root("k1", "a");
     let verifier = verifier(&[("k1", &root.derive("ispbridge-aex"))]);
     let other = signed(&root, "ispbridge-azotel");
-    assert_eq!(verifier.verify(Some(&other), METHOD), Err(Distrust::BadTag));
+    assert_eq!(verifier.verify(Some(&other), METHOD, ID), Err(Distrust::BadTag));
 }
 
 #[test]
 fn two_keys_are_valid_while_keys_are_changed() {
     let (old, new, gone) = (root("2026-10", "a"), root("2026-11", "b"), root("2026-09", "c"));
     let verifier = verifier(&[("2026-11", &new.derive("s")), ("2026-10", &old.derive("s"))]);
-    assert_eq!(verifier.verify(Some(&signed(&old, "s")), METHOD).unwrap().key_id, "2026-10");
-    assert_eq!(verifier.verify(Some(&signed(&new, "s")), METHOD).unwrap().key_id, "2026-11");
-    assert_eq!(verifier.verify(Some(&signed(&gone, "s")), METHOD), Err(Distrust::UnknownKey));
+    assert_eq!(verifier.verify(Some(&signed(&old, "s")), METHOD, ID).unwrap().key_id, "2026-10");
+    assert_eq!(verifier.verify(Some(&signed(&new, "s")), METHOD, ID).unwrap().key_id, "2026-11");
+    assert_eq!(verifier.verify(Some(&signed(&gone, "s")), METHOD, ID), Err(Distrust::UnknownKey));
 }
 
 #[test]
@@ -68,8 +69,8 @@ fn time_counts_with_a_little_patience() {
     let root = root("k1", "a");
     let verifier = verifier(&[("k1", &root.derive("s"))]);
     let now = SystemTime::now();
-    let at = |expires| root.signer("s").sign_until(expires, ["p", "a", METHOD, "r"]);
-    let verdict = |expires| verifier.verify_at(now, at(expires).as_bytes(), METHOD).map(|_| ());
+    let at = |expires| root.signer("s").sign_until(expires, ["p", "a"], [METHOD, ID]);
+    let verdict = |expires| verifier.verify_at(now, at(expires).as_bytes(), [METHOD, ID]).map(|_| ());
     let second = Duration::from_secs(1);
     assert_eq!(verdict(now + LIFETIME), Ok(()));
     assert_eq!(verdict(now - SKEW + second), Ok(()));
@@ -78,23 +79,23 @@ fn time_counts_with_a_little_patience() {
 }
 
 #[test]
-fn a_context_is_for_one_method() {
+fn a_context_is_for_one_call() {
     let root = root("k1", "a");
     let verifier = verifier(&[("k1", &root.derive("s"))]);
     let context = signed(&root, "s");
-    assert_eq!(
-        verifier.verify(Some(&context), "ispbridge.aex.v1.CustomerService/DeleteCustomer"),
-        Err(Distrust::OtherMethod)
-    );
-    assert_eq!(verifier.verify(None, METHOD), Err(Distrust::Missing));
+    let other = "ispbridge.aex.v1.CustomerService/DeleteCustomer";
+    for (method, id) in [(other, ID), (METHOD, "req-2"), (METHOD, "")] {
+        assert_eq!(verifier.verify(Some(&context), method, id), Err(Distrust::BadTag));
+    }
+    assert_eq!(verifier.verify(None, METHOD, ID), Err(Distrust::Missing));
 }
 
 #[test]
 fn a_name_cannot_smuggle_a_line() {
     let root = root("k1", "a");
     let verifier = verifier(&[("k1", &root.derive("s"))]);
-    let context = root.signer("s").sign("p\nother-account", "a", METHOD, "r");
-    assert_eq!(verifier.verify(Some(&context), METHOD), Err(Distrust::Malformed));
+    let context = root.signer("s").sign("p\nother-account", "a", METHOD, ID);
+    assert_eq!(verifier.verify(Some(&context), METHOD, ID), Err(Distrust::Malformed));
 }
 
 #[test]
@@ -118,14 +119,14 @@ proptest! {
     #[test]
     fn what_nobody_signed_is_never_believed(context in prop::collection::vec(any::<u8>(), 0..300)) {
         let verifier = verifier(&[("k1", &root("k1", "a").derive("s"))]);
-        prop_assert!(verifier.verify_at(SystemTime::now(), &context, METHOD).is_err());
+        prop_assert!(verifier.verify_at(SystemTime::now(), &context, [METHOD, ID]).is_err());
     }
 
     #[test]
     fn what_looks_signed_is_not_believed_either(id in "k1|k2|", payload in "[A-Za-z0-9_-]{0,60}", tag in "[A-Za-z0-9_-]{43}") {
         let verifier = verifier(&[("k1", &root("k1", "a").derive("s"))]);
-        let context = format!("v1.{id}.{payload}.{tag}");
-        prop_assert!(verifier.verify_at(SystemTime::now(), context.as_bytes(), METHOD).is_err());
+        let context = format!("v2.{id}.{payload}.{tag}");
+        prop_assert!(verifier.verify_at(SystemTime::now(), context.as_bytes(), [METHOD, ID]).is_err());
     }
 
     #[test]
@@ -133,8 +134,8 @@ proptest! {
         let root = root("k1", "a");
         let verifier = verifier(&[("k1", &root.derive("s"))]);
         let context = root.signer("s").sign(&principal, &account, METHOD, &id);
-        match verifier.verify(Some(&context), METHOD) {
-            Ok(caller) => prop_assert_eq!((caller.principal, caller.account, caller.request_id), (principal, account, id)),
+        match verifier.verify(Some(&context), METHOD, &id) {
+            Ok(caller) => prop_assert_eq!((caller.principal, caller.account), (principal, account)),
             Err(error) => {
                 let odd = principal.chars().chain(account.chars()).any(char::is_control);
                 prop_assert!(odd && error == Distrust::Malformed, "{}", error);

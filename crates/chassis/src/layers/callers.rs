@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use http::{HeaderName, HeaderValue, Response};
 use tonic::Code;
 
-use super::{Call, Request, answer, exempt, notes::CallNotes};
+use super::{Call, Request, answer, exempt, notes::CallNotes, request_id};
 use crate::{
     Body,
     caller::{Caller, Verifier},
@@ -36,7 +36,8 @@ impl<S: Call<Reply = Body>> Call for Callers<S> {
         match &self.verifier {
             Some(verifier) if !exempt(request.uri().path()) => {
                 let method = request.uri().path().trim_start_matches('/');
-                match verifier.load().verify(request.headers().get(&CONTEXT), method) {
+                let request_id = request_id::of(request.headers());
+                match verifier.load().verify(request.headers().get(&CONTEXT), method, request_id) {
                     Ok(caller) => introduce(&mut request, caller),
                     Err(distrust) => return refusal(&distrust.to_string()),
                 }

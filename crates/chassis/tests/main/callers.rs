@@ -23,6 +23,7 @@ fn request(text: &str, context: Option<http::HeaderValue>) -> Request<String> {
     let mut request = Request::new(text.to_owned());
     if let Some(context) = context {
         request.metadata_mut().insert("x-ispbridge-context", context.to_str().unwrap().parse().unwrap());
+        request.metadata_mut().insert("x-request-id", "r".parse().unwrap());
     }
     request
 }
@@ -35,7 +36,7 @@ async fn without_the_gateways_word_nobody_gets_in() {
     let root = Root::new("k1", ROOT).unwrap();
     let other_service = root.signer("ispbridge-aex").sign("p", "a", method, "r");
     let other_method = root.signer("chassis-probe").sign("p", "a", "chassis.test.v1.ProbeService/Write", "r");
-    for context in [None, Some(other_service), Some(other_method), Some("v1.k1.e30.AAAA".parse().unwrap())] {
+    for context in [None, Some(other_service), Some(other_method), Some("v2.k1.e30.AAAA".parse().unwrap())] {
         let status = send(channel.clone(), READ, request("hello", context)).await.unwrap_err();
         assert_eq!(status.code(), Code::Unauthenticated);
         let info = status.get_details_error_info().unwrap();

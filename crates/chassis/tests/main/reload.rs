@@ -100,6 +100,7 @@ async fn keys_of_callers_are_changed_without_a_restart() {
         let signer = Root::new("k1", root).unwrap().signer("chassis-probe");
         let context = signer.sign("team", "main", READ.trim_start_matches('/'), "r");
         request.metadata_mut().insert("x-ispbridge-context", context.to_str().unwrap().parse().unwrap());
+        request.metadata_mut().insert("x-request-id", "r".parse().unwrap());
         send(channel.clone(), READ, request)
     };
     assert!(call(ROOTS[0]).await.is_ok() && call(ROOTS[1]).await.is_err());
