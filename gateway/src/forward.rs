@@ -7,6 +7,7 @@ pub(crate) mod verdict;
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use chassis::{Body, CallNotes};
 use http::{HeaderMap, Method, Request, Response, Version};
 use opentelemetry::Context;
@@ -82,7 +83,6 @@ impl Call<'_> {
                 Err(vacancy) => return Err(self.vacant(vacancy, last)),
             };
             let Some(attempt) = body.attempt() else { break };
-            let attempt = tonic::body::Body::new(attempt);
             let tried = match self.hedge {
                 // Boxed, because few calls need the room that two attempts take.
                 Some(after) => Box::pin(self.hedged(seat, attempt, (&body, after), hops, &mut repeats_left)).await,
@@ -97,13 +97,16 @@ impl Call<'_> {
         Err(self.vacant(Vacancy::Unreachable, last))
     }
 
-    async fn attempt(
+    async fn attempt<B>(
         &self,
         seat: Seat,
-        body: tonic::body::Body,
+        body: B,
         hops: &Hops,
         repeats_left: &mut usize,
-    ) -> Result<Response<Relay>, Missed> {
+    ) -> Result<Response<Relay>, Missed>
+    where
+        B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+    {
         let provider = &self.route.provider;
         let left = self.deadline.saturating_duration_since(Instant::now());
         let Some(passed_on) = headers::passed_on(left) else {
@@ -113,7 +116,7 @@ impl Call<'_> {
         let patience = Instant::now() + waited_for;
         let (mut head, mut hop) = self.head(&seat, hops);
         let timeout = headers::grpc_timeout(passed_on);
-        head.headers_mut().insert("grpc-timeout", timeout);
+        head.headers_mut().insert(chassis::names::GRPC_TIMEOUT, timeout);
         let sent = timeout_at(patience, seat.send(head.map(|()| body))).await;
         let missed = match sent {
             Ok(Ok(response)) => {
@@ -140,7 +143,7 @@ impl Call<'_> {
     async fn hedged(
         &self,
         seat: Seat,
-        attempt: tonic::body::Body,
+        attempt: replay::Attempt<Body>,
         (body, after): (&Replay<Body>, Duration),
         hops: &Hops,
         repeats_left: &mut usize,
@@ -157,7 +160,7 @@ impl Call<'_> {
             return first.await;
         };
         let mut none_left = 0;
-        let mut second = pin!(self.attempt(seat, tonic::body::Body::new(copy), hops, &mut none_left));
+        let mut second = pin!(self.attempt(seat, copy, hops, &mut none_left));
         tokio::select! {
             answered = &mut first => match answered {
                 Ok(response) => Ok(response),

@@ -2,7 +2,7 @@
 
 use std::{process::ExitCode, sync::Arc};
 
-use chassis::{Consul, Error, Process, Program, Surface, caller::Root};
+use chassis::{Consul, Error, Process, Program, Surface, Workers, caller::Root};
 
 use crate::{
     catalog::{Catalog, followers::Followers},
@@ -38,6 +38,7 @@ struct Live {
 impl Program for Gateway {
     const NAME: &'static str = "ispbridge-gateway";
     const AUTHENTICATES_CALLERS: bool = true;
+    const THREAD_PER_CORE: bool = true;
     type Config = Config;
 
     fn check(config: &Config) -> Result<(), Error> {
@@ -48,7 +49,7 @@ impl Program for Gateway {
         let consul = process.settings().consul.as_ref().map(Consul::new).transpose()?;
         let catalog = Arc::new(Catalog::default());
         catalog.begin();
-        let routes = Arc::new(Routes::open(wanted(&config, &root(&config)?, consul.as_ref()))?);
+        let routes = Arc::new(Routes::open(wanted(&config, &root(&config)?, consul.as_ref(), process.workers()))?);
         census::observe(process, &routes);
         let followers = Followers::new(Arc::clone(&catalog));
         followers.follow(routes.all());
@@ -90,7 +91,7 @@ impl Program for Gateway {
     fn reload(config: Config, process: &Process) -> Result<(), Error> {
         let live = process.kept::<Live>().ok_or_else(|| Error::program("the gateway is not built yet"))?;
         let access = live.identity.prepare(&config)?;
-        live.routes.update(wanted(&config, &root(&config)?, live.consul.as_ref()))?;
+        live.routes.update(wanted(&config, &root(&config)?, live.consul.as_ref(), process.workers()))?;
         live.followers.follow(live.routes.all());
         live.limits.apply(&config.limits, &providers(&config));
         live.identity.take(access);
@@ -107,9 +108,9 @@ fn root(config: &Config) -> Result<Root, Error> {
     Root::new(&signing.id, signing.secret.expose()).map_err(|error| Error::config("signing", error))
 }
 
-fn wanted<'a>(config: &'a Config, root: &'a Root, consul: Option<&'a Consul>) -> Wanted<'a> {
+fn wanted<'a>(config: &'a Config, root: &'a Root, consul: Option<&'a Consul>, workers: &'a Workers) -> Wanted<'a> {
     let Config { routes, services, timeouts, hedging, .. } = config;
-    Wanted { routes, services, root, consul, timeouts, hedging }
+    Wanted { routes, services, root, consul, workers, timeouts, hedging }
 }
 
 fn limits(config: &Config, process: &Process) -> Arc<Limits> {

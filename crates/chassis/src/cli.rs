@@ -1,15 +1,24 @@
 //! The command line that all programs of the suite share.
 
 use std::{
+    io,
+    num::NonZeroUsize,
     path::{Path, PathBuf},
     process::ExitCode,
+    thread,
 };
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    runtime::{Builder, Runtime},
+    signal::unix::{SignalKind, signal},
+};
 use toml::Table;
 
-use crate::{ConfigSource, Error, Process, Program, StartOptions, config, globals, running, telemetry::Telemetry, tls};
+use crate::{
+    ConfigSource, Error, Process, Program, Settings, StartOptions, Workers, config, globals, running,
+    telemetry::Telemetry, tls,
+};
 
 #[derive(Debug, Parser)]
 #[command(version)]
@@ -77,17 +86,33 @@ fn run<P: Program>(arguments: &Arguments) -> Result<ExitCode, Error> {
     globals::install_tls();
     let source = config_source::<P>(arguments.config.as_deref());
     let table = source.read()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::program)?;
+    let threads = threads(&config::take_settings::<P>(&mut table.clone())?);
+    let runtime = runtime::<P>(threads).map_err(Error::program)?;
     let result = runtime.block_on(async {
         match &arguments.command {
             _ if arguments.check_config => check_config::<P>(table),
             Some(Command::Accounts(Accounts::Check { alias })) => check_account::<P>(table, alias).await,
-            _ => serve::<P>(table, source).await,
+            _ => serve::<P>(table, source, threads).await,
         }
     });
     // What is still running now, a slow DNS query for one, was given its time by the drain.
     runtime.shutdown_background();
     result
+}
+
+/// As many as the configuration says, else one for each core that the process may use.
+fn threads(settings: &Settings) -> usize {
+    let cores = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    settings.server.threads.map_or_else(cores, NonZeroUsize::get)
+}
+
+fn runtime<P: Program>(threads: usize) -> io::Result<Runtime> {
+    let mut builder = match P::THREAD_PER_CORE {
+        // Connections are the workers'; all the rest together is little.
+        true => Builder::new_current_thread(),
+        false => Builder::new_multi_thread(),
+    };
+    builder.worker_threads(threads).enable_all().build()
 }
 
 /// The words of a subcommand of the program's own; a `--config` that stood before them stands behind them.
@@ -123,7 +148,7 @@ async fn check_account<P: Program>(mut table: Table, alias: &str) -> Result<Exit
     let own = config::program(table)?;
     P::check(&own)?;
     let telemetry = Telemetry::new(P::NAME, &settings.telemetry, None)?;
-    let process = Process::new(P::NAME, settings, telemetry, whole);
+    let process = Process::new(P::NAME, settings, telemetry, whole, Workers::default());
     match P::check_account(own, &process, alias).await {
         Ok(text) => {
             println!("{}: account {alias}: {text}", P::NAME);
@@ -136,13 +161,17 @@ async fn check_account<P: Program>(mut table: Table, alias: &str) -> Result<Exit
     }
 }
 
-async fn serve<P: Program>(table: Table, source: ConfigSource) -> Result<ExitCode, Error> {
+async fn serve<P: Program>(table: Table, source: ConfigSource, threads: usize) -> Result<ExitCode, Error> {
     let settings = config::take_settings::<P>(&mut table.clone())?;
     let _log = globals::install_kept(&settings.log)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(Error::program)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::program)?;
     let mut hangup = signal(SignalKind::hangup()).map_err(Error::program)?;
-    let options = StartOptions { source: Some(source), ..StartOptions::default() };
+    let workers = match P::THREAD_PER_CORE {
+        true => Workers::start(threads).map_err(Error::program)?,
+        false => Workers::default(),
+    };
+    let options = StartOptions { source: Some(source), workers, ..StartOptions::default() };
     let running = running::start_with::<P>(table, options).await?;
     loop {
         tokio::select! {

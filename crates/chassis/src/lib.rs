@@ -40,6 +40,7 @@ mod tap;
 mod telemetry;
 mod tls;
 mod watches;
+mod workers;
 
 pub use cli::{config_source, main};
 pub use config::apply_overrides;
@@ -66,6 +67,7 @@ pub use settings::{
 pub use source::ConfigSource;
 pub use surface::Surface;
 pub use tls::{ClientAuth, TlsSettings};
+pub use workers::Workers;
 
 /// The body of every request and reply that passes the layers; the generated tonic servers take it as it is.
 pub type Body = axum::body::Body;

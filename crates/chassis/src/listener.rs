@@ -110,9 +110,18 @@ impl<S: Call<Reply = Outgoing>> Listener<S> {
         }
         *count += 1;
         let connections = self.connections.clone();
+        let place = self.process.workers().place();
+        let runtime = place.runtime();
         // Instances that started together would otherwise all lose their connections together.
         let age_factor = 0.9 + 0.2 * fastrand::f64();
-        let task = self.open.spawn(async move { connections.serve(stream, peer, age_factor).await });
+        let serve = async move {
+            let _place = place;
+            // It was accepted by another thread, whose poller must forget it first.
+            if let Ok(stream) = stream.into_std().and_then(TcpStream::from_std) {
+                connections.serve(stream, peer, age_factor).await;
+            }
+        };
+        let task = self.open.spawn_on(serve, &runtime);
         self.peers.insert(task.id(), peer.ip());
     }
 

@@ -20,6 +20,7 @@ use crate::{
     record::{ConfigState, Record},
     telemetry::Telemetry,
     watches::Watches,
+    workers::Workers,
 };
 
 /// One process of the suite as its program sees it; cheap to clone.
@@ -37,11 +38,18 @@ struct Inner {
     stopping: AtomicBool,
     record: Record,
     watches: OnceLock<Watches>,
+    workers: Workers,
     kept: RwLock<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
 }
 
 impl Process {
-    pub(crate) fn new(name: &'static str, settings: Settings, telemetry: Telemetry, config: Table) -> Self {
+    pub(crate) fn new(
+        name: &'static str,
+        settings: Settings,
+        telemetry: Telemetry,
+        config: Table,
+        workers: Workers,
+    ) -> Self {
         let places = Places::new(settings.server.max_in_flight);
         let memory = Arc::new(Memory::new(settings.server.reply_memory_bytes));
         telemetry.watch_memory(memory.clone());
@@ -55,6 +63,7 @@ impl Process {
             stopping: AtomicBool::new(false),
             record: Record::new(config),
             watches: OnceLock::new(),
+            workers,
             kept: RwLock::default(),
         }))
     }
@@ -120,6 +129,12 @@ impl Process {
     /// Lets go of what was kept: it may itself hold the process.
     pub(crate) fn forget(&self) {
         self.0.kept.write().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// The threads that serve connections.
+    #[must_use]
+    pub fn workers(&self) -> &Workers {
+        &self.0.workers
     }
 
     /// How far the configuration has come.

@@ -15,6 +15,10 @@ pub trait Program: Send + Sync + 'static {
     /// and no caller context is asked for.
     const AUTHENTICATES_CALLERS: bool = false;
 
+    /// Whether each connection stays with one thread, and there is one for each core: right for a program that only passes calls
+    /// on. One whose calls can keep a processor busy for long shares them between its threads.
+    const THREAD_PER_CORE: bool = false;
+
     /// The program's own part of the configuration file (accounts, policy ...), with `deny_unknown_fields`.
     type Config: DeserializeOwned + Send;
 

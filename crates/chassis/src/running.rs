@@ -21,6 +21,7 @@ use crate::{
     telemetry::Telemetry,
     tls,
     watches::Watches,
+    workers::Workers,
 };
 
 /// How long the end may take once the time to drain is over.
@@ -34,6 +35,8 @@ pub struct StartOptions {
     pub span_processor: Option<Box<dyn SpanProcessor>>,
     /// Where the configuration came from; it is read again when it changes (`server.reload_seconds`).
     pub source: Option<ConfigSource>,
+    /// Threads that serve connections; without them the runtime of the caller does.
+    pub workers: Workers,
 }
 
 /// A process that serves. It goes on when this value is dropped; [`Running::drain`] ends it.
@@ -67,7 +70,7 @@ pub async fn start_with<P: Program>(mut config: Table, options: StartOptions) ->
     let verifier = verifier::<P>(&settings)?.map(|verifier| Arc::new(ArcSwap::from_pointee(verifier)));
     let tls = tls::server(&settings)?.map(|tls| Arc::new(ArcSwap::from_pointee(tls)));
     let telemetry = Telemetry::new(P::NAME, &settings.telemetry, options.span_processor)?;
-    let process = Process::new(P::NAME, settings, telemetry, whole);
+    let process = Process::new(P::NAME, settings, telemetry, whole, options.workers);
     let surface = P::build(own, &process).await?;
     process.set_watches(watches(&process, &surface)?);
     let admin_routes = surface.admin.clone();

@@ -2,6 +2,7 @@
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
+    num::NonZeroUsize,
     path::PathBuf,
     time::Duration,
 };
@@ -39,6 +40,8 @@ pub struct Seconds(pub Duration);
 pub struct ServerSettings {
     /// Address of the gRPC listener (HTTP/2 with prior knowledge); port 0 takes any free port.
     pub listen: SocketAddr,
+    /// Threads that serve calls; one for each core if the key is absent.
+    pub threads: Option<NonZeroUsize>,
     /// Largest request, all of its messages together.
     pub max_request_bytes: u64,
     /// Largest reply, all of its messages together.
@@ -230,6 +233,7 @@ impl Default for ServerSettings {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 50051)),
+            threads: None,
             max_request_bytes: 1 << 20,
             max_reply_bytes: 4 << 20,
             max_header_bytes: 16 << 10,

@@ -21,9 +21,9 @@ pub struct RouteConfig {
     pub dns: Option<HostPort>,
     /// A service in Consul: its name, or `true` for `ispbridge-<provider>`.
     pub consul: Option<ConsulName>,
-    /// Connections to each instance; each carries 100 calls at a time.
-    #[serde(default = "two")]
-    pub connections: NonZeroU8,
+    /// Connections to each instance; each carries 100 calls at a time. If absent, one for each thread that serves calls, but
+    /// no fewer than 2 and no more than 16.
+    pub connections: Option<NonZeroU8>,
     /// Whether instances found by `dns` or `consul` are spoken to over TLS; a listed address says it itself.
     #[serde(default)]
     pub tls: bool,
@@ -177,10 +177,6 @@ fn check_sources(route: &RouteConfig) -> Result<(), (&'static str, &'static str)
         }
         _ => Ok(()),
     }
-}
-
-fn two() -> NonZeroU8 {
-    NonZeroU8::MIN.saturating_add(1)
 }
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
 //! One HTTP/2 connection to one instance of a service, kept open, opened again when it is lost, renewed when it is old.
 
 mod dial;
+mod driver;
+mod exchange;
 mod heard;
+mod pulse;
 
 use std::{
-    error::Error as _,
     future::pending,
     sync::{
         Arc,
@@ -14,15 +16,21 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use bytes::Bytes;
+use chassis::Workers;
 use http::{Request, Response};
-use hyper::{body::Incoming, client::conn::http2::SendRequest};
+use http_body::Body;
 use tokio::{
-    sync::watch,
+    sync::{oneshot, watch},
     time::{Instant, sleep, timeout},
 };
-use tonic::body::Body;
 
-use self::dial::{Work, connect};
+pub(crate) use self::exchange::Received;
+use self::{
+    dial::{Open, connect},
+    driver::Over,
+    exchange::{Refused, exchange},
+};
 use crate::fleet::{instance::Instance, tls::Tls};
 
 /// Calls that one connection carries at a time: the least that every service of the suite admits.
@@ -52,7 +60,7 @@ pub(crate) enum Failure {
 #[derive(Debug)]
 enum State {
     Connecting,
-    Up(SendRequest<Body>),
+    Up(Open),
     Down,
 }
 
@@ -65,8 +73,11 @@ struct Order {
     retired: bool,
 }
 
+/// Hears when a connection takes no more calls.
+type Work = oneshot::Receiver<Over>;
+
 /// Why the keeper of an open connection goes on to the next.
-enum Over {
+enum Next {
     Lost,
     Old,
     Retired,
@@ -76,6 +87,8 @@ enum Over {
 #[derive(Debug)]
 pub(crate) struct Link {
     instance: Arc<Instance>,
+    /// The thread that keeps it.
+    worker: usize,
     state: ArcSwap<State>,
     in_flight: AtomicUsize,
     orders: watch::Sender<Order>,
@@ -83,10 +96,11 @@ pub(crate) struct Link {
 
 impl Link {
     /// Describes a connection; [`Link::keep`] opens it.
-    pub(crate) fn new(instance: Arc<Instance>, tls: Option<Tls>) -> Arc<Self> {
+    pub(crate) fn new(instance: Arc<Instance>, worker: usize, tls: Option<Tls>) -> Arc<Self> {
         let orders = watch::Sender::new(Order { tls, retired: false });
         Arc::new(Self {
             instance,
+            worker,
             state: ArcSwap::from_pointee(State::Connecting),
             in_flight: AtomicUsize::new(0),
             orders,
@@ -100,16 +114,21 @@ impl Link {
 
     /// Whether a call can be sent.
     pub(crate) fn is_up(&self) -> bool {
-        matches!(&**self.state.load(), State::Up(sender) if !sender.is_closed())
+        matches!(&**self.state.load(), State::Up(open) if !open.closed.is_set())
     }
 
     /// Whether an attempt to connect is under way whose end is worth waiting for.
     pub(crate) fn is_connecting(&self) -> bool {
         match &**self.state.load() {
             State::Connecting => true,
-            State::Up(sender) => sender.is_closed(),
+            State::Up(open) => open.closed.is_set(),
             State::Down => false,
         }
+    }
+
+    /// Whether the thread that asks keeps it: a call that stays with its thread wakes no other.
+    pub(crate) fn is_near(&self) -> bool {
+        Workers::own().is_none_or(|own| own == self.worker)
     }
 
     /// Calls in flight.
@@ -144,8 +163,7 @@ impl Link {
 
     /// Keeps the connection open until it is told to retire.
     ///
-    /// hyper drives the streams of a connection in a task of its own: a connection whose sender is let go of ends when its
-    /// last call does.
+    /// A connection whose sender is let go of ends when its last call does, whoever still listens.
     pub(crate) async fn keep(self: Arc<Self>) {
         let mut orders = self.orders.subscribe();
         let mut pause = FIRST_PAUSE;
@@ -163,9 +181,9 @@ impl Link {
                 () = retired(&self.orders) => break,
             };
             match connected {
-                Ok(Ok((sender, work))) => {
+                Ok(Ok((open, work))) => {
                     tracing::info!(instance = %self.instance.endpoint, "instance connected");
-                    self.become_state(State::Up(sender));
+                    self.become_state(State::Up(open));
                     pause = FIRST_PAUSE;
                     drop(previous.take());
                     previous = self.serve(work, &mut orders).await;
@@ -191,17 +209,18 @@ impl Link {
     async fn serve(&self, mut work: Work, orders: &mut watch::Receiver<Order>) -> Option<Work> {
         let age = AGE.mul_f64(0.9 + 0.2 * fastrand::f64());
         let over = tokio::select! {
-            end = &mut work => {
-                self.lost(end.map_err(|error| reason(&error)));
-                Over::Lost
+            over = &mut work => {
+                // Its task ends without a word only with the process.
+                self.lost(over.unwrap_or(Ok(())));
+                Next::Lost
             }
-            () = sleep(age) => Over::Old,
-            _ = orders.changed() => if orders.borrow().retired { Over::Retired } else { Over::Old },
+            () = sleep(age) => Next::Old,
+            _ = orders.changed() => if orders.borrow().retired { Next::Retired } else { Next::Old },
         };
         match over {
-            Over::Lost => self.become_state(State::Connecting),
-            Over::Old => return Some(work),
-            Over::Retired => {}
+            Next::Lost => self.become_state(State::Connecting),
+            Next::Old => return Some(work),
+            Next::Retired => {}
         }
         None
     }
@@ -217,13 +236,6 @@ impl Link {
     fn become_state(&self, state: State) {
         self.state.store(Arc::new(state));
         self.instance.signal();
-    }
-
-    fn sender(&self) -> Option<SendRequest<Body>> {
-        match &**self.state.load() {
-            State::Up(sender) => Some(sender.clone()),
-            State::Connecting | State::Down => None,
-        }
     }
 }
 
@@ -243,31 +255,33 @@ impl Seat {
     }
 
     /// Sends a request and waits for the head of the response.
-    pub(crate) async fn send(&self, request: Request<Body>) -> Result<Response<Incoming>, Failure> {
-        let Some(mut sender) = self.0.sender() else {
+    pub(crate) async fn send<B>(&self, request: Request<B>) -> Result<Response<Received>, Failure>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+    {
+        let state = self.0.state.load_full();
+        let State::Up(open) = &*state else {
             return Err(Failure::NotProcessed("not connected"));
         };
         let begun = Instant::now();
-        match sender.try_send_request(request).await {
+        match exchange(open.sender.clone(), request).await {
             Ok(response) => {
                 self.instance().answered(begun.elapsed());
                 Ok(response)
             }
-            // hyper hands the request back only if none of it was written.
-            Err(error) if error.message().is_some() => Err(Failure::NotProcessed("connection closed")),
-            Err(error) => Err(self.failure(error.error())),
+            Err(Refused::Closed) => {
+                open.closed.set();
+                Err(Failure::NotProcessed("connection closed"))
+            }
+            Err(Refused::Broken(error)) => Err(self.failure(&error)),
         }
     }
 
     /// Reads from HTTP/2's own signs whether the peer refused a stream before any work on it: REFUSED_STREAM, or a GOAWAY
     /// that excludes it (RFC 9113, 8.7). h2 gives a remote GOAWAY to exactly the streams beyond its last stream id.
-    fn failure(&self, error: &hyper::Error) -> Failure {
-        let cause = error.source().and_then(|cause| cause.downcast_ref::<h2::Error>());
-        let refused = cause.is_some_and(|cause| {
-            let refused = cause.is_reset() && cause.reason() == Some(h2::Reason::REFUSED_STREAM);
-            cause.is_remote() && (refused || cause.is_go_away())
-        });
-        if refused {
+    fn failure(&self, error: &h2::Error) -> Failure {
+        let is_refusal = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
+        if error.is_remote() && (is_refusal || error.is_go_away()) {
             return Failure::NotProcessed(reason(error));
         }
         // What ends the whole connection is counted once, by its keeper.
@@ -300,21 +314,13 @@ async fn retired(orders: &watch::Sender<Order>) {
     let _ = orders.subscribe().wait_for(|order| order.retired).await;
 }
 
-/// Whether only the one stream was ended, and not the whole connection.
-pub(crate) fn is_reset(error: &hyper::Error) -> bool {
-    error.source().and_then(|cause| cause.downcast_ref::<h2::Error>()).is_some_and(h2::Error::is_reset)
+/// Whether the peer ended only the one stream, and not the whole connection.
+pub(crate) fn is_reset(error: &h2::Error) -> bool {
+    error.is_reset() && error.is_remote()
 }
 
 /// A fixed text for what ended a stream or connection; no text of the peer's is let through.
-pub(crate) fn reason(error: &hyper::Error) -> &'static str {
-    match error.source().and_then(|cause| cause.downcast_ref::<h2::Error>()) {
-        Some(cause) => reset_reason(cause),
-        None if error.is_timeout() => "no answer to a keepalive ping",
-        None => "connection closed",
-    }
-}
-
-fn reset_reason(error: &h2::Error) -> &'static str {
+pub(crate) fn reason(error: &h2::Error) -> &'static str {
     match error.reason() {
         Some(h2::Reason::NO_ERROR) => "connection closed in order",
         Some(h2::Reason::REFUSED_STREAM) => "stream refused before processing",

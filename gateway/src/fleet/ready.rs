@@ -114,19 +114,12 @@ impl Standing {
 }
 
 impl Member {
-    /// The lighter of two connections taken by chance, not `avoid` if there is another.
+    /// The lightest connection of those that the calling thread keeps, not `avoid` if there is another; if it has no place, any
+    /// other one.
     fn seat(&self, avoid: Option<&Arc<Link>>) -> Option<Seat> {
-        let all = &*self.links;
-        let (one, other) = match all.len() {
-            0 => return None,
-            1 => return all[0].seat(),
-            2 => (0, 1),
-            count => two_of(count),
-        };
-        let avoided = |index: usize| avoid.is_some_and(|link| Arc::ptr_eq(link, &all[index]));
-        let takes_other = avoided(one) || (all[other].load() < all[one].load() && !avoided(other));
-        let first = &all[if takes_other { other } else { one }];
-        first.seat().or_else(|| all.iter().find_map(Link::seat))
+        let avoided = |link: &Arc<Link>| avoid.is_some_and(|avoid| Arc::ptr_eq(link, avoid));
+        let best = self.links.iter().min_by_key(|link| (avoided(link), !link.is_near(), link.load()))?;
+        best.seat().or_else(|| self.links.iter().find_map(Link::seat))
     }
 }
 

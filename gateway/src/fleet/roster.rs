@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
+use chassis::Workers;
 use tokio::{
     sync::{Notify, watch},
     task::{AbortHandle, JoinSet},
@@ -56,6 +57,7 @@ pub(crate) struct Roster {
     trouble: Arc<Notify>,
     entries: BTreeMap<Endpoint, Entry>,
     tasks: JoinSet<()>,
+    workers: Workers,
     connections: usize,
     tls: Option<Tls>,
     begun: Instant,
@@ -76,13 +78,14 @@ struct Rest {
 }
 
 impl Roster {
-    pub(crate) fn new(board: Arc<Board>) -> Self {
+    pub(crate) fn new(board: Arc<Board>, workers: Workers) -> Self {
         Self {
             board,
             signal: Arc::default(),
             trouble: Arc::default(),
             entries: BTreeMap::new(),
             tasks: JoinSet::new(),
+            workers,
             connections: 1,
             tls: None,
             begun: Instant::now(),
@@ -145,8 +148,9 @@ impl Roster {
                 link.encrypt(tls);
             }
             while entry.links.len() < self.connections {
-                let link = Link::new(Arc::clone(&entry.instance), tls.cloned());
-                self.tasks.spawn(Arc::clone(&link).keep());
+                let worker = entry.links.len() % self.workers.count();
+                let link = Link::new(Arc::clone(&entry.instance), worker, tls.cloned());
+                self.tasks.spawn_on(Arc::clone(&link).keep(), &self.workers.runtime(worker));
                 entry.links.push(link);
             }
         }
@@ -263,7 +267,7 @@ mod tests {
     /// A roster of so many instances, none of which is connected to.
     fn roster(instances: u16) -> Roster {
         let board = Board { ready: ArcSwap::from_pointee(Ready::nobody()), changed: Arc::default() };
-        let mut roster = Roster::new(Arc::new(board));
+        let mut roster = Roster::new(Arc::new(board), Workers::default());
         roster.connections = 0;
         let endpoints: Vec<_> = (1..=instances).map(|port| Endpoint::new("127.0.0.1", port, false)).collect();
         roster.adopt(&endpoints);

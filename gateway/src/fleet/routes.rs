@@ -7,7 +7,8 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use chassis::{Consul, Error, caller::Root};
+use chassis::{Consul, Error, Workers, caller::Root};
+use rustc_hash::FxHashMap;
 use rustls::pki_types::ServerName;
 use tokio::{sync::watch, task::JoinSet};
 use tower::retry::budget::TpsBudget;
@@ -26,8 +27,12 @@ use crate::{
     method::provider_segment,
 };
 
+/// Connections to an instance if the configuration says nothing and there are fewer, or more, threads.
+const FEWEST: usize = 2;
+const MOST: usize = 16;
+
 /// Routes by the provider's segment of a package, e.g. `internet_solutions`.
-type Table = HashMap<String, Arc<Route>>;
+type Table = FxHashMap<String, Arc<Route>>;
 
 /// What a configuration says of the services.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +45,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) root: &'a Root,
     /// The agent of Consul, if there is one.
     pub(crate) consul: Option<&'a Consul>,
+    /// The threads that serve calls.
+    pub(crate) workers: &'a Workers,
     /// How long calls may take.
     pub(crate) timeouts: &'a [TimeoutConfig],
     /// Which reads are asked twice.
@@ -77,7 +84,7 @@ impl Routes {
         let rules = Arc::new(Rules::new(wanted.timeouts, wanted.hedging));
         let before = self.table.load_full();
         let mut hands = self.hands.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut table = Table::with_capacity(plans.len());
+        let mut table = Table::default();
         for (config, plan) in wanted.routes.iter().zip(plans) {
             let segment = segment(&config.provider);
             let shared = match (before.get(&segment), hands.get(&segment)) {
@@ -86,7 +93,7 @@ impl Routes {
                     (Arc::clone(&route.board), Arc::clone(&route.budget))
                 }
                 _ => {
-                    let (hand, board) = self.begin(plan);
+                    let (hand, board) = self.begin(plan, wanted.workers);
                     hands.insert(segment.clone(), hand);
                     (board, Arc::new(TpsBudget::new(Duration::from_secs(10), 10, 0.2)))
                 }
@@ -107,13 +114,13 @@ impl Routes {
         Ok(())
     }
 
-    fn begin(&self, plan: Plan) -> (watch::Sender<Plan>, Arc<Board>) {
+    fn begin(&self, plan: Plan, workers: &Workers) -> (watch::Sender<Plan>, Arc<Board>) {
         let board = Arc::new(Board { ready: ArcSwap::from_pointee(Ready::nobody()), changed: Arc::default() });
         let (sender, plans) = watch::channel(plan);
         let mut rosters = self.rosters.lock().unwrap_or_else(PoisonError::into_inner);
         // Those that have ended need no place any more.
         while rosters.try_join_next().is_some() {}
-        rosters.spawn(Roster::new(Arc::clone(&board)).run(plans));
+        rosters.spawn(Roster::new(Arc::clone(&board), workers.clone()).run(plans));
         (sender, board)
     }
 
@@ -157,7 +164,13 @@ impl Wanted<'_> {
         let name = name.map(|name| ServerName::try_from(name.to_owned())).transpose();
         let name = name.map_err(|error| Error::config(key("server_name"), error))?;
         let tls = tls.map(|tls| tls.named(name));
-        Ok(Plan { source, connections: usize::from(route.connections.get()), tls })
+        Ok(Plan { source, connections: self.connections(route), tls })
+    }
+
+    /// What the configuration says, else one for each thread.
+    fn connections(self, route: &RouteConfig) -> usize {
+        let usual = || self.workers.count().clamp(FEWEST, MOST);
+        route.connections.map_or_else(usual, |connections| usize::from(connections.get()))
     }
 }
 
@@ -205,7 +218,16 @@ mod tests {
             let table: toml::Table = (0..count).map(entry).collect::<String>().parse().unwrap();
             let routes: Vec<RouteConfig> = table["routes"].clone().try_into().unwrap();
             let (routes, services, root) = (routes.as_slice(), &services, &root);
-            Routes::open(Wanted { routes, services, root, consul: None, timeouts: &[], hedging: &[] }).unwrap()
+            Routes::open(Wanted {
+                routes,
+                services,
+                root,
+                consul: None,
+                workers: &Workers::default(),
+                timeouts: &[],
+                hedging: &[],
+            })
+            .unwrap()
         };
         // Nothing is awaited, so that no connection is tried while it is measured.
         let (few, many) = (opened(9), opened(900));

@@ -12,14 +12,13 @@ use bytes::Bytes;
 use chassis::Timing;
 use http::{HeaderMap, Response, StatusCode};
 use http_body::{Body, Frame};
-use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tonic::Code;
 
 use crate::{
     answer::{self, Answer, Outcome},
     catalog::Nature,
-    fleet::link::{Seat, is_reset, reason},
+    fleet::link::{Received, Seat, is_reset, reason},
     forward::verdict,
     headers,
     limits::Ticket,
@@ -93,7 +92,7 @@ impl Ending {
 #[derive(Debug)]
 pub(crate) struct Relay {
     /// `None` once the end was passed on.
-    inner: Option<Incoming>,
+    inner: Option<Received>,
     deadline: Pin<Box<Sleep>>,
     ending: Ending,
 }
@@ -101,7 +100,7 @@ pub(crate) struct Relay {
 impl Relay {
     /// Takes a response over; one that is not gRPC becomes a Status.
     pub(crate) fn take(
-        response: Response<Incoming>,
+        response: Response<Received>,
         deadline: Instant,
         mut ending: Ending,
     ) -> Result<Response<Self>, Box<Answer>> {
@@ -183,7 +182,7 @@ impl Body for Relay {
 
 /// The code in headers or trailers; a status that is no number between 0 and 16 counts as UNKNOWN, as in other clients.
 fn code_of(headers: &HeaderMap) -> Option<Code> {
-    let status = headers.get("grpc-status")?;
+    let status = headers.get(chassis::names::GRPC_STATUS)?;
     Some(Code::from_bytes(status.as_bytes()))
 }
 

@@ -1,23 +1,20 @@
 //! Opens a connection and shakes hands, over plain TCP or TLS.
 
-use std::{io, pin::Pin, time::Duration};
+use std::io;
 
-use hyper::client::conn::http2::{Builder, SendRequest};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use bytes::Bytes;
+use h2::client::{Builder, SendRequest};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
+    sync::oneshot,
 };
-use tonic::body::Body;
 
-use super::heard::Heard;
+use super::{
+    driver::{Closed, Driver, Over},
+    heard::Heard,
+};
 use crate::fleet::{endpoint::Endpoint, tls::Tls};
-
-/// Silence after which an instance is pinged, also without calls in flight.
-const PING_INTERVAL: Duration = Duration::from_secs(10);
-
-/// How long the answer to a ping may take before the connection is given up.
-const PING_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Largest header list of a reply.
 const HEADER_BYTES: u32 = 16 << 10;
@@ -26,11 +23,18 @@ const HEADER_BYTES: u32 = 16 << 10;
 const STREAM_WINDOW: u32 = 256 << 10;
 const CONNECTION_WINDOW: u32 = 4 << 20;
 
-/// A connection's own work, of a plain socket or of TLS; it ends when the connection is lost.
-pub(crate) type Work = Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>;
+/// An open connection.
+#[derive(Debug)]
+pub(super) struct Open {
+    /// Begins calls on it.
+    pub(super) sender: SendRequest<Bytes>,
+    /// Whether it takes no more.
+    pub(super) closed: Closed,
+}
 
-/// Connects to an instance; the connection is there when the peer has spoken.
-pub(crate) async fn connect(endpoint: &Endpoint, tls: Option<Tls>) -> io::Result<(SendRequest<Body>, Work)> {
+/// Connects to an instance; the connection is there when the peer has spoken. It is driven by a task of its own, and the receiver
+/// hears when it takes no more calls.
+pub(super) async fn connect(endpoint: &Endpoint, tls: Option<Tls>) -> io::Result<(Open, oneshot::Receiver<Over>)> {
     let stream = TcpStream::connect((endpoint.host(), endpoint.port())).await?;
     stream.set_nodelay(true)?;
     match tls {
@@ -39,25 +43,24 @@ pub(crate) async fn connect(endpoint: &Endpoint, tls: Option<Tls>) -> io::Result
     }
 }
 
-async fn handshake<T>(stream: T) -> io::Result<(SendRequest<Body>, Work)>
+async fn handshake<T>(stream: T) -> io::Result<(Open, oneshot::Receiver<Over>)>
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (stream, heard) = Heard::new(stream);
-    let (sender, work) = Builder::new(TokioExecutor::new())
-        .timer(TokioTimer::new())
-        .keep_alive_interval(PING_INTERVAL)
-        .keep_alive_timeout(PING_TIMEOUT)
-        .keep_alive_while_idle(true)
-        .initial_stream_window_size(STREAM_WINDOW)
+    let (sender, connection) = Builder::new()
+        .enable_push(false)
+        .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_header_list_size(HEADER_BYTES)
-        .handshake(TokioIo::new(stream))
+        .handshake(stream)
         .await
         .map_err(io::Error::other)?;
-    let mut work: Work = Box::pin(work);
-    tokio::select! {
-        end = &mut work => Err(end.err().map_or_else(|| io::ErrorKind::ConnectionReset.into(), io::Error::other)),
-        heard = heard => heard.map(|()| (sender, work)).map_err(|_| io::ErrorKind::ConnectionReset.into()),
+    let closed = Closed::default();
+    let (driver, over) = Driver::new(connection, sender.clone(), closed.clone());
+    tokio::spawn(driver);
+    match heard.await {
+        Ok(()) => Ok((Open { sender, closed }, over)),
+        Err(_) => Err(io::ErrorKind::ConnectionReset.into()),
     }
 }

@@ -1,0 +1,52 @@
+//! Asks a peer now and then whether it is still there.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use h2::{Ping, PingPong};
+use tokio::time::{Instant, Sleep, sleep};
+
+/// How often a peer is asked, also without calls in flight.
+const INTERVAL: Duration = Duration::from_secs(10);
+
+/// How long its answer may take before the connection is given up.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The pings of one connection.
+pub(super) struct Pulse {
+    pings: PingPong,
+    /// Rings when the next ping is due, or the answer to the last one.
+    alarm: Pin<Box<Sleep>>,
+    is_asked: bool,
+}
+
+impl Pulse {
+    /// Begins with a rest.
+    pub(super) fn new(pings: PingPong) -> Self {
+        Self { pings, alarm: Box::pin(sleep(INTERVAL)), is_asked: false }
+    }
+
+    /// Ready when the peer has not answered in time.
+    pub(super) fn poll_dead(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            if !self.is_asked {
+                ready!(self.alarm.as_mut().poll(cx));
+                // If no ping can be sent the connection is at its end, and says so itself.
+                self.is_asked = self.pings.send_ping(Ping::opaque()).is_ok();
+                self.rest(if self.is_asked { PATIENCE } else { INTERVAL });
+            } else if self.pings.poll_pong(cx).is_pending() {
+                return self.alarm.as_mut().poll(cx);
+            } else {
+                self.is_asked = false;
+                self.rest(INTERVAL);
+            }
+        }
+    }
+
+    fn rest(&mut self, length: Duration) {
+        self.alarm.as_mut().reset(Instant::now() + length);
+    }
+}
