@@ -25,7 +25,7 @@ use crate::{
     identity::Identity,
     limits::Limits,
     method::MethodName,
-    policy::{self, ACCOUNT},
+    policy,
     principal::Principal,
     telemetry::hop::Hops,
 };
@@ -34,7 +34,8 @@ use crate::{
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(60);
 
 const CONTEXT: HeaderName = HeaderName::from_static(chassis::names::X_CONTEXT);
-const ONWARD_ACCOUNT: HeaderName = HeaderName::from_static(ACCOUNT);
+const ACCOUNT: HeaderName = HeaderName::from_static(policy::ACCOUNT);
+const REQUEST_ID: HeaderName = HeaderName::from_static(chassis::names::X_REQUEST_ID);
 
 /// Everything that decides about a call.
 #[derive(Debug)]
@@ -158,12 +159,12 @@ fn onward(
     method: &MethodName<'_>,
 ) -> http::HeaderMap {
     let mut onward = headers::to_service(&parts.headers);
-    let request_id = onward.get(chassis::names::X_REQUEST_ID);
+    let request_id = onward.get(REQUEST_ID);
     let request_id = request_id.and_then(|id| id.to_str().ok()).unwrap_or_default();
     let context = route.signer.sign(&principal.name, account, method.full, request_id);
     onward.insert(CONTEXT, context);
     if let Ok(account) = HeaderValue::from_str(account) {
-        onward.insert(ONWARD_ACCOUNT, account);
+        onward.insert(ACCOUNT, account);
     }
     onward
 }

@@ -12,13 +12,14 @@ mod lag;
 mod quota;
 mod share;
 
-use std::{collections::HashMap, num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use opentelemetry::{
     KeyValue,
     metrics::{Counter, Meter},
 };
+use rustc_hash::FxHashMap;
 use tonic::Code;
 
 pub(crate) use self::quota::{Quota, QuotaLimits, Quotas};
@@ -43,7 +44,7 @@ const LIMIT: &str = "ispbridge.gateway.limit";
 #[derive(Debug)]
 pub(crate) struct Limits {
     gateway: Arc<Share>,
-    providers: ArcSwap<HashMap<Arc<str>, Arc<Share>>>,
+    providers: ArcSwap<FxHashMap<Arc<str>, Arc<Share>>>,
     /// Those of principals.
     quotas: Arc<Quotas>,
     /// What the process takes at most, whatever the configuration says.

@@ -1,10 +1,11 @@
-//! The only things that an operating system process has once: the TLS provider, the log, the panic hook.
+//! The only things that an operating system process has once: the allocator, the TLS provider, the log, the panic hook.
 
 mod json;
 mod sink;
 
 use std::{fs::File, io::IsTerminal, os::fd::AsFd, sync::OnceLock};
 
+use mimalloc::MiMalloc;
 use tracing::Subscriber;
 use tracing_subscriber::{
     EnvFilter, Layer,
@@ -18,6 +19,10 @@ use tracing_subscriber::{
 pub(crate) use self::sink::Keeper;
 use self::{json::JsonLines, sink::Sink};
 use crate::{Error, LogFormat, LogSettings};
+
+/// A call allocates some fifty times, and what one thread allocates another frees, which the C library does slowly.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// The filter of the log, once it is installed.
 static FILTER: OnceLock<Filter> = OnceLock::new();

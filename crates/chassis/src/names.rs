@@ -1,6 +1,8 @@
 //! Every name that telemetry of ours uses, in one place because the conventions still move
 //! (OpenTelemetry semantic conventions 1.44; `rpc.response.status_code` becomes `rpc.status_code` after it).
 
+use http::HeaderName;
+
 /// The scope of tracers and meters.
 pub const SCOPE: &str = "ispbridge";
 
@@ -59,6 +61,14 @@ pub const PART: &str = "ispbridge.part";
 pub const DURATION_BUCKETS: [f64; 14] =
     [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
 
+/// Metadata: the code of a status. Of what every call looks for there is a name that need not be parsed first.
+pub const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+/// Metadata: how long a call may take.
+pub const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
+/// Metadata: the trace that a call belongs to (W3C Trace Context).
+pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// Metadata: what tracers add to it.
+pub const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 /// Metadata: the request id, accepted from callers, made if absent, returned always.
 pub const X_REQUEST_ID: &str = "x-request-id";
 /// Metadata: the alias of the upstream account.

@@ -27,8 +27,8 @@ pub(crate) fn blames_instance(code: Code, headers: &HeaderMap, provider: &str) -
 
 /// After what time a service asks for a call to be made once more; nothing if its answer is its last word.
 pub(crate) fn invitation(headers: &HeaderMap) -> Option<Duration> {
+    let code = Code::from_bytes(headers.get(chassis::names::GRPC_STATUS)?.as_bytes());
     let pushback: i64 = headers.get(PUSHBACK)?.to_str().ok()?.parse().ok()?;
-    let code = Code::from_bytes(headers.get("grpc-status")?.as_bytes());
     let is_passing = matches!(code, Code::Unavailable | Code::ResourceExhausted);
     // A negative number means never.
     let after = u64::try_from(pushback).ok().filter(|_| is_passing)?;

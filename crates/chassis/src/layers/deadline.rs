@@ -17,7 +17,7 @@ use super::{
     methods::Methods,
     notes::CallNotes,
 };
-use crate::{Body, Draining, Process};
+use crate::{Body, Draining, Process, names};
 
 /// Tells handlers the deadline (`tokio::time::Instant` in the extensions) and answers for those that miss it, or that the
 /// end of the process overtakes.
@@ -71,7 +71,7 @@ impl<S: Call<Reply = Body>> Call for Deadline<S> {
 
 /// What a caller asks for; what cannot be read counts as absent, as in other gRPC servers.
 fn asked(headers: &HeaderMap) -> Option<Duration> {
-    headers.get("grpc-timeout").and_then(|value| parse(value.to_str().ok()?))
+    headers.get(names::GRPC_TIMEOUT).and_then(|value| parse(value.to_str().ok()?))
 }
 
 /// Polls the future first: an answer that is ready at the deadline still counts.

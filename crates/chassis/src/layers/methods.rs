@@ -1,9 +1,10 @@
 //! The methods of a process as its descriptors declare them.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use prost::Message;
 use prost_types::{FileDescriptorProto, FileDescriptorSet, ServiceDescriptorProto, method_options::IdempotencyLevel};
+use rustc_hash::FxHashMap;
 
 use super::notes::CallNotes;
 use crate::Error;
@@ -19,7 +20,7 @@ const OF_THE_CHASSIS: [&str; 5] = [
 
 /// Method by path (`/package.Service/Method`).
 #[derive(Debug)]
-pub(crate) struct Methods(HashMap<String, Method>);
+pub(crate) struct Methods(FxHashMap<String, Method>);
 
 /// One method.
 #[derive(Clone, Debug)]
@@ -32,7 +33,7 @@ pub(crate) struct Method {
 
 impl Methods {
     pub(crate) fn new(descriptors: &[&[u8]]) -> Result<Self, Error> {
-        let mut methods: HashMap<_, _> =
+        let mut methods: FxHashMap<_, _> =
             OF_THE_CHASSIS.iter().map(|path| ((*path).to_owned(), Method::new(path, true))).collect();
         for encoded in descriptors {
             let set = FileDescriptorSet::decode(*encoded).map_err(|error| {

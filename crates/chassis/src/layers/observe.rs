@@ -54,10 +54,9 @@ impl<S> Observe<S> {
         // Its real name comes at the end, and only to a span that is kept.
         let builder = tracer.span_builder(names::OTHER).with_kind(SpanKind::Server);
         let context = parent.with_span(tracer.build_with_context(builder, &parent));
-        let notes = request.extensions().get::<CallNotes>().cloned().unwrap_or_default();
+        let notes = request.extensions_mut().get_or_insert_default::<CallNotes>().clone();
         let request_id = request_id::of(request.headers()).into();
         request.extensions_mut().insert(context.clone());
-        request.extensions_mut().insert(notes.clone());
         self.process.telemetry().instruments.in_flight.add(1, &[]);
         Observation {
             process: self.process.clone(),

@@ -40,7 +40,7 @@ impl<S: Call<Reply = Body>> Call for Statuses<S> {
 
 /// The code in headers or trailers, if there is one.
 pub(crate) fn code(headers: &HeaderMap) -> Option<Code> {
-    headers.get("grpc-status").map(|value| Code::from_bytes(value.as_bytes()))
+    headers.get(names::GRPC_STATUS).map(|value| Code::from_bytes(value.as_bytes()))
 }
 
 /// Brings the status in headers or trailers into the form; success and the lack of a status are left alone.
@@ -59,7 +59,7 @@ pub(crate) fn normalise(headers: &mut HeaderMap) {
     let details = packed(code, &message, status.details());
     let status = Status::with_details(code, message, details.into());
     if status.add_header(headers).is_err() {
-        headers.insert("grpc-status", http::HeaderValue::from(code as i32));
+        headers.insert(names::GRPC_STATUS, http::HeaderValue::from(code as i32));
     }
 }
 

@@ -3,15 +3,21 @@
 use http::{HeaderMap, HeaderName};
 use opentelemetry::propagation::Extractor;
 
-const TRACEPARENT: &str = "traceparent";
+use crate::names;
 
 /// The headers of a request as a propagator reads them; a `traceparent` that is none does not exist.
 pub(crate) struct Headers<'a>(pub(crate) &'a HeaderMap);
 
 impl Extractor for Headers<'_> {
     fn get(&self, key: &str) -> Option<&str> {
-        let value = self.0.get(key)?.to_str().ok()?;
-        (key != TRACEPARENT || is_trace(value)).then_some(value)
+        // The propagator asks every call for these two, and names them as texts.
+        let value = match key {
+            "traceparent" => self.0.get(names::TRACEPARENT)?,
+            "tracestate" => self.0.get(names::TRACESTATE)?,
+            other => self.0.get(other)?,
+        };
+        let value = value.to_str().ok()?;
+        (key != "traceparent" || is_trace(value)).then_some(value)
     }
 
     fn keys(&self) -> Vec<&str> {
