@@ -8,6 +8,7 @@
 
 mod admin;
 mod audit;
+mod bound;
 pub mod caller;
 mod cli;
 mod config;
