@@ -48,7 +48,7 @@ pub use connection::peer::{Peer, PeerIdentity};
 pub use consul::{CheckKind, Consul, ConsulAnswer, ConsulError, ConsulInstance, ConsulSettings};
 pub use door::{Answering, Door, Inside};
 pub use drain::Draining;
-pub use durations::Durations;
+pub use durations::{Durations, Timed};
 pub use ended::{Ended, Reason, Watch};
 pub use error::Error;
 pub use globals::install_globals;
