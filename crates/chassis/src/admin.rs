@@ -1,14 +1,9 @@
 //! The admin port: for orchestrators, scrapers and the people who look after the process, not for callers.
 
 mod control;
+mod scrape;
 
-use axum::{
-    Json, Router,
-    extract::State,
-    http::{StatusCode, header},
-    response::IntoResponse,
-    routing::get,
-};
+use axum::{Json, Router, extract::State, http::StatusCode, routing::get};
 use serde::Serialize;
 use tokio::net::TcpListener;
 
@@ -30,7 +25,7 @@ fn routes(process: Process) -> Router {
     Router::new()
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
-        .route("/metrics", get(metrics))
+        .route("/metrics", get(scrape::metrics))
         .route("/buildinfo", get(build_info))
         .route("/config", get(config))
         .merge(control::routes(&process))
@@ -41,13 +36,6 @@ async fn ready(State(process): State<Process>) -> (StatusCode, &'static str) {
     match process.is_stopping() {
         false => (StatusCode::OK, "ok\n"),
         true => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
-    }
-}
-
-async fn metrics(State(process): State<Process>) -> impl IntoResponse {
-    match process.telemetry().scrape() {
-        Ok(text) => (StatusCode::OK, [(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, [(header::CONTENT_TYPE, "text/plain")], error.to_string()),
     }
 }
 

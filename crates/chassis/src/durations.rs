@@ -1,66 +1,82 @@
-//! Histograms of call durations whose usual attributes are looked up once.
+//! Histograms of call durations, whose buckets name the trace of their latest call.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    sync::{Arc, PoisonError, RwLock},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use opentelemetry::{
     KeyValue,
     metrics::{BoundHistogram, Histogram, Meter},
+    trace::SpanContext,
+};
+use tonic::Code;
+
+use crate::{
+    bound::Bound,
+    names,
+    telemetry::exemplars::{Exemplars, Latest, Series},
 };
 
-use crate::names;
-
-/// Methods whose attributes are kept; what comes beyond is looked up each time.
-const METHODS: usize = 2000;
-
-/// A histogram of seconds in which calls that go well cost no search for their attributes: the SDK hashes all of them, in
-/// every one of its readers.
+/// A histogram of seconds; a call costs no search for its attributes.
 #[derive(Clone)]
-pub struct Durations {
+pub struct Durations(Arc<Inner>);
+
+struct Inner {
     histogram: Histogram<f64>,
-    well: Arc<RwLock<HashMap<Box<str>, BoundHistogram<f64>>>>,
+    bound: Bound<Timer>,
+    family: String,
+    exemplars: Exemplars,
+}
+
+/// What calls of one set of attributes are measured with.
+struct Timer {
+    histogram: BoundHistogram<f64>,
+    latest: Option<Arc<Latest>>,
+}
+
+/// A call that ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Timed<'a> {
+    /// With the code it stands for all attributes: the method, or another name where methods have none.
+    pub name: &'a str,
+    /// How the call ended.
+    pub code: Code,
+    /// How long it took.
+    pub took: Duration,
+    /// Its span.
+    pub span: &'a SpanContext,
+    /// Whether the span ends as an error.
+    pub failed: bool,
 }
 
 impl Durations {
     /// Makes the histogram with the boundaries of the semantic conventions.
-    #[must_use]
-    pub fn new(meter: &Meter, name: &'static str, description: &'static str) -> Self {
+    pub(crate) fn new(meter: &Meter, exemplars: &Exemplars, name: &'static str, description: &'static str) -> Self {
         let histogram = meter
             .f64_histogram(name)
             .with_unit("s")
             .with_description(description)
             .with_boundaries(names::DURATION_BUCKETS.to_vec())
             .build();
-        Self { histogram, well: Arc::default() }
+        let family = format!("{}_seconds", Series::spelled(name));
+        Self(Arc::new(Inner { histogram, bound: Bound::default(), family, exemplars: exemplars.clone() }))
     }
 
-    /// Records any call.
-    pub fn record(&self, took: Duration, labels: &[KeyValue]) {
-        self.histogram.record(took.as_secs_f64(), labels);
-    }
-
-    /// Records a call that went well; the labels must be the same for every such call of the method, and are asked for once.
-    pub fn record_well(&self, method: &str, took: Duration, labels: impl FnOnce() -> Vec<KeyValue>) {
-        let known = self.well.read().unwrap_or_else(PoisonError::into_inner);
-        match known.get(method) {
-            Some(bound) => bound.record(took.as_secs_f64()),
-            None => {
-                drop(known);
-                self.record_first(method, took, &labels());
+    /// Records a call; the labels must be the same for every call of that name and code, and are asked for once.
+    pub fn record(&self, call: &Timed<'_>, labels: impl FnOnce() -> Vec<KeyValue>) {
+        let measure = |timer: &Timer| {
+            let seconds = call.took.as_secs_f64();
+            timer.histogram.record(seconds);
+            if let Some(latest) = timer.latest.as_ref().filter(|_| self.0.exemplars.is_traced(call)) {
+                latest.note(call.span, seconds);
             }
-        }
+        };
+        self.0.bound.measure(names::code_name(call.code), call.name, measure, || Some(self.0.timer(&labels())));
     }
+}
 
-    fn record_first(&self, method: &str, took: Duration, labels: &[KeyValue]) {
-        self.record(took, labels);
-        let mut known = self.well.write().unwrap_or_else(PoisonError::into_inner);
-        if known.len() < METHODS {
-            known.entry(method.into()).or_insert_with(|| self.histogram.bind(labels));
-        }
+impl Inner {
+    fn timer(&self, labels: &[KeyValue]) -> Timer {
+        let series = Series::of_attributes(&self.family, labels);
+        Timer { histogram: self.histogram.bind(labels), latest: self.exemplars.begin(series) }
     }
 }
 
@@ -72,31 +88,105 @@ impl fmt::Debug for Durations {
 
 #[cfg(test)]
 mod tests {
-    use opentelemetry::metrics::MeterProvider;
+    use opentelemetry::{
+        metrics::MeterProvider,
+        trace::{SpanId, TraceFlags, TraceId, TraceState},
+    };
     use opentelemetry_sdk::metrics::SdkMeterProvider;
-    use prometheus::{Registry, TextEncoder};
+    use prometheus::Registry;
 
     use super::*;
+    use crate::{
+        TelemetrySettings,
+        telemetry::{keep::Keep, openmetrics::OpenMetrics},
+    };
+
+    /// A histogram and the registry that shows it.
+    struct Bench {
+        registry: Registry,
+        _provider: SdkMeterProvider,
+        exemplars: Exemplars,
+        durations: Durations,
+    }
+
+    impl Bench {
+        fn new(exemplars: Exemplars) -> Self {
+            let registry = Registry::new();
+            let reader = opentelemetry_prometheus::exporter().with_registry(registry.clone()).build().unwrap();
+            let provider = SdkMeterProvider::builder().with_reader(reader).build();
+            let durations = Durations::new(&provider.meter("test"), &exemplars, "call.took", "took");
+            Self { registry, _provider: provider, exemplars, durations }
+        }
+
+        /// A call whose trace has this number.
+        fn call(&self, name: &str, code: Code, millis: u64, trace: u128, chosen: bool) {
+            let flags = if chosen { TraceFlags::SAMPLED } else { TraceFlags::NOT_SAMPLED };
+            let (trace, id) = (TraceId::from(trace), SpanId::from(7));
+            let span = &SpanContext::new(trace, id, flags, false, TraceState::NONE);
+            let (took, failed) = (Duration::from_millis(millis), code != Code::Ok);
+            let labels =
+                || vec![KeyValue::new("rpc.method", name.to_owned()), KeyValue::new("code", i64::from(code as i32))];
+            self.durations.record(&Timed { name, code, took, span, failed }, labels);
+        }
+
+        fn text(&self) -> String {
+            OpenMetrics { families: &self.registry.gather(), exemplars: &self.exemplars }.to_string()
+        }
+
+        /// The samples that have an exemplar: method, code, bound, and the number of the trace.
+        fn traces(&self) -> Vec<(String, u128)> {
+            let text = self.text();
+            let exemplars = text.lines().filter_map(|line| line.split_once(" # {trace_id=\""));
+            let found = exemplars.map(|(sample, exemplar)| {
+                let labels: Vec<_> = sample.split('"').skip(1).step_by(2).collect();
+                let [code, method, scope, bound] = labels[..] else { panic!("{sample}") };
+                assert_eq!(scope, "test");
+                (format!("{method} {code} {bound}"), u128::from_str_radix(&exemplar[..32], 16).unwrap())
+            });
+            found.collect()
+        }
+    }
 
     #[test]
-    fn a_kept_set_of_attributes_counts_as_if_it_were_looked_up() {
-        let registry = Registry::new();
-        let reader = opentelemetry_prometheus::exporter().with_registry(registry.clone()).build().unwrap();
-        let provider = SdkMeterProvider::builder().with_reader(reader).build();
-        let durations = Durations::new(&provider.meter("test"), "took", "took");
-        let labels = || vec![KeyValue::new("method", "a"), KeyValue::new("code", "OK")];
-        for _ in 0..3 {
-            durations.record_well("a", Duration::from_millis(20), labels);
+    fn calls_count_by_name_and_code() {
+        let bench = Bench::new(Exemplars::new(false, None));
+        for (name, code) in [("a", Code::Ok), ("a", Code::Ok), ("a", Code::Internal), ("b", Code::Ok)] {
+            bench.call(name, code, 20, 1, true);
         }
-        durations.record_well("b", Duration::from_millis(20), || vec![KeyValue::new("method", "b")]);
-        durations.record(Duration::from_millis(20), &labels());
-        let text = TextEncoder::new().encode_to_string(&registry.gather()).unwrap();
-        let counts: Vec<_> = text.lines().filter(|line| line.starts_with("took_seconds_count")).collect();
-        assert_eq!(counts.len(), 2, "{text}");
-        let count = |method: &str| {
-            let line = counts.iter().find(|line| line.contains(&format!("method=\"{method}\""))).unwrap();
-            line.rsplit_once(' ').unwrap().1
+        let text = bench.text();
+        let counts: Vec<_> = text.lines().filter(|line| line.starts_with("call_took_seconds_count")).collect();
+        let count = |code: i32, name: &str, count: u8| {
+            format!("call_took_seconds_count{{code=\"{code}\",rpc_method=\"{name}\",otel_scope_name=\"test\"}} {count}")
         };
-        assert_eq!((count("a"), count("b")), ("4", "1"), "{text}");
+        assert_eq!(counts, [count(0, "a", 2), count(0, "b", 1), count(13, "a", 1)]);
+        assert_eq!(bench.traces(), [], "nobody gets its spans");
+    }
+
+    #[test]
+    fn the_latest_chosen_call_of_a_bucket_is_its_exemplar() {
+        let bench = Bench::new(Exemplars::new(true, None));
+        // The first call is the one that makes the series.
+        for (trace, millis, chosen) in [(1, 5, true), (2, 6, true), (3, 7, true), (4, 8, false), (5, 10_001, true)] {
+            bench.call("a", Code::Ok, millis, trace, chosen);
+        }
+        bench.call("a", Code::Internal, 6, 6, true);
+        bench.call("b", Code::Ok, 6, 7, false);
+        let expected = [("a 0 0.005", 1), ("a 0 0.01", 3), ("a 0 +Inf", 5), ("a 13 0.01", 6)];
+        assert_eq!(bench.traces(), expected.map(|(sample, trace)| (sample.to_owned(), trace)));
+    }
+
+    #[test]
+    fn a_span_that_is_kept_for_its_end_is_an_exemplar_too() {
+        let keep = |keep_errors, keep_slower_than_ms| {
+            let settings = TelemetrySettings { keep_errors, keep_slower_than_ms, ..TelemetrySettings::default() };
+            let bench = Bench::new(Exemplars::new(true, Keep::of(&settings)));
+            for (trace, code, millis) in [(1, Code::Ok, 100), (2, Code::Ok, 101), (3, Code::Internal, 1)] {
+                bench.call("a", code, millis, trace, false);
+            }
+            bench.traces().into_iter().map(|(_, trace)| trace).collect::<Vec<_>>()
+        };
+        assert_eq!(keep(true, None), [3]);
+        assert_eq!(keep(false, Some(100)), [2]);
+        assert_eq!(keep(true, Some(50)), [1, 2, 3]);
     }
 }

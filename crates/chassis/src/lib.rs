@@ -8,6 +8,7 @@
 
 mod admin;
 mod audit;
+mod bound;
 pub mod caller;
 mod cli;
 mod config;
@@ -48,7 +49,7 @@ pub use connection::peer::{Peer, PeerIdentity};
 pub use consul::{CheckKind, Consul, ConsulAnswer, ConsulError, ConsulInstance, ConsulSettings};
 pub use door::{Answering, Door, Inside};
 pub use drain::Draining;
-pub use durations::Durations;
+pub use durations::{Durations, Timed};
 pub use ended::{Ended, Reason, Watch};
 pub use error::Error;
 pub use globals::install_globals;

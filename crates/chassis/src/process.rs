@@ -14,7 +14,7 @@ use opentelemetry_sdk::trace::SdkTracer;
 use toml::Table;
 
 use crate::{
-    Draining, Settings,
+    Draining, Durations, Settings,
     drain::{Places, Switch},
     outflow::Memory,
     record::{ConfigState, Record},
@@ -84,6 +84,12 @@ impl Process {
     #[must_use]
     pub fn meter(&self) -> &Meter {
         &self.0.telemetry.meter
+    }
+
+    /// Makes a histogram of call durations, whose buckets name traces to scrapers that ask for OpenMetrics.
+    #[must_use]
+    pub fn durations(&self, name: &'static str, description: &'static str) -> Durations {
+        self.0.telemetry.durations(name, description)
     }
 
     /// Reads and writes the headers by which a trace travels.

@@ -1,7 +1,9 @@
 //! Traces and metrics of one process: OTLP if an endpoint is configured, Prometheus always.
 
+pub(crate) mod exemplars;
 mod export;
-mod keep;
+pub(crate) mod keep;
+pub(crate) mod openmetrics;
 mod propagation;
 
 use std::{sync::Arc, time::Duration};
@@ -24,8 +26,10 @@ use tokio::sync::oneshot;
 
 pub(crate) use self::propagation::push_hex;
 use self::{
+    exemplars::Exemplars,
     export::Losses,
     keep::{Keep, Recording},
+    openmetrics::OpenMetrics,
     propagation::TraceContext,
 };
 use crate::{Durations, Error, Propagator, TelemetrySettings, TracesExporter, names, outflow::Memory, spent::Spent};
@@ -41,6 +45,7 @@ pub(crate) struct Telemetry {
     traces: SdkTracerProvider,
     metrics: SdkMeterProvider,
     registry: Registry,
+    exemplars: Exemplars,
     pub(crate) tracer: SdkTracer,
     pub(crate) meter: Meter,
     pub(crate) propagator: Arc<TextMapCompositePropagator>,
@@ -76,16 +81,25 @@ impl Telemetry {
         let metrics = meter_provider(name, settings, &registry, resource.clone())?;
         let meter = metrics.meter(names::SCOPE);
         let lost = meter.u64_counter(names::SPANS_LOST).with_description("Spans that no collector got").build();
-        let traces = tracer_provider(settings, extra, resource, &Losses::new(name, lost))?;
+        let exported = !settings.disabled && (traces_endpoint(settings).is_some() || extra.is_some());
+        let keep = Keep::of(settings).filter(|_| exported);
+        let exemplars = Exemplars::new(exported, keep);
+        let traces = tracer_provider(settings, extra, keep, resource, &Losses::new(name, lost))?;
         Ok(Self {
             tracer: traces.tracer(names::SCOPE),
             propagator: Arc::new(propagator(settings)),
-            instruments: Instruments::new(&meter),
+            instruments: Instruments::new(&meter, &exemplars),
             traces,
             metrics,
             registry,
+            exemplars,
             meter,
         })
+    }
+
+    /// Makes a histogram of call durations whose buckets have exemplars.
+    pub(crate) fn durations(&self, name: &'static str, description: &'static str) -> Durations {
+        Durations::new(&self.meter, &self.exemplars, name, description)
     }
 
     /// Shows what replies hold.
@@ -101,6 +115,11 @@ impl Telemetry {
     /// All numbers in the text format of Prometheus.
     pub(crate) fn scrape(&self) -> Result<String, prometheus::Error> {
         TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+
+    /// All numbers in the text of OpenMetrics, which has exemplars.
+    pub(crate) fn open_metrics(&self) -> String {
+        OpenMetrics { families: &self.registry.gather(), exemplars: &self.exemplars }.to_string()
     }
 
     /// Sends what is left, for as long as it may take but at most [`FLUSH`]. The SDK blocks, for metrics without a limit of its own, and a runtime would
@@ -120,9 +139,9 @@ impl Telemetry {
 }
 
 impl Instruments {
-    fn new(meter: &Meter) -> Self {
+    fn new(meter: &Meter, exemplars: &Exemplars) -> Self {
         Self {
-            duration: Durations::new(meter, names::SERVER_DURATION, "Duration of calls served"),
+            duration: Durations::new(meter, exemplars, names::SERVER_DURATION, "Duration of calls served"),
             in_flight: meter.i64_up_down_counter(names::IN_FLIGHT).with_description("Calls being worked on").build(),
             panics: meter.u64_counter(names::PANICS).with_description("Calls whose handler panicked").build(),
             reloads: meter
@@ -165,9 +184,15 @@ impl SpanProcessor for Boxed {
     }
 }
 
+/// Where spans go.
+fn traces_endpoint(settings: &TelemetrySettings) -> Option<&String> {
+    settings.otlp_endpoint.as_ref().filter(|_| settings.traces_exporter == TracesExporter::Otlp)
+}
+
 fn tracer_provider(
     settings: &TelemetrySettings,
     extra: Option<Box<dyn SpanProcessor>>,
+    keep: Option<Keep>,
     resource: Resource,
     losses: &Losses,
 ) -> Result<SdkTracerProvider, Error> {
@@ -175,15 +200,13 @@ fn tracer_provider(
     if settings.disabled {
         return Ok(off.build());
     }
-    let exported = settings.traces_exporter == TracesExporter::Otlp;
-    let endpoint = settings.otlp_endpoint.as_ref().filter(|_| exported);
+    let endpoint = traces_endpoint(settings);
     // Without an exporter a trace that begins here is not worth recording; a caller's decision travels on all the same.
     let root = match (endpoint, &extra) {
         (None, None) => Sampler::AlwaysOff,
         _ => Sampler::TraceIdRatioBased(settings.sampling_ratio),
     };
     let sampler = Sampler::ParentBased(Box::new(root));
-    let keep = Keep::of(settings).filter(|_| endpoint.is_some() || extra.is_some());
     let mut builder = match keep {
         Some(_) => off.with_resource(resource).with_sampler(Recording(sampler)),
         None => off.with_resource(resource).with_sampler(sampler),

@@ -18,6 +18,8 @@ mod calls;
 mod consul;
 #[path = "main/door.rs"]
 mod door;
+#[path = "main/exemplars.rs"]
+mod exemplars;
 #[path = "main/logs.rs"]
 mod logs;
 #[path = "main/pki.rs"]

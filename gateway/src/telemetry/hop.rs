@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chassis::{CallNotes, Durations, Process, Timing};
+use chassis::{CallNotes, Durations, Process, Timed, Timing};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use opentelemetry::{
     Context, KeyValue,
@@ -44,7 +44,7 @@ pub(crate) struct Hop {
 impl Hops {
     /// Prepares the instruments.
     pub(crate) fn new(process: &Process) -> Self {
-        let duration = Durations::new(process.meter(), CLIENT_DURATION, "Seconds a call took at the service.");
+        let duration = process.durations(CLIENT_DURATION, "Seconds a call took at the service.");
         Self { tracer: process.tracer().clone(), propagator: process.propagator().clone(), duration }
     }
 
@@ -111,19 +111,22 @@ impl Drop for Hop {
             self.span.set_attribute(KeyValue::new(chassis::names::ERROR_TYPE, name));
             self.span.set_status(Status::error(name));
         }
-        let took = self.started.elapsed();
-        let labels = || {
+        // Strangers of all providers have one name.
+        let is_known = &*self.method != chassis::names::OTHER;
+        let timed = Timed {
+            name: if is_known { &self.method } else { &self.provider },
+            code,
+            took: self.started.elapsed(),
+            span: self.span.span_context(),
+            failed: code != Code::Ok,
+        };
+        self.duration.record(&timed, || {
             vec![
                 KeyValue::new(chassis::names::PROVIDER, Arc::clone(&self.provider)),
                 KeyValue::new(chassis::names::RPC_METHOD, Arc::clone(&self.method)),
                 KeyValue::new(chassis::names::RPC_STATUS, name),
             ]
-        };
-        // Strangers of all providers have one name.
-        match code == Code::Ok && &*self.method != chassis::names::OTHER {
-            true => self.duration.record_well(&self.method, took, labels),
-            false => self.duration.record(took, &labels()),
-        }
+        });
     }
 }
 

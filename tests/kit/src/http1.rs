@@ -28,6 +28,13 @@ pub async fn get(address: SocketAddr, path: &str) -> String {
     exchange(address, &format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")).await
 }
 
+/// Asks for the numbers as a scraper does that prefers OpenMetrics.
+pub async fn open_metrics(admin: SocketAddr) -> String {
+    let accept = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
+    let request = format!("GET /metrics HTTP/1.1\r\nhost: localhost\r\naccept: {accept}\r\nconnection: close\r\n\r\n");
+    exchange(admin, &request).await
+}
+
 /// The sum of the metrics whose line begins like this and has all of these words.
 ///
 /// # Panics

@@ -17,7 +17,7 @@ use tonic::{Code, Status};
 
 use super::{exempt, kept::Kept, methods::Method, notes::CallNotes, panic, reason, timing::Timing};
 use crate::{
-    Process,
+    Process, Timed,
     ended::{Ended, Reason, millis},
     names,
     telemetry::push_hex,
@@ -96,14 +96,19 @@ impl Observation {
         self.done = true;
         let instruments = &self.process.telemetry().instruments;
         instruments.in_flight.add(-1, &[]);
-        match (end.code, self.method_name()) {
-            (Code::Ok, Some(method)) => instruments.duration.record_well(method, end.took, || self.labels(end.code)),
-            _ => instruments.duration.record(end.took, &self.labels(end.code)),
-        }
+        self.time(end);
         self.count_time(end);
         self.end_span(end);
         self.log(end);
         self.tell(end);
+    }
+
+    fn time(&self, end: &End) {
+        let End { code, took, .. } = *end;
+        let name = self.method_name().unwrap_or(names::OTHER);
+        let span = self.context.span();
+        let timed = Timed { name, code, took, span: span.span_context(), failed: is_our_fault(code) };
+        self.process.telemetry().instruments.duration.record(&timed, || self.labels(code));
     }
 
     /// Each second counts once: what was spent behind this process is counted there, but for the upstream's, which counts

@@ -47,10 +47,9 @@ impl Keep {
         Keeper { keep: self, inner }
     }
 
-    fn wants(self, span: &SpanData) -> bool {
-        let failed = self.errors && matches!(span.status, Status::Error { .. });
-        let took = span.end_time.duration_since(span.start_time).unwrap_or_default();
-        failed || self.slower_than.is_some_and(|limit| took > limit)
+    /// Whether a span that ends so is kept.
+    pub(crate) fn wants(self, failed: bool, took: Duration) -> bool {
+        (self.errors && failed) || self.slower_than.is_some_and(|limit| took > limit)
     }
 }
 
@@ -79,7 +78,9 @@ impl<P: SpanProcessor> SpanProcessor for Keeper<P> {
 
     fn on_end(&self, mut span: SpanData) {
         if !span.span_context.is_sampled() {
-            if !self.keep.wants(&span) {
+            let failed = matches!(span.status, Status::Error { .. });
+            let took = span.end_time.duration_since(span.start_time).unwrap_or_default();
+            if !self.keep.wants(failed, took) {
                 return;
             }
             span.span_context = chosen(&span.span_context);

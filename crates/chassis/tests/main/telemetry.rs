@@ -16,8 +16,9 @@ use crate::probe::{READ, ask, connected, send, started, started_with, until_metr
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "00f067aa0ba902b7";
 
+/// Keeps finished spans.
 #[derive(Clone, Debug, Default)]
-struct Memory(Arc<Mutex<Vec<SpanData>>>);
+pub(crate) struct Memory(pub(crate) Arc<Mutex<Vec<SpanData>>>);
 
 impl SpanExporter for Memory {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
@@ -26,7 +27,7 @@ impl SpanExporter for Memory {
     }
 }
 
-async fn recorded(config: &str) -> (chassis::Running, Memory) {
+pub(crate) async fn recorded(config: &str) -> (chassis::Running, Memory) {
     let memory = Memory::default();
     let mut options = StartOptions::default();
     options.span_processor = Some(Box::new(SimpleSpanProcessor::new(memory.clone())));

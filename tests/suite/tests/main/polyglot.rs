@@ -3,9 +3,10 @@
 use std::{collections::HashSet, path::Path, process::Command};
 
 use ispbridge_sandbox::Provider;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
+    caller::Call,
     script::{has, node, path, python, run},
     stage::Stage,
     tree::read,
@@ -47,6 +48,23 @@ async fn an_independent_validator_accepts_the_openapi_document() {
     script.arg(path("python/openapi.py")).arg(stage.gateway.grpc_addr().to_string()).arg(&stage.secrets.key);
     let found = run(script).await;
     assert!(found.starts_with("valid: "), "{found}");
+    stage.close().await;
+}
+
+#[tokio::test]
+async fn a_strict_parser_accepts_the_metrics_and_finds_the_traces() {
+    let Some(mut script) = python("prometheus_client.openmetrics.parser") else { return };
+    let stage = Stage::open().await;
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let ping = || Call::new("azotel.SystemService/PingApi", json!({}));
+    for flags in ["01", "00"] {
+        stage.send(ping().with("traceparent", format!("00-{trace}-00f067aa0ba902b7-{flags}"))).await.unwrap();
+    }
+    let service = stage.services.iter().find(|(name, _)| *name == "azotel").unwrap();
+    let admins = [&stage.gateway, &service.1].map(|process| process.admin_addr().unwrap().to_string());
+    script.arg(path("python/openmetrics.py")).arg(trace).args(admins);
+    let found = run(script).await;
+    assert!(found.lines().count() == 2 && found.lines().all(|line| line.starts_with("valid: ")), "{found}");
     stage.close().await;
 }
 
