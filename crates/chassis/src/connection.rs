@@ -10,12 +10,14 @@ mod streams;
 
 use std::{
     convert::Infallible,
+    future::poll_fn,
     net::SocketAddr,
     pin::pin,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    task::Poll,
 };
 
 use http::Version;
@@ -71,20 +73,26 @@ impl<S: Call<Reply = Outgoing>> Connections<S> {
         let Some((stream, peer)) = self.open(stream, address, begun + settings.preface_seconds.0).await else {
             return;
         };
-        let mut draining = self.process.draining();
         let read = Arc::new(AtomicUsize::new(0));
         let io = TokioIo::new(Socket::new(stream, read.clone(), &self.process));
         let streams = Streams::new(&self.process);
         let http = http(settings, streams.clone(), self.has_door);
-        let service = service_fn(|request| self.answer(request, peer.clone(), streams.clone()));
+        let called = AtomicBool::new(false);
+        let service = service_fn(|request| {
+            called.store(true, Ordering::Relaxed);
+            self.answer(request, peer.clone(), streams.clone())
+        });
         let mut connection = pin!(http.serve_connection(io, service));
         let mut alarm = None;
         let age = settings.max_connection_age_seconds.0.mul_f64(age_factor);
         // Once it was told to go, no call on it can be in time after that.
         let grace = settings.max_deadline_seconds.0 + settings.write_stall_seconds.0;
         let (mut spoken, mut leaving) = (false, None);
+        let mut asked_to_go = pin!(self.asked_to_go(&called, begun + settings.preface_seconds.0));
         loop {
             let told_to_go = tokio::select! {
+                // In order, so that a call that has come in is seen before it is asked for.
+                biased;
                 // What ends a connection is the peer's affair: it is neither our fault nor worth a line.
                 () = streams.attended(connection.as_mut(), &mut alarm) => return,
                 () = sleep_until(begun + settings.preface_seconds.0), if !spoken => {
@@ -94,7 +102,7 @@ impl<S: Call<Reply = Outgoing>> Connections<S> {
                     }
                     false
                 }
-                () = draining.wait(), if leaving.is_none() => true,
+                () = &mut asked_to_go, if leaving.is_none() => true,
                 () = sleep_until(leaving.unwrap_or(begun + age)) => leaving.is_none(),
             };
             match (told_to_go, leaving) {
@@ -106,6 +114,15 @@ impl<S: Call<Reply = Outgoing>> Connections<S> {
                 _ => {}
             }
         }
+    }
+
+    /// Returns when the process drains, but not before the first call on a young connection: whoever has just connected found
+    /// this process and no other, and hyper closes a connection at once that is asked to go before it has spoken.
+    async fn asked_to_go(&self, called: &AtomicBool, young_until: Instant) {
+        self.process.draining().wait().await;
+        // The connection is read by the same task, which then looks here again.
+        let called = poll_fn(|_| if called.load(Ordering::Relaxed) { Poll::Ready(()) } else { Poll::Pending });
+        let _ = timeout_at(young_until, called).await;
     }
 
     /// Shakes hands where the listener has a certificate; nothing if that does not succeed in time.

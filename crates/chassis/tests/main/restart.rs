@@ -1,6 +1,7 @@
 //! A new process that takes the place of an old one at the same address.
 
 use std::{
+    error::Error,
     net::SocketAddr,
     sync::{
         Arc,
@@ -9,8 +10,8 @@ use std::{
     time::Duration,
 };
 
-use tokio::task::JoinSet;
-use tonic::Request;
+use tokio::{net::TcpStream, task::JoinSet};
+use tonic::{Request, Status, transport::Endpoint};
 
 use crate::probe::{Probe, READ, connected, send};
 
@@ -21,17 +22,37 @@ fn config(address: SocketAddr) -> toml::Table {
     text.parse().unwrap()
 }
 
-/// Calls one after the other, a few of them on each connection, until told to stop; none may fail.
+/// Calls one after the other, a few of them on each connection, until told to stop; none may fail. What was certainly not
+/// begun, because the connection was asked to go just before, is sent again, as gRPC's own libraries do (its retry design,
+/// "transparent retries") and tonic does not.
 async fn calls(address: SocketAddr, stop: Arc<AtomicBool>, count: Arc<AtomicUsize>) {
     while !stop.load(Ordering::Relaxed) {
-        let channel = connected(address).await;
+        let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
+        // Without `net.ipv4.tcp_migrate_req` the kernel resets who connects in the very moment of the old listener's end.
+        let Ok(channel) = endpoint.connect().await else { continue };
         for millis in [0, 1, 5] {
             let text = format!("sleep {millis}");
-            let answer = send(channel.clone(), READ, Request::new(text.clone())).await;
-            assert_eq!(answer.unwrap().get_ref(), &text);
+            match send(channel.clone(), READ, Request::new(text.clone())).await {
+                Ok(answer) => assert_eq!(answer.get_ref(), &text),
+                Err(status) if was_not_begun(&status) => break,
+                Err(status) => panic!("{status:?}"),
+            }
             count.fetch_add(1, Ordering::Relaxed);
         }
     }
+}
+
+/// Whether hyper's client gave a call back, or the server said that it lies beyond the last one that it took.
+fn was_not_begun(status: &Status) -> bool {
+    let mut cause = status.source();
+    while let Some(error) = cause {
+        let goes = error.downcast_ref::<h2::Error>().is_some_and(|error| error.is_remote() && error.is_go_away());
+        if goes || error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -60,6 +81,25 @@ async fn a_restart_under_load_fails_no_call() {
     stop.store(true, Ordering::Relaxed);
     callers.join_all().await;
     running.drain().await;
+}
+
+/// Whoever connected while the old process listened has no other to call, and may need a moment to say what it wants.
+#[tokio::test]
+async fn who_has_connected_may_call_though_the_process_drains() {
+    let running = crate::probe::started("").await;
+    let stream = TcpStream::connect(running.grpc_addr()).await.unwrap();
+    // Another call over another connection shows that this one is accepted as well.
+    send(connected(running.grpc_addr()).await, READ, Request::new("hello".to_owned())).await.unwrap();
+    let drained = tokio::spawn(running.drain());
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let (mut sender, connection) = h2::client::handshake(stream).await.unwrap();
+    tokio::spawn(connection);
+    // Time to read a GOAWAY, if there were one.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let response = ispbridge_kit::http2::deaf_call(&mut sender, READ, "hello").await.await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert!(!drained.is_finished());
+    drained.await.unwrap();
 }
 
 #[tokio::test]
