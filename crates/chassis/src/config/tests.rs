@@ -202,7 +202,8 @@ const LINES: [&str; 20] = [
     "[[callers.keys]]",
     "id = \"a\"",
     "secret = \"hunter2\"",
-    "secret = { env = \"hunter2\" }",
+    // The name of a variable is no secret, and is said.
+    "secret = { env = \"NOT_SET\" }",
     "secret = { file = 7 }",
     "[server]",
     "listen = \"hunter2\"",
