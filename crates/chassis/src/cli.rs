@@ -148,7 +148,7 @@ async fn check_account<P: Program>(mut table: Table, alias: &str) -> Result<Exit
     let own = config::program(table)?;
     P::check(&own)?;
     let telemetry = Telemetry::new(P::NAME, &settings.telemetry, None)?;
-    let process = Process::new(P::NAME, settings, telemetry, whole, Workers::default());
+    let process = Process::new(P::NAME, settings, telemetry, &whole, Workers::default());
     match P::check_account(own, &process, alias).await {
         Ok(text) => {
             println!("{}: account {alias}: {text}", P::NAME);

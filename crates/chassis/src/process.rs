@@ -47,7 +47,7 @@ impl Process {
         name: &'static str,
         settings: Settings,
         telemetry: Telemetry,
-        config: Table,
+        config: &Table,
         workers: Workers,
     ) -> Self {
         let places = Places::new(settings.server.max_in_flight);

@@ -1,6 +1,7 @@
 //! What a process knows of its configuration, for the people who ask its admin port: no value that may be secret.
 
 use std::{
+    path::PathBuf,
     sync::{Mutex, PoisonError},
     time::SystemTime,
 };
@@ -9,7 +10,11 @@ use serde::Serialize;
 use serde_json::{Map, Value as Json};
 use toml::{Table, Value};
 
-use crate::Error;
+use crate::{
+    Error,
+    reload::{self, Fixed},
+    source,
+};
 
 const BLACK: &str = "REDACTED";
 /// Parts of names whose values are not shown, unless they are references.
@@ -21,9 +26,12 @@ pub(crate) struct Record(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
-    table: Table,
-    /// The fixed sections as they were at the start stay those of the first configuration.
-    first: Table,
+    /// What may be shown, as JSON; the configuration itself may have thousands of entries and is needed no more.
+    shown: Box<str>,
+    /// The files that it names.
+    files: Vec<PathBuf>,
+    /// The sections that stay those of the first configuration.
+    fixed: Fixed,
     generation: u64,
     since: SystemTime,
     refused: Option<(SystemTime, String)>,
@@ -65,10 +73,11 @@ struct Refusal {
 
 impl Record {
     /// Begins with the configuration of the start.
-    pub(crate) fn new(table: Table) -> Self {
+    pub(crate) fn new(table: &Table) -> Self {
         Self(Mutex::new(State {
-            first: table.clone(),
-            table,
+            shown: shown(table),
+            files: source::files(table),
+            fixed: reload::fixed(table),
             generation: 1,
             since: SystemTime::now(),
             refused: None,
@@ -76,21 +85,25 @@ impl Record {
         }))
     }
 
-    /// The configuration that counts.
-    pub(crate) fn table(&self) -> Table {
-        self.with(|state| state.table.clone())
+    /// The files that the configuration names.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        self.with(|state| state.files.clone())
     }
 
-    /// The configuration of the start.
-    pub(crate) fn first(&self) -> Table {
-        self.with(|state| state.first.clone())
+    /// Fixed sections that are not as they were at the start.
+    pub(crate) fn changed(&self, now: &Fixed) -> Vec<&'static str> {
+        self.with(|state| {
+            let pairs = state.fixed.iter().zip(now);
+            pairs.filter(|(before, now)| before != now).map(|((section, _), _)| *section).collect()
+        })
     }
 
     /// Notes a configuration that was taken; returns its number.
-    pub(crate) fn taken(&self, table: Table, needs_restart: Vec<&'static str>) -> u64 {
+    pub(crate) fn taken(&self, table: &Table, needs_restart: Vec<&'static str>) -> u64 {
+        let (shown, files) = (shown(table), source::files(table));
         self.with(|state| {
             state.generation += 1;
-            (state.table, state.needs_restart) = (table, needs_restart);
+            (state.shown, state.files, state.needs_restart) = (shown, files, needs_restart);
             (state.since, state.refused) = (SystemTime::now(), None);
             state.generation
         })
@@ -118,7 +131,7 @@ impl Record {
             taken_at: seconds(state.since),
             last_error: state.refused.as_ref().map(|(at, error)| Refusal { at: seconds(*at), error: error.clone() }),
             needs_restart: state.needs_restart.clone(),
-            config: table_shown(&state.table),
+            config: serde_json::from_str(&state.shown).unwrap_or_default(),
         })
     }
 
@@ -129,6 +142,10 @@ impl Record {
 
 fn seconds(time: SystemTime) -> u64 {
     time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+fn shown(table: &Table) -> Box<str> {
+    table_shown(table).to_string().into()
 }
 
 fn table_shown(table: &Table) -> Json {
@@ -183,7 +200,7 @@ mod tests {
         "#
         .parse()
         .unwrap();
-        let shown = serde_json::to_string(&Record::new(table).shown()).unwrap();
+        let shown = serde_json::to_string(&Record::new(&table).shown()).unwrap();
         assert!(!shown.contains("hunter2") && !shown.contains("robot"), "{shown}");
         assert!(shown.contains("https://example.org:8443/api?REDACTED"), "{shown}");
         assert!(shown.contains(r#""password":{"file":"/run/secrets/aex"}"#), "{shown}");
@@ -192,12 +209,12 @@ mod tests {
 
     #[test]
     fn the_last_error_is_shown_until_a_configuration_is_taken() {
-        let record = Record::new(Table::new());
+        let record = Record::new(&Table::new());
         record.refused(&Error::config("accounts.main.url", "is missing"));
         let shown = serde_json::to_value(record.shown()).unwrap();
         assert_eq!((shown["generation"].as_u64(), shown["config"].as_object().unwrap().len()), (Some(1), 0));
         assert_eq!(shown["last_error"]["error"], "configuration: accounts.main.url: is missing");
-        assert_eq!(record.taken(Table::new(), vec!["server"]), 2);
+        assert_eq!(record.taken(&Table::new(), vec!["server"]), 2);
         let shown = serde_json::to_value(record.shown()).unwrap();
         assert!(shown["last_error"].is_null() && shown["needs_restart"][0] == "server", "{shown}");
     }

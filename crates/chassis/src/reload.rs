@@ -7,6 +7,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use aws_lc_rs::digest::{SHA256, digest};
 use opentelemetry::KeyValue;
 use toml::{Table, Value};
 
@@ -20,6 +21,9 @@ use crate::{
 
 /// Sections that are read at the start only.
 const FIXED: [&str; 6] = ["server", "admin", "telemetry", "log", "audit", "consul"];
+/// Those sections of one configuration, by name.
+pub(crate) type Fixed = [(&'static str, Option<Value>); FIXED.len()];
+
 /// A file that is being written is waited for until it looks the same twice.
 const SETTLING: Duration = Duration::from_millis(200);
 
@@ -38,9 +42,10 @@ pub(crate) struct Reloader<P> {
     program: PhantomData<fn() -> P>,
 }
 
-/// The program's part of a configuration, and the state of the secrets in it.
+/// What tells one program's part of a configuration from another, and the state of the secrets in it: the part itself may
+/// have thousands of entries.
 #[derive(PartialEq)]
-struct Part(Table, Vec<Stamp>);
+struct Part(Box<[u8]>, Vec<Stamp>);
 
 impl<P: Program> Reloader<P> {
     /// Begins with the program's part of the configuration that the process started with.
@@ -48,15 +53,15 @@ impl<P: Program> Reloader<P> {
         process: &Process,
         verifier: Option<Arc<ArcSwap<Verifier>>>,
         tls: Option<tls::Current>,
-        own: Table,
+        own: &Table,
     ) -> Self {
-        let current = Mutex::new(Part::of(own));
+        let current = Mutex::new(Part::of(&own));
         Self { process: process.clone(), verifier, tls, current, program: PhantomData }
     }
 
     fn try_take(&self, mut table: Table, forced: bool) -> Result<(), Error> {
         let settings = config::take_settings::<P>(&mut table)?;
-        let part = Part::of(table.clone());
+        let part = Part::of(&table);
         let own: P::Config = config::program(table)?;
         P::check(&own)?;
         let tls = tls::server(&settings)?;
@@ -84,23 +89,23 @@ impl<P: Program> Reloader<P> {
 impl<P: Program> Reload for Reloader<P> {
     fn take(&self, table: Table, forced: bool) -> Result<u64, Error> {
         match self.try_take(table.clone(), forced) {
-            Ok(()) => Ok(taken(&self.process, table)),
+            Ok(()) => Ok(taken(&self.process, &table)),
             Err(error) => Err(refused(&self.process, error)),
         }
     }
 }
 
 impl Part {
-    fn of(table: Table) -> Self {
-        let stamps = source::stamps(&table);
-        Self(table, stamps)
+    fn of(table: &Table) -> Self {
+        let written = digest(&SHA256, table.to_string().as_bytes());
+        Self(written.as_ref().into(), source::stamps(&source::files(table)))
     }
 }
 
 /// Reads a configuration again whenever its file, or a secret that it names, has changed; until the process drains.
 pub(crate) async fn watch(source: ConfigSource, process: Process, reload: Arc<dyn Reload>, every: Duration) {
     let mut draining = process.draining();
-    let stamps = || source.stamps(&process.record().table());
+    let stamps = || source.stamps(&process.record().files());
     let mut seen = stamps();
     while pause(every, &mut draining).await {
         let mut now = stamps();
@@ -132,9 +137,9 @@ pub(crate) fn reread(
     }
 }
 
-fn taken(process: &Process, table: Table) -> u64 {
+fn taken(process: &Process, table: &Table) -> u64 {
     let name = process.name();
-    let fixed = changed(&process.record().first(), &table);
+    let fixed = process.record().changed(&fixed(table));
     let generation = process.record().taken(table, fixed.clone());
     tracing::info!(process = name, generation, "a new configuration was taken");
     if !fixed.is_empty() {
@@ -163,14 +168,11 @@ async fn pause(time: Duration, draining: &mut Draining) -> bool {
     }
 }
 
-/// Fixed sections that are not as they were at the start.
-fn changed(started: &Table, table: &Table) -> Vec<&'static str> {
-    FIXED.into_iter().filter(|section| fixed(started, section) != fixed(table, section)).collect()
-}
-
-/// A section without what is read again.
-fn fixed(table: &Table, section: &str) -> Option<Value> {
-    let mut section = table.get(section)?.clone();
-    section.as_table_mut().map(|section| section.remove("tls"));
-    Some(section)
+/// The sections that are read at the start only, without what of them is read again.
+pub(crate) fn fixed(table: &Table) -> Fixed {
+    FIXED.map(|section| {
+        let mut value = table.get(section).cloned();
+        value.as_mut().and_then(Value::as_table_mut).map(|section| section.remove("tls"));
+        (section, value)
+    })
 }

@@ -70,7 +70,8 @@ pub async fn start_with<P: Program>(mut config: Table, options: StartOptions) ->
     let verifier = verifier::<P>(&settings)?.map(|verifier| Arc::new(ArcSwap::from_pointee(verifier)));
     let tls = tls::server(&settings)?.map(|tls| Arc::new(ArcSwap::from_pointee(tls)));
     let telemetry = Telemetry::new(P::NAME, &settings.telemetry, options.span_processor)?;
-    let process = Process::new(P::NAME, settings, telemetry, whole, options.workers);
+    let process = Process::new(P::NAME, settings, telemetry, &whole, options.workers);
+    drop(whole);
     let surface = P::build(own, &process).await?;
     process.set_watches(watches(&process, &surface)?);
     let admin_routes = surface.admin.clone();
@@ -83,7 +84,7 @@ pub async fn start_with<P: Program>(mut config: Table, options: StartOptions) ->
         tls::also_http1(tls);
     }
     let stack = layers::around(surface.into_router(), &process, methods, verifier.clone(), door);
-    let reload = Arc::new(Reloader::<P>::new(&process, verifier, tls.clone(), config));
+    let reload = Arc::new(Reloader::<P>::new(&process, verifier, tls.clone(), &config));
     let server = &process.settings().server;
     let (socket, address) = listener::bind(server.listen, server.reuse_port)?;
     let admin = admin(&process, admin_routes)?;

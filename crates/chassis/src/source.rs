@@ -39,9 +39,9 @@ impl ConfigSource {
         Ok(table)
     }
 
-    /// The state of the file and of the secrets that a configuration names.
-    pub(crate) fn stamps(&self, table: &Table) -> Vec<Stamp> {
-        self.file.iter().map(|file| Stamp::of(file)).chain(stamps(table)).collect()
+    /// The state of the file and of others that it names.
+    pub(crate) fn stamps(&self, named: &[PathBuf]) -> Vec<Stamp> {
+        self.file.iter().chain(named).map(|file| Stamp::of(file)).collect()
     }
 }
 
@@ -60,18 +60,23 @@ impl Stamp {
     }
 }
 
-/// The state of the files that a configuration names as secrets (`{ file = "..." }`).
-pub(crate) fn stamps(table: &Table) -> Vec<Stamp> {
+/// The files that a configuration names as secrets (`{ file = "..." }`).
+pub(crate) fn files(table: &Table) -> Vec<PathBuf> {
     let mut files = Vec::new();
     table.values().for_each(|value| collect(value, &mut files));
-    files.into_iter().map(|file| Stamp::of(Path::new(file))).collect()
+    files
 }
 
-fn collect<'a>(value: &'a Value, files: &mut Vec<&'a str>) {
+/// Their state.
+pub(crate) fn stamps(files: &[PathBuf]) -> Vec<Stamp> {
+    files.iter().map(|file| Stamp::of(file)).collect()
+}
+
+fn collect(value: &Value, files: &mut Vec<PathBuf>) {
     match value {
         Value::Array(items) => items.iter().for_each(|item| collect(item, files)),
         Value::Table(table) => match table.get("file") {
-            Some(Value::String(file)) if table.len() == 1 => files.push(file),
+            Some(Value::String(file)) if table.len() == 1 => files.push(file.into()),
             _ => table.values().for_each(|value| collect(value, files)),
         },
         _ => {}
@@ -88,14 +93,15 @@ mod tests {
         let secret = directory.path().join("secret");
         let text = format!("[[accounts]]\nlogin = {{ password = {{ file = {secret:?} }} }}\n[log]\nfile = 7");
         let table: Table = text.parse().unwrap();
-        let missing = stamps(&table);
+        let now = || stamps(&files(&table));
+        let missing = now();
         assert_eq!(missing.len(), 1);
         fs::write(&secret, "one").unwrap();
-        let first = stamps(&table);
+        let first = now();
         assert_ne!(missing, first);
-        assert_eq!(first, stamps(&table));
+        assert_eq!(first, now());
         fs::write(&secret, "two, which is longer").unwrap();
-        assert_ne!(first, stamps(&table));
+        assert_ne!(first, now());
     }
 
     #[test]
