@@ -50,7 +50,10 @@ pub(crate) struct Place {
 
 impl Workers {
     /// Starts so many threads, at least one.
-    pub(crate) fn start(count: usize) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// What the system says of threads and pollers that it does not give.
+    pub fn start(count: usize) -> io::Result<Self> {
         let (alive, _) = watch::channel(());
         let start = |number| Worker::start(number, alive.subscribe());
         let all = (0..count.max(1)).map(start).collect::<io::Result<_>>()?;

@@ -183,8 +183,9 @@ impl Roster {
         }
         if !ready.is_same(&self.board.ready.load()) {
             self.board.ready.store(Arc::new(ready));
-            self.board.changed.notify_waiters();
         }
+        // Also if it looks the same: a connection that was lost and is open again is one that a call may be waiting for.
+        self.board.changed.notify_waiters();
     }
 
     fn end_rests(&mut self, now: Instant) {

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, sync::LazyLock, time::Duration};
 
 use bytes::Bytes;
-use chassis::Running;
+use chassis::{Running, StartOptions, Workers};
 use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http2::SendRequest;
@@ -121,7 +121,10 @@ impl Suite {
 
     /// Starts a gateway with this configuration.
     pub(crate) async fn serving(config: toml::Table) -> Self {
-        let running = chassis::start::<Gateway>(config).await.unwrap();
+        // As in a process of its own: connections stay with one of several threads.
+        let mut options = StartOptions::default();
+        options.workers = Workers::start(2).unwrap();
+        let running = chassis::start_with::<Gateway>(config, options).await.unwrap();
         let sender = connect(running.grpc_addr()).await;
         Self { running, sender }
     }
