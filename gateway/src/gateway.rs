@@ -47,7 +47,6 @@ impl Program for Gateway {
     async fn build(config: Config, process: &Process) -> Result<Surface, Error> {
         let consul = process.settings().consul.as_ref().map(Consul::new).transpose()?;
         let catalog = Arc::new(Catalog::default());
-        catalog.begin();
         let routes = Arc::new(Routes::open(wanted(&config, &root(&config)?, consul.as_ref()))?);
         census::observe(process, &routes);
         let followers = Followers::new(Arc::clone(&catalog));

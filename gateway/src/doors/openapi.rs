@@ -64,19 +64,27 @@ pub(crate) fn reply(document: &Bytes) -> Response<Body> {
     response
 }
 
-/// Writes the document.
-pub(crate) fn document(pool: &DescriptorPool) -> Value {
-    let mut services: Vec<_> = pool.services().filter(|one| one.full_name().starts_with("ispbridge.")).collect();
-    services.sort_by(|one, other| one.full_name().cmp(other.full_name()));
-    let mut schemas = Schemas::new(pool);
-    let (mut tags, mut paths) = (Vec::new(), Map::new());
-    for service in &services {
-        tags.push(tag(service, &mut schemas));
-        for method in service.methods().filter(|one| !one.is_client_streaming() && !one.is_server_streaming()) {
-            let path = format!("/{}/{}", service.full_name(), method.name());
-            paths.insert(path, json!({ "post": operation(&method, &mut schemas) }));
+/// Writes the document of the methods that are shown, by their full names; of messages it has only what those need. Each
+/// provider has a pool of its own, and one is looked at after the other: together they may be large.
+pub(crate) fn document(pools: impl IntoIterator<Item = DescriptorPool>, shown: impl Fn(&str) -> bool) -> Value {
+    let (mut tags, mut paths, mut forms) = (Map::new(), Map::new(), schemas::common());
+    for pool in pools {
+        let mut schemas = Schemas::new(&pool);
+        for service in pool.services().filter(|one| one.full_name().starts_with("ispbridge.")) {
+            let methods: Vec<_> = service.methods().filter(|method| shown(&path(method)[1..])).collect();
+            if !methods.is_empty() {
+                tags.insert(service.full_name().to_owned(), tag(&service, &mut schemas));
+            }
+            for method in methods.iter().filter(|one| !one.is_client_streaming() && !one.is_server_streaming()) {
+                paths.insert(path(method), json!({ "post": operation(method, &mut schemas) }));
+            }
         }
+        forms.extend(schemas.finish());
     }
+    for map in [&mut tags, &mut paths, &mut forms] {
+        map.sort_keys();
+    }
+    let tags: Vec<_> = tags.into_iter().map(|(_, tag)| tag).collect();
     json!({
         "openapi": "3.1.0",
         "info": { "title": "ispbridge", "version": env!("CARGO_PKG_VERSION"), "description": ABOUT },
@@ -85,7 +93,7 @@ pub(crate) fn document(pool: &DescriptorPool) -> Value {
         "security": [{ "apiKey": [] }, { "bearer": [] }],
         "paths": paths,
         "components": {
-            "schemas": schemas.finish(),
+            "schemas": forms,
             "parameters": { "account": account(), "timeout": timeout(), "requestId": request_id() },
             "responses": { "Error": error_response() },
             "securitySchemes": {
@@ -94,6 +102,11 @@ pub(crate) fn document(pool: &DescriptorPool) -> Value {
             },
         },
     })
+}
+
+/// Where a method is called: a slash and its full name.
+fn path(method: &MethodDescriptor) -> String {
+    format!("/{}/{}", method.parent_service().full_name(), method.name())
 }
 
 fn tag(service: &ServiceDescriptor, schemas: &mut Schemas) -> Value {
