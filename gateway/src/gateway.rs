@@ -61,6 +61,7 @@ impl Program for Gateway {
             limits: Arc::clone(&limits),
             routes: Arc::downgrade(&routes),
             catalog: Arc::clone(&catalog),
+            identity: Arc::clone(&identity),
         };
         process.keep(Arc::new(Live {
             routes: Arc::clone(&routes),
