@@ -38,7 +38,7 @@ impl Snapshot {
 
     /// The files of these services and all that they import, without any other service; of everything without a set.
     pub(super) fn files(&self, visible: Option<&BTreeSet<String>>) -> Files {
-        let descriptions = self.in_order().into_iter().map(|(_, contract)| contract.description());
+        let descriptions = self.in_order().into_values().map(|contract| contract.description());
         let shown = |one: &Description| visible.map_or_else(|| one.files.clone(), |visible| shown(one, visible));
         descriptions.flat_map(shown).collect()
     }

@@ -7,14 +7,14 @@ mod schemas;
 
 use bytes::Bytes;
 use chassis::{Body, Inside};
-use http::{HeaderValue, Response, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Response, header, request::Parts};
 use http_body_util::BodyExt;
 use prost_reflect::{DescriptorPool, MethodDescriptor, ServiceDescriptor};
 use serde_json::{Map, Value, json};
 use tonic::Code;
 
 use self::schemas::Schemas;
-use super::{call, connect::error, envelope, status};
+use super::{call, connect::error, envelope, packed, status};
 
 /// Where the document is.
 pub(crate) const PATH: &str = "/openapi.json";
@@ -30,23 +30,25 @@ const ABOUT: &str = "One typed API per supplier. Every method is a POST of one J
 
 /// Answers a caller that asks for the document.
 pub(crate) async fn answer(parts: Parts, inside: &Inside) -> Response<Body> {
+    let packs = packed::wanted(&parts.headers, header::ACCEPT_ENCODING);
     let mut request = call(parts, Body::empty());
     request.extensions_mut().insert(Asked);
     let (head, body) = inside.call(request).await.into_parts();
     let Ok(body) = body.collect().await else {
         return error::response(&tonic::Status::internal("the document was cut off"));
     };
-    let status = status::of(&head.headers, body.trailers().unwrap_or(&http::HeaderMap::new()));
+    let status = status::of(&head.headers, body.trailers().unwrap_or(&HeaderMap::new()));
     let document = match status.code() {
         Code::Ok => envelope::single(&body.to_bytes(), "the document"),
         _ => Err(status),
     };
     match document {
         Ok(document) => {
-            let mut response = Response::new(Body::from(document));
-            let headers = response.headers_mut();
+            let mut headers = HeaderMap::new();
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private"));
+            let mut response = Response::new(Body::from(packed::body(document, packs, &mut headers).await));
+            *response.headers_mut() = headers;
             response
         }
         Err(status) => error::response(&status),
@@ -55,7 +57,7 @@ pub(crate) async fn answer(parts: Parts, inside: &Inside) -> Response<Body> {
 
 /// The document as a gRPC reply, for the door to unwrap.
 pub(crate) fn reply(document: &Bytes) -> Response<Body> {
-    let mut trailers = http::HeaderMap::new();
+    let mut trailers = HeaderMap::new();
     trailers.insert("grpc-status", HeaderValue::from_static("0"));
     let body = http_body_util::Full::new(envelope::envelope(0, document));
     let body = body.with_trailers(async { Some(Ok(trailers)) });

@@ -8,7 +8,7 @@ use std::{
 use http::Method;
 use serde_json::Value;
 
-use super::send;
+use super::{send, unpacked};
 use crate::{
     backend::{ADD, DESCRIPTORS, GET},
     caller::{ALL, NOBODY, READER, Suite},
@@ -60,6 +60,16 @@ async fn a_caller_reads_of_the_methods_that_it_may_call() {
     assert!(!nobody.to_string().contains("fake_isp"));
     // What one may read is not kept for the other.
     assert_eq!((read(READER).await, read(ALL).await), (reader, all));
+}
+
+#[tokio::test]
+async fn it_is_packed_for_who_takes_it() {
+    let (_backend, suite) = suite().await;
+    let headers = [("x-api-key", ALL), ("accept-encoding", "gzip, deflate, br")];
+    let packed = send(&suite, Method::GET, "/openapi.json", &headers, "").await;
+    let plain = send(&suite, Method::GET, "/openapi.json", &headers[..1], "").await;
+    assert_eq!((packed.header("content-encoding"), unpacked(&packed.body)), ("gzip", plain.body.to_vec()));
+    assert_eq!((plain.header("vary"), plain.header("content-encoding")), ("accept-encoding", ""));
 }
 
 #[tokio::test]
