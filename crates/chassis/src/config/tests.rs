@@ -195,14 +195,14 @@ proptest! {
     }
 }
 
-/// Lines of which configurations are made; `hunter2` is a secret wherever it stands.
+/// Lines of which configurations are made; `hunter2` is a secret wherever it stands (the name of a variable is none).
 const LINES: [&str; 20] = [
     "[callers]",
     "mode = \"open\"",
     "[[callers.keys]]",
     "id = \"a\"",
     "secret = \"hunter2\"",
-    "secret = { env = \"hunter2\" }",
+    "secret = { env = \"NOBODY_SETS_THIS\" }",
     "secret = { file = 7 }",
     "[server]",
     "listen = \"hunter2\"",
