@@ -9,6 +9,7 @@ mod envelope;
 mod json;
 mod kind;
 pub(crate) mod openapi;
+mod packed;
 mod rewrite;
 mod status;
 mod unread;

@@ -18,7 +18,7 @@ use tower::Service;
 
 use crate::{
     answer::{Answer, Outcome},
-    catalog::{self, Catalog, Nature},
+    catalog::{self, Catalog, Known, Nature},
     doors::{self, openapi},
     fleet::{route::Route, routes::Routes},
     forward, headers,
@@ -73,11 +73,10 @@ impl Edge {
         let path = parts.uri.path();
         let method = MethodName::parse(path).ok_or_else(|| unknown_method(path))?;
         let route = self.routes.find(method.service).ok_or_else(|| unknown_service(&method))?;
-        let known = self.catalog.has(method.full);
-        if known {
+        let Known { nature, name } = self.catalog.know(&route.provider, method.full);
+        if name.is_some() {
             notes.set_known_method();
         }
-        let nature = self.catalog.nature(&route.provider, method.full);
         // Before anything is refused: who tried to change something stands in the audit log as well.
         if nature != Some(Nature::Read) {
             notes.set_writes();
@@ -94,7 +93,7 @@ impl Edge {
             notes,
             route: &route,
             path,
-            method: if known { method.full } else { chassis::names::OTHER }.into(),
+            method: name.unwrap_or_else(|| chassis::names::OTHER.into()),
             nature: nature.unwrap_or(Nature::Write),
             deadline: deadline(parts, route.rules.timeout(&method, nature)),
             hedge: route.rules.hedge(&method, nature),
@@ -105,25 +104,25 @@ impl Edge {
         Ok(response.map(Body::new))
     }
 
-    async fn authenticate(&self, parts: &Parts) -> Result<Arc<Principal>, Box<Answer>> {
+    /// Who looks at contracts; nobody in particular where everybody may.
+    async fn looks(&self, parts: &Parts) -> Result<Option<Arc<Principal>>, Box<Answer>> {
+        if self.identity.is_public() {
+            return Ok(None);
+        }
         let notes = parts.extensions.get::<CallNotes>().cloned().unwrap_or_default();
-        self.identity.authenticate(&parts.headers, parts.extensions.get::<Peer>(), &notes).await
+        self.identity.authenticate(&parts.headers, parts.extensions.get::<Peer>(), &notes).await.map(Some)
     }
 
-    /// The OpenAPI document, for whoever may reflect.
+    /// The OpenAPI document of what the caller may call.
     async fn describe(&self, parts: &Parts) -> Result<Response<Body>, Box<Answer>> {
-        if !self.identity.is_public() {
-            self.authenticate(parts).await?;
-        }
-        Ok(openapi::reply(&self.catalog.openapi()))
+        let principal = self.looks(parts).await?;
+        Ok(openapi::reply(&self.catalog.openapi(principal.as_ref().map(|principal| &principal.grants))))
     }
 
     async fn reflect(&self, parts: Parts, body: Body) -> Result<Response<Body>, Box<Answer>> {
-        let path = parts.uri.path();
-        let service = match self.identity.is_public() {
-            true => self.catalog.reflection(path),
-            false => self.catalog.reflection_for(path, &self.authenticate(&parts).await?.grants),
-        };
+        let principal = self.looks(&parts).await?;
+        let grants = principal.as_ref().map(|principal| &principal.grants);
+        let service = self.catalog.reflection(parts.uri.path(), grants);
         let service = service
             .ok_or_else(|| Answer::new(Code::Unavailable, "CATALOG_NOT_READY", "nothing is known to reflect yet"))?;
         let request = Request::from_parts(parts, tonic::body::Body::new(body));

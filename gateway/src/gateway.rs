@@ -48,7 +48,6 @@ impl Program for Gateway {
     async fn build(config: Config, process: &Process) -> Result<Surface, Error> {
         let consul = process.settings().consul.as_ref().map(Consul::new).transpose()?;
         let catalog = Arc::new(Catalog::default());
-        catalog.begin();
         let routes = Arc::new(Routes::open(wanted(&config, &root(&config)?, consul.as_ref(), process.workers()))?);
         census::observe(process, &routes);
         let followers = Followers::new(Arc::clone(&catalog));
@@ -63,6 +62,7 @@ impl Program for Gateway {
             limits: Arc::clone(&limits),
             routes: Arc::downgrade(&routes),
             catalog: Arc::clone(&catalog),
+            identity: Arc::clone(&identity),
         };
         process.keep(Arc::new(Live {
             routes: Arc::clone(&routes),

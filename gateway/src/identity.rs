@@ -9,6 +9,7 @@ mod guesses;
 pub(crate) mod issuer;
 pub(crate) mod key;
 pub(crate) mod key_file;
+pub(crate) mod key_list;
 pub(crate) mod marks;
 mod remembered;
 
@@ -21,6 +22,7 @@ use std::{
 use arc_swap::ArcSwap;
 use chassis::{CallNotes, Error, Peer};
 use http::{HeaderMap, HeaderName, header};
+use jiff::Timestamp;
 use tonic::Code;
 
 use self::{
@@ -28,6 +30,7 @@ use self::{
     issuer::Unverified,
     key::{KeyHash, sha256},
     key_file::KeyFile,
+    key_list::KeyList,
     remembered::Known,
 };
 use crate::{
@@ -89,6 +92,12 @@ impl Identity {
     /// When keys were used.
     pub(crate) fn marks(&self) -> &Arc<marks::Marks> {
         &self.shared.marks
+    }
+
+    /// The API keys, for people.
+    pub(crate) fn keys(&self) -> KeyList {
+        self.shared.marks.look(Timestamp::now());
+        KeyList::of(&self.access.load())
     }
 
     /// Whether reflection and health of services are open to everybody.

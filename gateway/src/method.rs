@@ -1,5 +1,7 @@
 //! The name of the method that is called, as it stands in the path.
 
+use std::borrow::Cow;
+
 /// `ispbridge.<provider>.v1.<Service>/<Method>` taken apart, borrowing from the path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct MethodName<'a> {
@@ -29,6 +31,12 @@ pub(crate) fn provider_segment(service: &str) -> Option<&str> {
     let (segment, rest) = rest.split_once('.')?;
     let name = rest.strip_prefix("v1.")?;
     is_identifier(name).then_some(segment)
+}
+
+/// The provider of a service as the configuration names it: `internet-solutions` of `ispbridge.internet_solutions.v1.S`.
+pub(crate) fn provider_of(service: &str) -> Option<Cow<'_, str>> {
+    let segment = provider_segment(service)?;
+    Some(if segment.contains('_') { segment.replace('_', "-").into() } else { segment.into() })
 }
 
 /// Whether the text is identifiers joined by dots.

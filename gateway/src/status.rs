@@ -5,6 +5,7 @@
 
 mod history;
 mod page;
+mod resting;
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -16,12 +17,17 @@ use std::{
 use arc_swap::ArcSwap;
 use axum::{Json, Router, extract::State, http::header, routing::get};
 use chassis::{Ended, Process, Watch};
+use jiff::Timestamp;
 use serde::Serialize;
 
-use self::history::{History, Summary};
+use self::{
+    history::{History, Summary},
+    resting::{RestStatus, Resting},
+};
 use crate::{
     catalog::Catalog,
     fleet::{ready::Standing, route::Route, routes::Routes},
+    identity::{Identity, key_list::KeyList},
     limits::{Level, Limits},
 };
 
@@ -35,8 +41,15 @@ const PRINCIPALS: usize = 50;
 pub(crate) struct Board {
     begun: Instant,
     all: History,
-    providers: ArcSwap<HashMap<Arc<str>, Arc<History>>>,
+    providers: ArcSwap<HashMap<Arc<str>, Arc<Record>>>,
     failures: Mutex<VecDeque<Failure>>,
+}
+
+/// What is heard of one provider.
+#[derive(Debug, Default)]
+struct Record {
+    history: History,
+    resting: Resting,
 }
 
 /// One instance as the page shows it.
@@ -77,6 +90,8 @@ pub(crate) struct View {
     pub(crate) routes: Weak<Routes>,
     /// Methods.
     pub(crate) catalog: Arc<Catalog>,
+    /// Keys.
+    pub(crate) identity: Arc<Identity>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -102,6 +117,7 @@ struct Status {
     gateway: Group,
     providers: Vec<Provider>,
     principals: Vec<Principal>,
+    keys: KeyList,
     failures: Vec<Failure>,
 }
 
@@ -121,6 +137,8 @@ struct Provider {
     #[serde(flatten)]
     group: Group,
     instances: Vec<InstanceStatus>,
+    /// Accounts whose upstream is left alone.
+    resting: Vec<RestStatus>,
 }
 
 #[derive(Serialize)]
@@ -133,27 +151,27 @@ struct Principal {
 impl Board {
     /// Begins to count the calls of these providers.
     pub(crate) fn new<'a>(providers: impl IntoIterator<Item = &'a str>) -> Arc<Self> {
-        let histories = providers.into_iter().map(|name| (Arc::from(name), Arc::default()));
+        let records = providers.into_iter().map(|name| (Arc::from(name), Arc::default()));
         Arc::new(Self {
             begun: Instant::now(),
             all: History::default(),
-            providers: ArcSwap::from_pointee(histories.collect()),
+            providers: ArcSwap::from_pointee(records.collect()),
             failures: Mutex::default(),
         })
     }
 
-    /// The history of a provider; one that came later is counted from now on.
-    fn provider(&self, name: &Arc<str>) -> Arc<History> {
-        if let Some(history) = self.providers.load().get(name) {
-            return Arc::clone(history);
+    /// What was heard of a provider; one that came later is heard from now on.
+    fn provider(&self, name: &Arc<str>) -> Arc<Record> {
+        if let Some(record) = self.providers.load().get(name) {
+            return Arc::clone(record);
         }
-        let history = Arc::<History>::default();
+        let record = Arc::<Record>::default();
         self.providers.rcu(|providers| {
             let mut more = HashMap::clone(providers);
-            more.insert(Arc::clone(name), Arc::clone(&history));
+            more.insert(Arc::clone(name), Arc::clone(&record));
             more
         });
-        history
+        record
     }
 
     fn failures(&self) -> std::sync::MutexGuard<'_, VecDeque<Failure>> {
@@ -166,9 +184,10 @@ impl Watch for Board {
         let failed = call.is_failure();
         self.all.add(call.took, failed);
         if let Some(provider) = call.provider()
-            && let Some(history) = self.providers.load().get(provider.as_str())
+            && let Some(record) = self.providers.load().get(provider.as_str())
         {
-            history.add(call.took, failed);
+            record.history.add(call.took, failed);
+            record.resting.hear(call);
         }
         if failed {
             let mut failures = self.failures();
@@ -214,6 +233,7 @@ impl View {
             gateway: Group { level: self.limits.gateway(), history: self.board.all.summary() },
             providers: self.providers(),
             principals: self.principals(),
+            keys: self.identity.keys(),
             failures: self.board.failures().iter().cloned().collect(),
         }
     }
@@ -222,18 +242,21 @@ impl View {
         let Some(routes) = self.routes.upgrade() else {
             return Vec::new();
         };
-        let provider = |route: &Arc<Route>| Provider {
-            name: route.provider.as_ref().to_owned(),
-            methods: self.catalog.methods(&route.provider),
-            group: Group {
-                level: self.limits.provider(&route.provider).unwrap_or(Level { in_flight: 0, limit: None }),
-                history: self.board.provider(&route.provider).summary(),
-            },
-            instances: route.instances(),
-        };
-        let mut providers: Vec<_> = routes.all().iter().map(provider).collect();
+        let mut providers: Vec<_> = routes.all().iter().map(|route| self.provider(route)).collect();
         providers.sort_by(|one, other| one.name.cmp(&other.name));
         providers
+    }
+
+    fn provider(&self, route: &Route) -> Provider {
+        let record = self.board.provider(&route.provider);
+        let level = self.limits.provider(&route.provider).unwrap_or(Level { in_flight: 0, limit: None });
+        Provider {
+            name: route.provider.as_ref().to_owned(),
+            methods: self.catalog.methods(&route.provider),
+            group: Group { level, history: record.history.summary() },
+            instances: route.instances(),
+            resting: record.resting.list(),
+        }
     }
 
     fn principals(&self) -> Vec<Principal> {
@@ -245,6 +268,11 @@ impl View {
         principals.truncate(PRINCIPALS);
         principals
     }
+}
+
+/// A time in RFC 3339, UTC, as the page shows it.
+pub(crate) fn to_the_second(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 impl fmt::Debug for View {

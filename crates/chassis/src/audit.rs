@@ -160,7 +160,8 @@ impl Writer {
         if unsaid > 0 && !self.line(&Gap { time: now(), process: self.process, lost: unsaid }) {
             self.losses.unsaid.fetch_add(unsaid, Relaxed);
         }
-        let request = request.and_then(|bytes| self.describe.redactor()?.request(&facts.method, &bytes).ok());
+        let request =
+            request.and_then(|bytes| self.describe.redactor(&facts.method)?.request(&facts.method, &bytes).ok());
         if !self.line(&Line { facts, request }) {
             self.losses.add();
         }

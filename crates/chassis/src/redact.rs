@@ -8,7 +8,8 @@ use std::{
 };
 
 use prost_reflect::{
-    DescriptorPool, DynamicMessage, ExtensionDescriptor, FieldDescriptor, MethodDescriptor, ReflectMessage, Value,
+    DescriptorError, DescriptorPool, DynamicMessage, ExtensionDescriptor, FieldDescriptor, MethodDescriptor,
+    ReflectMessage, Value,
 };
 use serde_json::{Map, Value as Json};
 
@@ -19,9 +20,6 @@ const BLACK: &str = "REDACTED";
 /// Why a message cannot be shown.
 #[derive(Debug, thiserror::Error)]
 pub enum RedactError {
-    /// The descriptor set is broken.
-    #[error("the descriptor set cannot be read: {0}")]
-    Descriptors(#[from] prost_reflect::DescriptorError),
     /// There is no such message.
     #[error("there is no message {0}")]
     UnknownMessage(String),
@@ -32,8 +30,8 @@ pub enum RedactError {
 
 /// Knows the messages of a program, as far as they are known at the time.
 pub trait Describe: fmt::Debug + Send + Sync {
-    /// Reads messages; nothing if none are known.
-    fn redactor(&self) -> Option<Arc<Redactor>>;
+    /// What reads the messages of `package.Service/Method`; nothing if they are not known.
+    fn redactor(&self, method: &str) -> Option<Arc<Redactor>>;
 }
 
 /// Descriptor sets that are read when they are needed first.
@@ -43,7 +41,7 @@ pub(crate) struct Described {
     redactor: OnceLock<Option<Arc<Redactor>>>,
 }
 
-/// Shows messages of one descriptor set.
+/// Shows messages of one pool of descriptors.
 #[derive(Clone, Debug)]
 pub struct Redactor {
     pool: DescriptorPool,
@@ -51,15 +49,9 @@ pub struct Redactor {
 }
 
 impl Redactor {
-    /// Reads an encoded `FileDescriptorSet` that has its options.
-    ///
-    /// # Errors
-    /// [`RedactError::Descriptors`].
-    pub fn new(descriptors: &[u8]) -> Result<Self, RedactError> {
-        Ok(Self::of(DescriptorPool::decode(descriptors)?))
-    }
-
-    fn of(pool: DescriptorPool) -> Self {
+    /// Shows messages of a pool that was decoded from bytes, and so has kept the options of ours.
+    #[must_use]
+    pub fn new(pool: DescriptorPool) -> Self {
         let sensitive = pool.all_extensions().find(|extension| extension.full_name() == SENSITIVE);
         Self { pool, sensitive }
     }
@@ -146,15 +138,15 @@ impl Described {
         Self { sets, redactor: OnceLock::new() }
     }
 
-    fn read(&self) -> Result<Redactor, RedactError> {
+    fn read(&self) -> Result<Redactor, DescriptorError> {
         let mut pool = DescriptorPool::new();
         self.sets.iter().try_for_each(|set| pool.decode_file_descriptor_set(*set))?;
-        Ok(Redactor::of(pool))
+        Ok(Redactor::new(pool))
     }
 }
 
 impl Describe for Described {
-    fn redactor(&self) -> Option<Arc<Redactor>> {
+    fn redactor(&self, _: &str) -> Option<Arc<Redactor>> {
         let read = || match self.read() {
             Ok(redactor) => Some(Arc::new(redactor)),
             Err(error) => {

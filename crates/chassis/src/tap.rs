@@ -189,7 +189,7 @@ impl Look {
         if !self.wish.is_met(&seen.facts) || !self.budget.take() {
             return None;
         }
-        let redactor = self.describe.as_ref().and_then(|describe| describe.redactor());
+        let redactor = self.describe.as_ref().and_then(|describe| describe.redactor(&seen.facts.method));
         let shown = |bytes: &Option<Bytes>, read: fn(&Redactor, &str, &[u8]) -> Result<Json, RedactError>| {
             read(redactor.as_ref()?, &seen.facts.method, bytes.as_ref()?).ok()
         };

@@ -1,8 +1,8 @@
-//! Reflection for one caller: the services that it may call, and the files that they need.
+//! What one caller sees: the methods that its grants reach, and the files that their services need.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
-    sync::{Arc, PoisonError},
+    sync::Arc,
 };
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -10,71 +10,79 @@ use prost::{
     Message,
     encoding::{DecodeContext, decode_key, skip_field},
 };
+use prost_reflect::DescriptorPool;
 use prost_types::FileDescriptorProto;
 
-use super::{Catalog, Description, Nature, Reflection, Snapshot};
+use super::{Contract, Nature, Snapshot, learn::Description};
 use crate::{
-    method::{MethodName, provider_segment},
+    method::{MethodName, provider_of},
     policy::{Call, Grants},
 };
 
-/// Most sets of services whose reflection is kept.
-const KEPT: usize = 64;
 /// Number of the field `service` of a `FileDescriptorProto` (descriptor.proto).
 const SERVICE: u32 = 6;
 
-impl Catalog {
-    /// The reflection service for a path over what these grants reach, once there is one.
-    pub(crate) fn reflection_for(&self, path: &str, grants: &Grants) -> Option<Reflection> {
-        let snapshot = self.current.load_full();
-        let visible = snapshot.visible(grants);
-        let mut kept = snapshot.filtered.lock().unwrap_or_else(PoisonError::into_inner);
-        if !kept.contains_key(&visible) {
-            let files = shown(&*self.lock(), &visible);
-            let made = super::reflection(&super::file_descriptor_set(files.values()))?;
-            if kept.len() >= KEPT {
-                kept.clear();
-            }
-            kept.insert(visible.clone(), made);
-        }
-        kept.get(&visible).map(|both| super::version(both, path))
-    }
-
-    /// Whether these grants reach any method of a service.
-    pub(crate) fn shows(&self, service: &str, grants: &Grants) -> bool {
-        let snapshot = self.current.load();
-        let mut methods = snapshot.methods.iter();
-        methods.any(|(name, nature)| service_of(name) == Some(service) && reaches(grants, name, *nature))
-    }
-}
+/// Encoded files by name.
+pub(super) type Files = BTreeMap<String, Bytes>;
 
 impl Snapshot {
-    fn visible(&self, grants: &Grants) -> BTreeSet<String> {
-        let reached = self.methods.iter().filter(|(name, nature)| reaches(grants, name, **nature));
-        reached.filter_map(|(name, _)| service_of(name)).map(str::to_owned).collect()
+    /// All methods that these grants reach.
+    pub(super) fn methods_for(&self, grants: &Grants) -> BTreeSet<Arc<str>> {
+        self.contracts.values().flat_map(|contract| contract.methods_for(grants)).cloned().collect()
+    }
+
+    /// All services that these grants reach any method of.
+    pub(super) fn services_for(&self, grants: &Grants) -> BTreeSet<String> {
+        self.contracts.values().flat_map(|contract| contract.services_for(grants)).map(str::to_owned).collect()
+    }
+
+    /// The files of these services and all that they import, without any other service; of everything without a set.
+    pub(super) fn files(&self, visible: Option<&BTreeSet<String>>) -> Files {
+        let descriptions = self.in_order().into_values().map(|contract| contract.description());
+        let shown = |one: &Description| visible.map_or_else(|| one.files.clone(), |visible| shown(one, visible));
+        descriptions.flat_map(shown).collect()
+    }
+
+    /// The messages of each provider that has a method which is shown.
+    pub(super) fn pools(&self, shown: impl Fn(&str) -> bool) -> impl Iterator<Item = DescriptorPool> {
+        let providers = self.in_order().into_iter();
+        let visible = providers.filter(move |(_, contract)| contract.methods().keys().any(|name| shown(name)));
+        visible.map(|(provider, contract)| contract.pool_for_now(provider))
+    }
+
+    /// By provider, so that of files of one name the same one counts each time.
+    fn in_order(&self) -> BTreeMap<&Arc<str>, &Arc<Contract>> {
+        self.contracts.iter().collect()
     }
 }
 
-fn service_of(method: &str) -> Option<&str> {
-    Some(method.split_once('/')?.0)
+impl Contract {
+    /// The provider's services that these grants reach any method of.
+    pub(super) fn services_for<'a>(&'a self, grants: &'a Grants) -> BTreeSet<&'a str> {
+        self.methods_for(grants).filter_map(|name| Some(name.split_once('/')?.0)).collect()
+    }
+
+    fn methods_for<'a>(&'a self, grants: &'a Grants) -> impl Iterator<Item = &'a Arc<str>> {
+        let reached = self.methods().iter().filter(|(name, nature)| reaches(grants, name, **nature));
+        reached.map(|(name, _)| name)
+    }
 }
 
 fn reaches(grants: &Grants, name: &str, nature: Nature) -> bool {
     let Some(method) = MethodName::of(name) else {
         return false;
     };
-    let provider = provider_segment(method.service).unwrap_or_default().replace('_', "-");
+    let provider = provider_of(method.service).unwrap_or_default();
     grants.reach(&Call { method, provider: &provider, nature: Some(nature) })
 }
 
 /// The files of visible services and all that they import, without the services that are not visible.
-fn shown<'a>(
-    descriptions: impl IntoIterator<Item = (&'a Arc<str>, &'a Description)>,
-    visible: &BTreeSet<String>,
-) -> BTreeMap<String, Bytes> {
-    let all: BTreeMap<&str, (&Bytes, FileDescriptorProto)> = descriptions
-        .into_iter()
-        .flat_map(|(_, description)| &description.files)
+fn shown(description: &Description, visible: &BTreeSet<String>) -> Files {
+    if !description.services.iter().any(|service| visible.contains(service)) {
+        return Files::new();
+    }
+    let files = description.files.iter();
+    let all: BTreeMap<&str, (&Bytes, FileDescriptorProto)> = files
         .filter_map(|(name, file)| Some((name.as_str(), (file, FileDescriptorProto::decode(file.as_ref()).ok()?))))
         .collect();
     let has_visible = |file: &FileDescriptorProto| {
@@ -82,7 +90,7 @@ fn shown<'a>(
     };
     let mut wanted: Vec<&str> = all.iter().filter(|(_, (_, file))| has_visible(file)).map(|(name, _)| *name).collect();
     let mut seen = HashSet::new();
-    let mut files = BTreeMap::new();
+    let mut files = Files::new();
     while let Some(name) = wanted.pop() {
         if let Some((encoded, file)) = all.get(name)
             && seen.insert(name)
@@ -138,10 +146,11 @@ mod tests {
             file("d.proto", &[], &[]),
         ];
         let encoded = files.iter().map(|file| (file.name().to_owned(), Bytes::from(file.encode_to_vec())));
-        let description = Description { files: encoded.collect(), ..Description::default() };
+        let services = ["LineService", "LineToo", "OrderService"].map(|name| format!("ispbridge.aex.v1.{name}"));
+        let description =
+            Description { files: encoded.collect(), services: services.to_vec(), ..Description::default() };
         let visible = BTreeSet::from(["ispbridge.aex.v1.LineService".to_owned()]);
-        let provider = "aex".into();
-        let shown = shown([(&provider, &description)], &visible);
+        let shown = shown(&description, &visible);
         assert_eq!(shown.keys().collect::<Vec<_>>(), ["a.proto", "c.proto"]);
         let left = FileDescriptorProto::decode(shown["a.proto"].as_ref()).unwrap();
         assert_eq!(left, file("a.proto", &["LineService"], &["c.proto"]));

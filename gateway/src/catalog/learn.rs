@@ -9,6 +9,7 @@ use std::{
 use bytes::Bytes;
 use prost::Message;
 use prost_types::{FileDescriptorProto, ServiceDescriptorProto, method_options::IdempotencyLevel};
+use rustc_hash::FxHashMap;
 use tokio::{sync::mpsc, time::timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
@@ -50,13 +51,34 @@ pub(crate) struct Description {
     /// Encoded `FileDescriptorProto` by file name: not decoded and encoded again, which would drop custom options.
     pub(crate) files: BTreeMap<String, Bytes>,
     /// The provider's own methods, `package.Service/Method`.
-    pub(crate) methods: HashMap<String, Nature>,
+    pub(crate) methods: FxHashMap<Arc<str>, Nature>,
     /// The provider's own services.
     pub(crate) services: Vec<String>,
 }
 
+/// Files that many providers import, each of which is held once for all of them.
+#[derive(Debug, Default)]
+pub(crate) struct Shared(HashMap<String, Bytes>);
+
+impl Shared {
+    /// Gives a description the files that others have already.
+    pub(crate) fn join(&mut self, description: &mut Description) {
+        self.0.retain(|_, file| !file.is_unique());
+        for (name, file) in &mut description.files {
+            if !(name.starts_with("google/") || name.starts_with("ispbridge/type/")) {
+                continue;
+            }
+            match self.0.get(name) {
+                Some(same) if same == file => *file = same.clone(),
+                _ => drop(self.0.insert(name.clone(), file.clone())),
+            }
+        }
+    }
+}
+
 impl Description {
-    fn add(&mut self, segment: &str, encoded: Vec<u8>) -> Result<Vec<String>, Error> {
+    /// Adds a file; the names of those that it imports.
+    pub(crate) fn add(&mut self, segment: &str, encoded: Vec<u8>) -> Result<Vec<String>, Error> {
         let file = FileDescriptorProto::decode(encoded.as_slice())
             .map_err(|_| Error::Answer("an unreadable file descriptor"))?;
         let name = file.name().to_owned();
@@ -81,7 +103,7 @@ impl Description {
                 Some(IdempotencyLevel::NoSideEffects) => Nature::Read,
                 _ => Nature::Write,
             };
-            self.methods.insert(format!("{name}/{}", method.name()), nature);
+            self.methods.insert(format!("{name}/{}", method.name()).into(), nature);
         }
         self.services.push(name);
     }

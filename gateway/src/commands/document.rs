@@ -32,7 +32,7 @@ pub(crate) fn of(source: &str) -> Result<String, String> {
 fn made(file: &str) -> Result<String, String> {
     let set = fs::read(file).map_err(|error| format!("{file}: {error}"))?;
     let pool = DescriptorPool::decode(&*set).map_err(|error| format!("{file} is no FileDescriptorSet: {error}"))?;
-    serde_json::to_string_pretty(&openapi::document(&pool)).map_err(|error| error.to_string())
+    serde_json::to_string_pretty(&openapi::document([pool], |_| true)).map_err(|error| error.to_string())
 }
 
 fn fetched(address: &str) -> Result<String, String> {

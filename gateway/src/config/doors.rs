@@ -12,7 +12,7 @@ pub struct DoorsConfig {
     pub connect: bool,
     /// Whether gRPC-Web is spoken.
     pub grpc_web: bool,
-    /// Whether `GET /openapi.json` describes the services.
+    /// Whether `GET /openapi.json` describes to each caller the methods that it may call.
     pub openapi: bool,
     /// Which web pages may call.
     pub cors: CorsConfig,

@@ -14,7 +14,7 @@ const REQUEST_HEADERS: &str = "authorization, content-type, content-encoding, x-
 
 /// What a page may read.
 const REPLY_HEADERS: &str = "grpc-status, grpc-message, grpc-status-details-bin, x-request-id, \
-    x-ispbridge-unreadable-fields, trailer-x-ispbridge-unreadable-fields, connect-content-encoding";
+    x-ispbridge-unreadable-fields, trailer-x-ispbridge-unreadable-fields, connect-content-encoding, grpc-encoding";
 
 /// The pages that may call.
 #[derive(Debug)]

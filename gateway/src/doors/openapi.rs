@@ -7,14 +7,14 @@ mod schemas;
 
 use bytes::Bytes;
 use chassis::{Body, Inside};
-use http::{HeaderValue, Response, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Response, header, request::Parts};
 use http_body_util::BodyExt;
 use prost_reflect::{DescriptorPool, MethodDescriptor, ServiceDescriptor};
 use serde_json::{Map, Value, json};
 use tonic::Code;
 
 use self::schemas::Schemas;
-use super::{call, connect::error, envelope, status};
+use super::{call, connect::error, envelope, packed, status};
 
 /// Where the document is.
 pub(crate) const PATH: &str = "/openapi.json";
@@ -30,23 +30,25 @@ const ABOUT: &str = "One typed API per supplier. Every method is a POST of one J
 
 /// Answers a caller that asks for the document.
 pub(crate) async fn answer(parts: Parts, inside: &Inside) -> Response<Body> {
+    let packs = packed::wanted(&parts.headers, header::ACCEPT_ENCODING);
     let mut request = call(parts, Body::empty());
     request.extensions_mut().insert(Asked);
     let (head, body) = inside.call(request).await.into_parts();
     let Ok(body) = body.collect().await else {
         return error::response(&tonic::Status::internal("the document was cut off"));
     };
-    let status = status::of(&head.headers, body.trailers().unwrap_or(&http::HeaderMap::new()));
+    let status = status::of(&head.headers, body.trailers().unwrap_or(&HeaderMap::new()));
     let document = match status.code() {
         Code::Ok => envelope::single(&body.to_bytes(), "the document"),
         _ => Err(status),
     };
     match document {
         Ok(document) => {
-            let mut response = Response::new(Body::from(document));
-            let headers = response.headers_mut();
+            let mut headers = HeaderMap::new();
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private"));
+            let mut response = Response::new(Body::from(packed::body(document, packs, &mut headers).await));
+            *response.headers_mut() = headers;
             response
         }
         Err(status) => error::response(&status),
@@ -55,7 +57,7 @@ pub(crate) async fn answer(parts: Parts, inside: &Inside) -> Response<Body> {
 
 /// The document as a gRPC reply, for the door to unwrap.
 pub(crate) fn reply(document: &Bytes) -> Response<Body> {
-    let mut trailers = http::HeaderMap::new();
+    let mut trailers = HeaderMap::new();
     trailers.insert("grpc-status", HeaderValue::from_static("0"));
     let body = http_body_util::Full::new(envelope::envelope(0, document));
     let body = body.with_trailers(async { Some(Ok(trailers)) });
@@ -64,19 +66,27 @@ pub(crate) fn reply(document: &Bytes) -> Response<Body> {
     response
 }
 
-/// Writes the document.
-pub(crate) fn document(pool: &DescriptorPool) -> Value {
-    let mut services: Vec<_> = pool.services().filter(|one| one.full_name().starts_with("ispbridge.")).collect();
-    services.sort_by(|one, other| one.full_name().cmp(other.full_name()));
-    let mut schemas = Schemas::new(pool);
-    let (mut tags, mut paths) = (Vec::new(), Map::new());
-    for service in &services {
-        tags.push(tag(service, &mut schemas));
-        for method in service.methods().filter(|one| !one.is_client_streaming() && !one.is_server_streaming()) {
-            let path = format!("/{}/{}", service.full_name(), method.name());
-            paths.insert(path, json!({ "post": operation(&method, &mut schemas) }));
+/// Writes the document of the methods that are shown, by their full names; of messages it has only what those need. Each
+/// provider has a pool of its own, and one is looked at after the other: together they may be large.
+pub(crate) fn document(pools: impl IntoIterator<Item = DescriptorPool>, shown: impl Fn(&str) -> bool) -> Value {
+    let (mut tags, mut paths, mut forms) = (Map::new(), Map::new(), schemas::common());
+    for pool in pools {
+        let mut schemas = Schemas::new(&pool);
+        for service in pool.services().filter(|one| one.full_name().starts_with("ispbridge.")) {
+            let methods: Vec<_> = service.methods().filter(|method| shown(&path(method)[1..])).collect();
+            if !methods.is_empty() {
+                tags.insert(service.full_name().to_owned(), tag(&service, &mut schemas));
+            }
+            for method in methods.iter().filter(|one| !one.is_client_streaming() && !one.is_server_streaming()) {
+                paths.insert(path(method), json!({ "post": operation(method, &mut schemas) }));
+            }
         }
+        forms.extend(schemas.finish());
     }
+    for map in [&mut tags, &mut paths, &mut forms] {
+        map.sort_keys();
+    }
+    let tags: Vec<_> = tags.into_iter().map(|(_, tag)| tag).collect();
     json!({
         "openapi": "3.1.0",
         "info": { "title": "ispbridge", "version": env!("CARGO_PKG_VERSION"), "description": ABOUT },
@@ -85,7 +95,7 @@ pub(crate) fn document(pool: &DescriptorPool) -> Value {
         "security": [{ "apiKey": [] }, { "bearer": [] }],
         "paths": paths,
         "components": {
-            "schemas": schemas.finish(),
+            "schemas": forms,
             "parameters": { "account": account(), "timeout": timeout(), "requestId": request_id() },
             "responses": { "Error": error_response() },
             "securitySchemes": {
@@ -94,6 +104,11 @@ pub(crate) fn document(pool: &DescriptorPool) -> Value {
             },
         },
     })
+}
+
+/// Where a method is called: a slash and its full name.
+fn path(method: &MethodDescriptor) -> String {
+    format!("/{}/{}", method.parent_service().full_name(), method.name())
 }
 
 fn tag(service: &ServiceDescriptor, schemas: &mut Schemas) -> Value {

@@ -9,16 +9,20 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::{Bytes, BytesMut};
 use chassis::{Body, Inside};
-use http::{HeaderMap, HeaderValue, Response, header, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, header, request::Parts};
 use http_body::Frame;
 use tonic::Status;
 
 use super::{
     call,
     connect::wrong,
-    envelope::envelope,
+    envelope::{Splitter, envelope},
+    packed,
     rewrite::{Rewrite, rewritten},
 };
+
+const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
+const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 
 /// Flag of the envelope that holds the trailers.
 const TRAILERS: u8 = 0x80;
@@ -26,6 +30,8 @@ const TRAILERS: u8 = 0x80;
 /// Writes a reply for gRPC-Web.
 struct Web {
     text: bool,
+    /// Splits the reply where its messages are to be packed.
+    splitter: Option<Splitter>,
 }
 
 /// A request in base64: any number of texts, each padded or not, one after the other.
@@ -38,8 +44,15 @@ struct Texts {
 /// Answers a request.
 pub(crate) async fn answer(parts: Parts, body: Body, text: bool, inside: &Inside) -> Response<Body> {
     let body = if text { Body::new(Texts { inner: body, rest: BytesMut::new() }) } else { body };
-    let reply = inside.call(call(parts, body)).await;
-    let (mut headers, body) = rewritten(reply, Web { text });
+    let is_wanted = packed::wanted(&parts.headers, ACCEPT_ENCODING);
+    let mut reply = inside.call(call(parts, body)).await;
+    // A service may have packed its messages by itself.
+    let packs = is_wanted && reply.headers().get(&ENCODING).is_none_or(|encoding| encoding == "identity");
+    if packs {
+        reply.headers_mut().insert(ENCODING, packed::GZIP);
+    }
+    let splitter = packs.then(|| Splitter::new(usize::MAX));
+    let (mut headers, body) = rewritten(reply, Web { text, splitter });
     let kind = if text { "application/grpc-web-text+proto" } else { "application/grpc-web+proto" };
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     let mut response = Response::new(body);
@@ -55,7 +68,16 @@ impl Web {
 
 impl Rewrite for Web {
     fn data(&mut self, data: Bytes) -> Result<Bytes, Status> {
-        Ok(self.form(data))
+        let Some(splitter) = &mut self.splitter else {
+            return Ok(self.form(data));
+        };
+        splitter.push(&data);
+        let mut written = BytesMut::new();
+        while let Some((flags, message)) = splitter.next()? {
+            let one = if flags == 0 { packed::in_envelope(&message) } else { envelope(flags, &message) };
+            written.extend_from_slice(&one);
+        }
+        Ok(self.form(written.freeze()))
     }
 
     fn end(&mut self, trailers: HeaderMap) -> Bytes {
@@ -147,7 +169,8 @@ mod tests {
     fn trailers_are_the_last_envelope() {
         let mut trailers = HeaderMap::new();
         trailers.insert("grpc-status", HeaderValue::from_static("0"));
-        assert_eq!(Web { text: false }.end(trailers.clone()), &b"\x80\0\0\0\x10grpc-status: 0\r\n"[..]);
-        assert_eq!(Web { text: true }.end(trailers), STANDARD.encode(b"\x80\0\0\0\x10grpc-status: 0\r\n"));
+        let end = |text: bool| Web { text, splitter: None }.end(trailers.clone());
+        assert_eq!(end(false), &b"\x80\0\0\0\x10grpc-status: 0\r\n"[..]);
+        assert_eq!(end(true), STANDARD.encode(b"\x80\0\0\0\x10grpc-status: 0\r\n"));
     }
 }

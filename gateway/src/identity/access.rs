@@ -17,6 +17,7 @@ use crate::{
         issuer::{Issuer, Key, KeyRing, Verified, fetcher, keys},
         key::KeyHash,
         key_file::KeyFile,
+        key_list::Origin,
         marks::{Mark, Marks},
         remembered::Remembered,
     },
@@ -41,10 +42,19 @@ pub(crate) struct Shared {
     rings: Mutex<Vec<(Source, Weak<KeyRing>)>>,
 }
 
+/// One API key.
+#[derive(Debug)]
+pub(super) struct KeyHolder {
+    pub(super) hash: KeyHash,
+    pub(super) principal: Arc<Principal>,
+    pub(super) mark: Arc<Mark>,
+    pub(super) from: Origin,
+}
+
 /// One state of who may call.
 #[derive(Debug)]
 pub(crate) struct Access {
-    by_key: FxHashMap<KeyHash, (KeyHash, Arc<Principal>, Arc<Mark>)>,
+    by_key: FxHashMap<KeyHash, KeyHolder>,
     by_certificate: FxHashMap<Box<str>, Arc<Principal>>,
     /// Principals that have a name of their own for a token's.
     by_token: FxHashMap<Box<str>, Arc<Principal>>,
@@ -120,7 +130,7 @@ impl Access {
         for (index, key) in file.keys.iter().enumerate() {
             let grants = Grants::of(&access.roster.key(index, key));
             let limits = limits.get(key.name.as_str()).copied().unwrap_or(access.limits);
-            access.admit_key(&key.hash, &shared.principal(&key.name, grants, limits), shared);
+            access.admit_key(&key.hash, &shared.principal(&key.name, grants, limits), Origin::KeyFile, shared);
         }
         Ok(access)
     }
@@ -129,7 +139,7 @@ impl Access {
         let grants = Grants::of(self.roster.principal(&entry.name));
         let principal = shared.principal(&entry.name, grants, limits);
         for key in &entry.api_keys {
-            self.admit_key(key, &principal, shared);
+            self.admit_key(key, &principal, Origin::Configuration, shared);
         }
         let certificates = entry.certificates.iter().map(|name| (name.as_str().into(), Arc::clone(&principal)));
         self.by_certificate.extend(certificates);
@@ -137,8 +147,14 @@ impl Access {
         self.by_token.extend(tokens);
     }
 
-    fn admit_key(&mut self, key: &KeyHash, principal: &Arc<Principal>, shared: &Shared) {
-        self.by_key.insert(*key, (*key, Arc::clone(principal), shared.marks.of(key)));
+    fn admit_key(&mut self, key: &KeyHash, principal: &Arc<Principal>, from: Origin, shared: &Shared) {
+        let (principal, mark) = (Arc::clone(principal), shared.marks.of(key));
+        self.by_key.insert(*key, KeyHolder { hash: *key, principal, mark, from });
+    }
+
+    /// Every API key.
+    pub(super) fn keys(&self) -> impl ExactSizeIterator<Item = &KeyHolder> {
+        self.by_key.values()
     }
 
     /// Whether there is anybody whose tokens are believed.
@@ -148,12 +164,12 @@ impl Access {
 
     /// Who has a key, which is then marked as used.
     pub(super) fn by_key(&self, presented: &KeyHash) -> Option<Arc<Principal>> {
-        let (stored, principal, mark) = self.by_key.get(presented)?;
-        if !stored.is(presented) {
+        let holder = self.by_key.get(presented)?;
+        if !holder.hash.is(presented) {
             return None;
         }
-        mark.set();
-        Some(Arc::clone(principal))
+        holder.mark.set();
+        Some(Arc::clone(&holder.principal))
     }
 
     /// Who has a certificate with these names; nobody if they are names of several.

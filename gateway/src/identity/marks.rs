@@ -20,7 +20,7 @@ use crate::identity::{
     key_file::{beside, replace},
 };
 
-/// How often it is looked which keys were used; what is shown is that much older at most.
+/// How often it is looked which keys were used; who looks at the status page looks as well.
 const LOOK: Duration = Duration::from_secs(10);
 /// The file is written with every such look at most.
 const LOOKS_PER_WRITE: u32 = 6;
@@ -37,6 +37,8 @@ pub(crate) struct Mark {
 #[derive(Debug, Default)]
 pub(crate) struct Marks {
     by_key: Mutex<HashMap<KeyHash, Arc<Mark>>>,
+    /// Whether a key was seen to be used since the file was written.
+    news: AtomicBool,
     /// Where the use of keys is written to, if there is a file of keys.
     file: Mutex<Option<PathBuf>>,
 }
@@ -47,6 +49,12 @@ impl Mark {
         if !self.used.load(Ordering::Relaxed) {
             self.used.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// When the key was used last, as far as [`Marks::look`] has seen.
+    pub(crate) fn last(&self) -> Option<Timestamp> {
+        let last = self.last.load(Ordering::Relaxed);
+        Timestamp::from_second(last).ok().filter(|_| last > 0)
     }
 }
 
@@ -70,33 +78,31 @@ impl Marks {
 
     /// Looks again and again which keys were used, until the process drains.
     pub(crate) async fn follow(self: Arc<Self>, mut draining: Draining) {
-        let (mut looks, mut news) = (0, false);
+        let mut looks = 0;
         while !draining.is_draining() {
             tokio::select! {
                 () = sleep(LOOK) => {}
                 () = draining.wait() => looks = LOOKS_PER_WRITE,
             }
             looks += 1;
-            news |= self.look(Timestamp::now());
-            if news && looks >= LOOKS_PER_WRITE {
+            self.look(Timestamp::now());
+            if looks >= LOOKS_PER_WRITE && self.news.swap(false, Ordering::Relaxed) {
                 let marks = Arc::clone(&self);
                 // Nothing is lost but a time of last use if the disk is full.
                 let _ = tokio::task::spawn_blocking(move || marks.write()).await;
-                (looks, news) = (0, false);
+                looks = 0;
             }
         }
     }
 
-    /// Turns flags into times; whether there were any.
-    fn look(&self, now: Timestamp) -> bool {
-        let mut any = false;
+    /// Turns flags into times.
+    pub(crate) fn look(&self, now: Timestamp) {
         for mark in lock(&self.by_key).values() {
             if mark.used.swap(false, Ordering::Relaxed) {
                 mark.last.store(now.as_second(), Ordering::Relaxed);
-                any = true;
+                self.news.store(true, Ordering::Relaxed);
             }
         }
-        any
     }
 
     fn write(&self) {
@@ -105,7 +111,7 @@ impl Marks {
         };
         let known = lock(&self.by_key);
         let times: BTreeMap<String, String> =
-            known.iter().filter_map(|(key, mark)| Some((key.to_string(), time(mark)?.to_string()))).collect();
+            known.iter().filter_map(|(key, mark)| Some((key.to_string(), mark.last()?.to_string()))).collect();
         drop(known);
         let written = toml::to_string(&times).map_err(|error| error.to_string());
         let written = written.and_then(|text| replace(&file, &text).map_err(|error| error.to_string()));
@@ -113,11 +119,6 @@ impl Marks {
             tracing::warn!(file = %file.display(), %error, "the last use of keys cannot be written");
         }
     }
-}
-
-fn time(mark: &Mark) -> Option<Timestamp> {
-    let last = mark.last.load(Ordering::Relaxed);
-    Timestamp::from_second(last).ok().filter(|_| last > 0)
 }
 
 /// Reads when each key was used last; what cannot be read was never.
@@ -145,11 +146,13 @@ mod tests {
         marks.of(&one).set();
         marks.of(&other);
         let now = Timestamp::from_second(1_800_000_000).unwrap();
-        assert!(marks.look(now) && !marks.look(now));
+        marks.look(now);
+        marks.look(Timestamp::from_second(1_800_000_005).unwrap());
+        assert!(marks.news.load(Ordering::Relaxed));
         marks.write();
         assert_eq!(read(&beside(&keys, "used")), HashMap::from([(one, now)]));
         let again = Marks::default();
         again.stand_beside(Some(&keys));
-        assert_eq!((time(&again.of(&one)), time(&again.of(&other))), (Some(now), None));
+        assert_eq!((again.of(&one).last(), again.of(&other).last()), (Some(now), None));
     }
 }

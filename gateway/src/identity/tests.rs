@@ -66,3 +66,15 @@ fn calls_in_flight_are_counted_on_after_a_reload() {
     let after = compile("in_flight = 7").by_key(&key).unwrap();
     assert!(Arc::ptr_eq(&before.quota, &after.quota) && after.quota.level().limit == Some(7));
 }
+
+#[tokio::test]
+async fn only_so_many_keys_are_shown_and_what_was_used_stands_first() {
+    let hashes: Vec<_> = (0..250).map(|number| format!("\"{}\"", KeyHash::of(&number.to_string()))).collect();
+    let identity = identity(&format!("[[principals]]\nname = \"billing\"\napi_keys = [{}]", hashes.join(", ")));
+    identity.authenticate(&with(&[(API_KEY, "249")]), None, &CallNotes::default()).await.unwrap();
+    let keys = serde_json::to_value(identity.keys()).unwrap();
+    assert_eq!((&keys["count"], keys["shown"].as_array().unwrap().len()), (&serde_json::json!(250), 200));
+    let first = &keys["shown"][0];
+    assert_eq!((first["id"].as_str(), first["principal"].as_str()), (Some(&*KeyHash::of("249").id()), Some("billing")));
+    assert!(first["last_used"].is_string() && keys["shown"][1]["last_used"].is_null());
+}

@@ -34,8 +34,11 @@ async function reads(browser) {
     await page.getByText("serving").waitFor();
     assert.strictEqual(await page.locator("h3").first().innerText(), "fake-isp");
     assert.match(await page.locator(".instances").first().innerText(), /127\.0\.0\.1:\d+\s+up/);
-    assert.match(await page.locator("#failures tbody tr").first().innerText(), /ABORTED\s+OUTCOME_UNKNOWN/);
+    assert.match(await page.locator("#failures tbody").innerText(), /ABORTED\s+OUTCOME_UNKNOWN/);
     assert.match(await page.locator("#principals").innerText(), /single/);
+    assert.match(await page.locator("#keys tbody tr").first().innerText(), /^[0-9a-f]{8}\s+all\s+\d+s ago\s+configuration$/);
+    assert.match(await page.locator("#keys").innerText(), /nobody\s+never/);
+    assert.match(await page.locator(".resting").innerText(), /account main\s+upstream rests, \d+s\s+last refused \d+s ago by 127.0.0.1:\d+/);
     const scrolls = await page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth);
     assert.strictEqual(scrolls, false, `${name}: the page scrolls sideways`);
     if (pictures) await page.screenshot({ path: `${pictures}/${name}.png`, fullPage: true });
@@ -51,11 +54,15 @@ async function isSafe(browser) {
     status.name = status.state = status.providers[0].name = HOSTILE;
     status.config.last_error = HOSTILE;
     status.providers[0].instances[0].address = status.providers[0].instances[0].state = HOSTILE;
+    status.keys.count = 12345;
+    for (const key of ["id", "principal", "from"]) status.keys.shown[0][key] = HOSTILE;
+    for (const key of ["account", "instance"]) status.providers[0].resting[0][key] = HOSTILE;
     for (const key of ["method", "reason", "principal", "account", "instance", "request_id"]) status.failures[0][key] = HOSTILE;
     await route.fulfill({ json: status });
   });
   await page.goto(url);
   await page.getByText(HOSTILE).first().waitFor();
+  assert.match(await page.locator("#count").innerText(), /^4 of 12,345, the last used first$/);
   assert.strictEqual(await page.locator("img").count(), 0);
   assert.strictEqual(await page.evaluate(() => window.hacked), undefined);
   // Nor does anything run that got into the page all the same: the policy knows one script only.

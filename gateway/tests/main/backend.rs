@@ -49,6 +49,8 @@ pub(crate) enum Behaviour {
     Fail,
     /// Answers UNAVAILABLE with the word of the upstream.
     Denied,
+    /// Answers UNAVAILABLE: the breaker of the account is open.
+    Held,
     /// Answers UNAVAILABLE and asks to be called again after so many milliseconds, or never.
     Pushback(i64),
 }
@@ -195,7 +197,8 @@ impl Backend {
                 Ok(echo(body))
             }
             Behaviour::Fail => Ok(tonic::Status::internal("it broke").into_http()),
-            Behaviour::Denied => Ok(denied().into_http()),
+            Behaviour::Denied => Ok(denied("UPSTREAM_DOWN").into_http()),
+            Behaviour::Held => Ok(denied("UPSTREAM_BREAKER_OPEN").into_http()),
             Behaviour::Pushback(millis) => {
                 let mut status = tonic::Status::unavailable("not now");
                 status.metadata_mut().insert("grpc-retry-pushback-ms", millis.into());
@@ -221,8 +224,8 @@ impl Backend {
     }
 }
 
-fn denied() -> tonic::Status {
-    let details = ErrorDetails::with_error_info("UPSTREAM_DOWN", "fake-isp.ispbridge", []);
+fn denied(reason: &str) -> tonic::Status {
+    let details = ErrorDetails::with_error_info(reason, "fake-isp.ispbridge", []);
     tonic::Status::with_error_details(tonic::Code::Unavailable, "the upstream is down", details)
 }
 

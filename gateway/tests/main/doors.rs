@@ -11,6 +11,8 @@ mod stream;
 #[path = "doors/web.rs"]
 mod web;
 
+use std::io::Read;
+
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -19,6 +21,13 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 
 use crate::caller::{ALL, Suite};
+
+/// Undoes gzip.
+fn unpacked(packed: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    flate2::read::GzDecoder::new(packed).read_to_end(&mut bytes).unwrap();
+    bytes
+}
 
 /// What came back.
 #[derive(Debug)]
@@ -34,7 +43,12 @@ impl Answer {
     }
 
     fn kind(&self) -> &str {
-        self.headers["content-type"].to_str().unwrap()
+        self.header("content-type")
+    }
+
+    /// One header, empty if it is absent.
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
     /// Code and reason of Connect's error.

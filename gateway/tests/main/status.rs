@@ -9,13 +9,15 @@ use std::{
     time::Duration,
 };
 
+use ispbridge_gateway::KeyHash;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use tonic::Code;
 
 use crate::{
     KEY,
     backend::{ADD, Backend, Behaviour, GET},
-    caller::{NOBODY, READER, ROOT, Suite},
+    caller::{NOBODY, READER, ROOT, Suite, config_with},
     payload, suite,
 };
 
@@ -82,6 +84,54 @@ async fn the_status_counts_calls_and_remembers_failures() {
         assert_eq!(failure[name], value, "{failure}");
     }
     assert_eq!(now["principals"].as_array().unwrap().len(), 4);
+}
+
+#[tokio::test]
+async fn the_status_tells_keys_by_their_last_use() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("keys.toml");
+    let hash = KeyHash::of("ispb_of_the_file");
+    fs::write(&file, format!("[[keys]]\nname = \"crm\"\nhash = \"{hash}\"\ncreated = \"\"\n")).unwrap();
+    let backend = Backend::start().await;
+    let suite = Suite::serving(config_with(backend.address, &format!("keys = {{ file = {file:?} }}"))).await;
+    let keys = async || status(&suite).await["keys"].clone();
+    let before = keys().await;
+    assert_eq!((&before["count"], before["shown"].as_array().unwrap().len()), (&json!(5), 5));
+    assert!(before["shown"].as_array().unwrap().iter().all(|key| key["last_used"].is_null()), "{before}");
+    for (key, name, from) in [("ispb_of_the_file", "crm", "key_file"), (READER, "reader", "configuration")] {
+        // What is shown has whole seconds.
+        tokio::time::sleep(Duration::from_millis(1100)).await;
+        suite.call(GET, &[("x-api-key", key)], payload()).await;
+        let used = keys().await["shown"][0].clone();
+        let id = KeyHash::of(key).to_string()["sha256:".len()..][..8].to_owned();
+        assert_eq!((&used["principal"], &used["from"], &used["id"]), (&json!(name), &json!(from), &json!(id)));
+        let time: Timestamp = used["last_used"].as_str().unwrap().parse().unwrap();
+        assert!((Timestamp::now() - time).get_seconds() < 30, "{used}");
+    }
+    let text = keys().await.to_string();
+    assert!(!text.contains(&hash.to_string()[7..]) && !text.contains("ispb_"), "{text}");
+}
+
+#[tokio::test]
+async fn an_account_whose_upstream_rests_is_shown_until_it_answers() {
+    let (backend, suite) = suite().await;
+    let resting = async || status(&suite).await["providers"][0]["resting"].clone();
+    backend.behave(&[Behaviour::Denied, Behaviour::Held, Behaviour::Denied, Behaviour::Held, Behaviour::Echo]);
+    suite.call(ADD, &[KEY], payload()).await;
+    assert_eq!(resting().await, json!([]), "a failure is no rest");
+    for _ in 0..3 {
+        suite.call(ADD, &[KEY], payload()).await;
+        let shown = resting().await;
+        let [rest] = shown.as_array().unwrap().as_slice() else { panic!("{shown}") };
+        assert_eq!((&rest["account"], &rest["instance"]), (&json!("main"), &json!(backend.address.to_string())));
+        let times = ["since", "last_refused"].map(|name| rest[name].as_str().unwrap().parse::<Timestamp>().unwrap());
+        assert!(times[0] <= times[1] && times[1] <= Timestamp::now(), "{rest}");
+    }
+    let other = [("x-api-key", READER), ("x-ispbridge-account", "other")];
+    assert_eq!(suite.call(GET, &other, payload()).await.code(), Code::Ok);
+    assert_eq!(resting().await.as_array().unwrap().len(), 1, "another account says nothing of this one");
+    assert_eq!(suite.call(ADD, &[KEY], payload()).await.code(), Code::Ok);
+    assert_eq!(resting().await, json!([]));
 }
 
 #[tokio::test]
@@ -225,15 +275,24 @@ async fn a_browser_shows_the_page() {
         return;
     }
     let (backend, suite) = suite().await;
-    backend.behave(&[Behaviour::Echo, Behaviour::BadGateway, Behaviour::Echo]);
-    for path in [GET, ADD] {
+    backend.behave(&[Behaviour::Echo, Behaviour::Held, Behaviour::BadGateway, Behaviour::Held]);
+    for path in [GET, GET, ADD] {
         suite.call(path, &[KEY], payload()).await;
     }
+    let admin = suite.running.admin_addr().unwrap();
+    // An account that rests is shown while somebody is refused.
+    let refused = tokio::spawn(async move {
+        loop {
+            suite.call(GET, &[KEY], payload()).await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    });
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/status.cjs");
     let mut command = browser(script.to_str().unwrap());
-    command.arg(format!("http://{}/", suite.running.admin_addr().unwrap()));
+    command.arg(format!("http://{admin}/"));
     command.args(pictures());
     let ran = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    refused.abort();
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
 }
 

@@ -56,6 +56,8 @@ mod real_peers;
 mod recorder;
 #[path = "main/reload.rs"]
 mod reload;
+#[path = "main/resting.rs"]
+mod resting;
 #[path = "main/script.rs"]
 mod script;
 #[path = "main/spans.rs"]

@@ -10,7 +10,7 @@ use crate::redact::Redactor;
 struct Nothing;
 
 impl Describe for Nothing {
-    fn redactor(&self) -> Option<Arc<Redactor>> {
+    fn redactor(&self, _: &str) -> Option<Arc<Redactor>> {
         None
     }
 }

@@ -195,7 +195,7 @@ proptest! {
     }
 }
 
-/// Lines of which configurations are made; `hunter2` is a secret wherever it stands.
+/// Lines of which configurations are made; `hunter2` is a secret wherever it stands (the name of a variable is none).
 const LINES: [&str; 20] = [
     "[callers]",
     "mode = \"open\"",

@@ -8,7 +8,7 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use bytes::{Bytes, BytesMut};
 use chassis::{Body, Inside};
-use http::{HeaderMap, HeaderValue, Response, header, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, header, request::Parts};
 use http_body::Frame;
 use prost_reflect::MethodDescriptor;
 use serde_json::{Map, Value, json};
@@ -19,7 +19,7 @@ use super::{
         Inner, call,
         envelope::{Splitter, envelope},
         json::{self, Codec},
-        metadata,
+        metadata, packed,
         rewrite::{Rewrite, rewritten},
         status,
         unread::{Unread, made, read},
@@ -28,13 +28,20 @@ use super::{
     request::{self, Compression, wrong},
 };
 
+const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("connect-accept-encoding");
+const ENCODING: HeaderName = HeaderName::from_static("connect-content-encoding");
+
 /// Flag of the envelope that ends a reply.
 const END: u8 = 2;
 
 /// Writes a reply for Connect.
 struct Stream {
     /// Splits the reply where its messages must be written anew.
-    json: Option<(Splitter, MethodDescriptor)>,
+    splitter: Option<Splitter>,
+    /// The method whose messages become JSON.
+    json: Option<MethodDescriptor>,
+    /// Whether the caller takes gzip.
+    packs: bool,
 }
 
 /// The messages of a request, from Connect's envelopes to gRPC's.
@@ -52,13 +59,13 @@ pub(crate) async fn stream(
     codec: Codec,
     inside: &Inside,
 ) -> Response<Body> {
-    let packed = header::HeaderName::from_static("connect-content-encoding");
     let prepared = request::translate(&mut parts.headers)
-        .and_then(|()| request::compression(&parts.headers, packed))
+        .and_then(|()| request::compression(&parts.headers, ENCODING))
         .and_then(only_plain);
     if let Err(status) = prepared {
         return ended(codec, &status);
     }
+    let packs = packed::wanted(&parts.headers, ACCEPT_ENCODING);
     let method = doors.described(parts.uri.path(), codec);
     let reply = method.as_ref().ok().cloned().flatten();
     let splitter = Splitter::new(doors.max_request);
@@ -76,10 +83,13 @@ pub(crate) async fn stream(
             request
         }
     };
-    let json = reply.map(|method| (Splitter::new(usize::MAX), method));
-    let (headers, body) = rewritten(inside.call(request).await, Stream { json });
+    let splitter = (packs || reply.is_some()).then(|| Splitter::new(usize::MAX));
+    let (headers, body) = rewritten(inside.call(request).await, Stream { splitter, json: reply, packs });
     let mut response = Response::new(body);
     *response.headers_mut() = metadata(headers);
+    if packs {
+        response.headers_mut().insert(ENCODING, packed::GZIP);
+    }
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(codec.stream()));
     response
 }
@@ -136,17 +146,22 @@ fn last(status: &Status, trailers: HeaderMap) -> Bytes {
 
 impl Rewrite for Stream {
     fn data(&mut self, data: Bytes) -> Result<Bytes, Status> {
-        let Some((splitter, method)) = &mut self.json else {
+        let Some(splitter) = &mut self.splitter else {
             // Envelopes of both protocols are the same.
             return Ok(data);
         };
         splitter.push(&data);
         let mut written = BytesMut::new();
         while let Some((flags, message)) = splitter.next()? {
-            let message = (flags == 0).then(|| json::from_proto(method.output(), &message)).flatten();
+            let message = match &self.json {
+                _ if flags != 0 => None,
+                Some(method) => json::from_proto(method.output(), &message).map(Bytes::from),
+                None => Some(message),
+            };
             let message =
                 message.ok_or_else(|| Status::internal("a message of the reply does not fit its contract"))?;
-            written.extend_from_slice(&envelope(0, &message));
+            let one = if self.packs { packed::in_envelope(&message) } else { envelope(0, &message) };
+            written.extend_from_slice(&one);
         }
         Ok(written.freeze())
     }

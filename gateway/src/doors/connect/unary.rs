@@ -10,7 +10,7 @@ use super::{
     super::{
         Inner, call, envelope,
         json::{self, Codec},
-        metadata, status,
+        metadata, packed, status,
         unread::{Unread, made, read},
     },
     error,
@@ -66,6 +66,7 @@ async fn answer(
     if let Err(status) = request::translate(&mut parts.headers) {
         return error::response(&status);
     }
+    let packs = packed::wanted(&parts.headers, header::ACCEPT_ENCODING);
     let method = doors.described(parts.uri.path(), codec).and_then(only_unary);
     let reply = method.as_ref().ok().cloned().flatten();
     let full = parts.uri.path().trim_start_matches('/').to_owned();
@@ -79,7 +80,7 @@ async fn answer(
     let mut request: Request<Body> = call(parts, body);
     request.extensions_mut().insert(Unread);
     let (head, body) = inside.call(request).await.into_parts();
-    finished(head, body, codec, reply, || doors.catalog.of_method(&full)).await
+    finished(head, body, Form { codec, packs }, reply, || doors.catalog.of_method(&full)).await
 }
 
 /// JSON without envelopes has room for one message each way.
@@ -103,11 +104,19 @@ impl Inner {
     }
 }
 
+/// How the caller wants its answer.
+#[derive(Debug, Clone, Copy)]
+struct Form {
+    codec: Codec,
+    /// Whether it takes gzip.
+    packs: bool,
+}
+
 /// Makes the answer of a reply.
 async fn finished(
     head: response::Parts,
     body: Body,
-    codec: Codec,
+    form: Form,
     method: Option<MethodDescriptor>,
     nature: impl FnOnce() -> Option<Nature>,
 ) -> Response<Body> {
@@ -122,9 +131,10 @@ async fn finished(
     };
     let mut response = match written {
         Ok(message) => {
-            let mut response = Response::new(Body::from(message));
-            let kind = HeaderValue::from_static(codec.unary());
-            response.headers_mut().insert(header::CONTENT_TYPE, kind);
+            let mut headers = HeaderMap::new();
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(form.codec.unary()));
+            let mut response = Response::new(Body::from(packed::body(message, form.packs, &mut headers).await));
+            *response.headers_mut() = headers;
             response
         }
         Err(status) => error::response(&status),

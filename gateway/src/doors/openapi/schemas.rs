@@ -55,7 +55,7 @@ impl Schemas {
     }
 
     /// All that was asked for, and what it holds.
-    pub(crate) fn finish(mut self) -> Value {
+    pub(crate) fn finish(mut self) -> Map<String, Value> {
         let mut schemas = Map::new();
         while let Some(wanted) = self.wanted.pop() {
             match wanted {
@@ -63,9 +63,7 @@ impl Schemas {
                 Wanted::Enum(list) => schemas.insert(list.full_name().to_owned(), self.list(&list)),
             };
         }
-        schemas.insert("connect.Error".to_owned(), error());
-        schemas.sort_keys();
-        schemas.into()
+        schemas
     }
 
     fn note_sent(&mut self, message: &MessageDescriptor) {
@@ -178,6 +176,11 @@ impl Schemas {
         }
         form
     }
+}
+
+/// What every document needs.
+pub(crate) fn common() -> Map<String, Value> {
+    Map::from_iter([("connect.Error".to_owned(), error())])
 }
 
 fn reference(name: &str) -> Value {

@@ -3,12 +3,20 @@ use serde_json::{Value, json};
 use super::*;
 
 fn written() -> Value {
+    document([pool()], |_| true)
+}
+
+fn pool() -> DescriptorPool {
+    compiled("ispbridge/fake_isp/v1/customer.proto")
+}
+
+fn compiled(file: &str) -> DescriptorPool {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
     let folders = ["gateway/tests/proto", "proto", "proto/third_party"].map(|folder| format!("{root}/{folder}"));
     let mut compiler = protox::Compiler::new(folders).unwrap();
     compiler.include_imports(true).include_source_info(true);
-    compiler.open_file("ispbridge/fake_isp/v1/customer.proto").unwrap();
-    document(&compiler.descriptor_pool())
+    compiler.open_file(file).unwrap();
+    compiler.descriptor_pool()
 }
 
 const SERVICE: &str = "ispbridge.fake_isp.v1.CustomerService";
@@ -53,24 +61,45 @@ fn fields_have_their_json_form_and_what_the_options_say() {
     assert_eq!(kind["x-enum-descriptions"]["KIND_FIRM"], "A firm.");
 }
 
-#[test]
-fn every_reference_leads_somewhere() {
-    fn references(value: &Value, found: &mut Vec<String>) {
+/// All references of a document.
+fn references(document: &Value) -> Vec<String> {
+    fn collect(value: &Value, found: &mut Vec<String>) {
         match value {
             Value::Object(entries) => {
                 found.extend(entries.get("$ref").and_then(Value::as_str).map(str::to_owned));
-                entries.values().for_each(|value| references(value, found));
+                entries.values().for_each(|value| collect(value, found));
             }
-            Value::Array(items) => items.iter().for_each(|value| references(value, found)),
+            Value::Array(items) => items.iter().for_each(|value| collect(value, found)),
             _ => {}
         }
     }
-    let document = written();
     let mut found = Vec::new();
-    references(&document, &mut found);
-    assert!(found.len() > 10);
-    for reference in found {
-        let pointer = reference.strip_prefix('#').unwrap();
-        assert!(document.pointer(pointer).is_some(), "{reference}");
+    collect(document, &mut found);
+    found
+}
+
+#[test]
+fn every_reference_leads_somewhere_and_every_schema_is_referred_to() {
+    for shown in [|_: &str| true, |name: &str| name.ends_with("/GetPremise"), |_: &str| false] {
+        let pools = ["ispbridge/fake_isp/v1/customer.proto", "ispbridge/aex/v1/premise_service.proto"].map(compiled);
+        let document = document(pools, shown);
+        let references = references(&document);
+        for reference in &references {
+            let pointer = reference.strip_prefix('#').unwrap();
+            assert!(document.pointer(pointer).is_some(), "{reference}");
+        }
+        for name in document["components"]["schemas"].as_object().unwrap().keys() {
+            assert!(references.contains(&format!("#/components/schemas/{name}")), "{name}");
+        }
     }
+}
+
+#[test]
+fn what_is_not_shown_leaves_nothing_behind() {
+    let document = document([pool()], |name| name == format!("{SERVICE}/GetCustomer"));
+    let paths: Vec<_> = document["paths"].as_object().unwrap().keys().collect();
+    assert_eq!(paths, [&format!("/{SERVICE}/GetCustomer")]);
+    let nothing = super::document([pool()], |_| false);
+    assert_eq!((&nothing["tags"], &nothing["paths"]), (&json!([]), &json!({})));
+    assert_eq!(nothing["components"]["schemas"].as_object().unwrap().len(), 1, "only that of errors");
 }

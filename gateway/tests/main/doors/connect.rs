@@ -5,7 +5,7 @@ use std::io::Write;
 use http::Method;
 use serde_json::json;
 
-use super::{post, send};
+use super::{post, send, unpacked};
 use crate::{
     backend::{ADD, Behaviour, GET},
     caller::{ALL, NOBODY, READER, Suite, frame},
@@ -137,6 +137,25 @@ async fn a_packed_request_is_unpacked_up_to_the_limit() {
     let answer = post(&suite, ADD, JSON, vec![b' '; 3000]).await;
     assert_eq!((answer.status.as_u16(), answer.error().1.as_str()), (429, "REQUEST_TOO_LARGE"));
     assert_eq!(backend.arrivals().len(), 1);
+}
+
+#[tokio::test]
+async fn a_large_reply_is_packed_for_who_takes_it() {
+    let (backend, suite) = suite().await;
+    let ask = async |encoding: &str, length: usize| {
+        let headers = [("content-type", JSON), ("x-api-key", ALL), ("accept-encoding", encoding)];
+        send(&suite, Method::POST, GET, &headers, json!({ "name": "x".repeat(length) }).to_string()).await
+    };
+    let packed = ask("br, gzip", 5000).await;
+    assert_eq!((packed.header("content-encoding"), packed.header("vary")), ("gzip", "accept-encoding"));
+    assert!(packed.body.len() < 500 && packed.headers["trailer-x-ispbridge-note"] == "kept");
+    assert_eq!(unpacked(&packed.body), json!({ "name": "x".repeat(5000) }).to_string().as_bytes());
+    for (encoding, length) in [("gzip", 1000), ("br", 5000), ("gzip;q=0", 5000)] {
+        let plain = ask(encoding, length).await;
+        assert!(!plain.headers.contains_key("content-encoding"), "{encoding}");
+        assert_eq!(plain.json()["name"].as_str().unwrap().len(), length);
+    }
+    assert!(backend.arrivals().iter().all(|arrival| !arrival.headers.contains_key("accept-encoding")));
 }
 
 #[tokio::test]

@@ -8,10 +8,10 @@ use std::{
 use http::Method;
 use serde_json::Value;
 
-use super::send;
+use super::{send, unpacked};
 use crate::{
-    backend::{DESCRIPTORS, GET},
-    caller::{ALL, Suite},
+    backend::{ADD, DESCRIPTORS, GET},
+    caller::{ALL, NOBODY, READER, Suite},
     suite,
 };
 
@@ -48,10 +48,38 @@ async fn the_document_needs_a_key_and_names_the_methods() {
 }
 
 #[tokio::test]
+async fn a_caller_reads_of_the_methods_that_it_may_call() {
+    let (_backend, suite) = suite().await;
+    let read = async |key: &str| send(&suite, Method::GET, "/openapi.json", &[("x-api-key", key)], "").await.json();
+    let paths = |document: &Value| document["paths"].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let (all, reader, nobody) = (read(ALL).await, read(READER).await, read(NOBODY).await);
+    assert_eq!(paths(&all), [ADD.to_owned(), GET.to_owned(), ADD.replace("/Add", "/OldAdd")]);
+    assert_eq!(paths(&reader), [GET]);
+    assert!(reader["components"]["schemas"]["ispbridge.fake_isp.v1.Thing"].is_object());
+    assert_eq!((paths(&nobody), &nobody["tags"]), (Vec::<String>::new(), &Value::Array(Vec::new())));
+    assert!(!nobody.to_string().contains("fake_isp"));
+    // What one may read is not kept for the other.
+    assert_eq!((read(READER).await, read(ALL).await), (reader, all));
+}
+
+#[tokio::test]
+async fn it_is_packed_for_who_takes_it() {
+    let (_backend, suite) = suite().await;
+    let headers = [("x-api-key", ALL), ("accept-encoding", "gzip, deflate, br")];
+    let packed = send(&suite, Method::GET, "/openapi.json", &headers, "").await;
+    let plain = send(&suite, Method::GET, "/openapi.json", &headers[..1], "").await;
+    assert_eq!((packed.header("content-encoding"), unpacked(&packed.body)), ("gzip", plain.body.to_vec()));
+    assert_eq!((plain.header("vary"), plain.header("content-encoding")), ("accept-encoding", ""));
+}
+
+#[tokio::test]
 async fn it_is_public_where_reflection_is_and_gone_where_it_is_closed() {
     let backend = crate::Backend::start().await;
     let suite = Suite::start_with(&backend, "public_reflection = true").await;
-    assert_eq!(send(&suite, Method::GET, "/openapi.json", &[], "").await.status, 200);
+    for headers in [&[][..], &[("x-api-key", NOBODY)]] {
+        let answer = send(&suite, Method::GET, "/openapi.json", headers, "").await;
+        assert!(answer.status == 200 && answer.json()["paths"][ADD].is_object());
+    }
     let suite = Suite::start_with(&backend, "doors.openapi = false").await;
     assert_eq!(send(&suite, Method::GET, "/openapi.json", &[("x-api-key", ALL)], "").await.status, 404);
 }

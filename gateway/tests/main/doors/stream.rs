@@ -4,9 +4,10 @@ use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::{Answer, post, send};
+use super::{Answer, post, send, unpacked};
 use crate::{
     backend::{Behaviour, SERVICE},
+    caller::{ALL, frame},
     suite,
 };
 
@@ -50,6 +51,24 @@ async fn messages_and_the_end_come_in_envelopes() {
     assert_eq!(messages, [r#"{"name":"a"}"#, r#"{"numbers":[1]}"#]);
     let proto = post(&suite, &path("ImportCustomers"), "application/connect+proto", envelope(0, "\n\u{1}a")).await;
     assert_eq!(split(&proto).0, ["\n\u{1}a"]);
+}
+
+#[tokio::test]
+async fn large_messages_are_packed_for_who_takes_it() {
+    let (_backend, suite) = suite().await;
+    let large = json!({ "name": "x".repeat(5000) }).to_string();
+    let proto = [&[0x0a, 0x88, 0x27][..], &[b'x'; 5000]].concat();
+    for (kind, message, small) in
+        [(JSON, large.into_bytes(), r#"{"name":"a"}"#.as_bytes()), ("application/connect+proto", proto, b"\x0a\x01a")]
+    {
+        let headers = [("content-type", kind), ("x-api-key", ALL), ("connect-accept-encoding", "gzip,br")];
+        let sent = [frame(&message), frame(small)].concat();
+        let answer = send(&suite, Method::POST, &path("ImportCustomers"), &headers, sent).await;
+        assert_eq!((answer.header("connect-content-encoding"), answer.body[0]), ("gzip", 1));
+        let (messages, end) = split(&answer);
+        assert_eq!((unpacked(&messages[0]), &*messages[1]), (message, small));
+        assert_eq!(end["metadata"]["x-ispbridge-note"], json!(["kept"]));
+    }
 }
 
 #[tokio::test]

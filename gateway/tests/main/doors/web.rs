@@ -4,10 +4,10 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::Method;
 
-use super::{post, send};
+use super::{post, send, unpacked};
 use crate::{
     backend::{ADD, Behaviour, GET},
-    caller::frame,
+    caller::{ALL, frame},
     payload, suite,
 };
 
@@ -52,6 +52,22 @@ async fn base64_is_for_browsers_that_need_it() {
     assert_eq!(messages, [&b"\x0a\x03abc"[..]]);
     assert!(trailers.contains(&"grpc-status: 0".to_owned()));
     assert_eq!(backend.arrivals()[0].body, payload());
+}
+
+#[tokio::test]
+async fn large_messages_are_packed_for_who_takes_it() {
+    let (_backend, suite) = suite().await;
+    let messages = [frame(&[b'x'; 5000]), frame(b"small")].concat();
+    for (accepted, is_packed) in [("identity,gzip", true), ("identity", false)] {
+        let headers =
+            [("content-type", "application/grpc-web"), ("x-api-key", ALL), ("grpc-accept-encoding", accepted)];
+        let answer = send(&suite, Method::POST, GET, &headers, messages.clone()).await;
+        assert_eq!(answer.headers["grpc-encoding"], if is_packed { "gzip" } else { "identity" });
+        let (found, trailers) = split(&answer.body);
+        let first = if is_packed { unpacked(&found[0]) } else { found[0].to_vec() };
+        assert_eq!((answer.body[0], first, &*found[1]), (u8::from(is_packed), vec![b'x'; 5000], &b"small"[..]));
+        assert!(trailers.contains(&"grpc-status: 0".to_owned()));
+    }
 }
 
 #[tokio::test]

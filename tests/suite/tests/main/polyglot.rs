@@ -88,6 +88,25 @@ async fn the_curl_of_the_readme_works() {
     stage.close().await;
 }
 
+#[tokio::test]
+async fn curl_takes_what_is_packed() {
+    if !has(Command::new("curl").arg("--version"), "curl") {
+        return;
+    }
+    let stage = Stage::open().await;
+    let mut curl = Command::new("curl");
+    let write = "%{stderr}%header{content-encoding} %{size_download}";
+    curl.args(["-sS", "--compressed", "-w", write, "-H", &format!("x-api-key: {}", stage.secrets.key)]);
+    curl.arg(format!("http://{}/openapi.json", stage.gateway.grpc_addr()));
+    let output = tokio::task::spawn_blocking(move || curl.output().unwrap()).await.unwrap();
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(document["paths"].as_object().unwrap().len() > 100);
+    let told = String::from_utf8(output.stderr).unwrap();
+    let (encoding, size) = told.split_once(' ').unwrap();
+    assert!(encoding == "gzip" && size.parse::<usize>().unwrap() < output.stdout.len() / 4, "{told}");
+    stage.close().await;
+}
+
 fn arguments(stage: &Stage) -> [String; 3] {
     let secrets = &stage.secrets;
     [stage.gateway.grpc_addr().to_string(), secrets.key.clone(), secrets.stranger.clone()]

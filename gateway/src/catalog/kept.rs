@@ -1,0 +1,58 @@
+//! Things that are dear to make, each kept by what it was made of.
+
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
+
+/// Most things that are kept; one more, and all are forgotten.
+const MOST: usize = 64;
+
+/// A bounded number of things by what they were made of.
+pub(super) struct Kept<K, V>(Mutex<HashMap<K, Arc<OnceLock<V>>>>);
+
+impl<K: Clone + Eq + Hash, V: Clone> Kept<K, V> {
+    /// The thing that belongs to the key, made if there is none; who wants the same one meanwhile waits, nobody else does.
+    pub(super) fn get(&self, key: &K, make: impl FnOnce() -> V) -> V {
+        self.place(key).get_or_init(make).clone()
+    }
+
+    fn place(&self, key: &K) -> Arc<OnceLock<V>> {
+        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(place) = places.get(key) {
+            return Arc::clone(place);
+        }
+        if places.len() >= MOST {
+            places.clear();
+        }
+        Arc::clone(places.entry(key.clone()).or_default())
+    }
+}
+
+impl<K, V> Default for Kept<K, V> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thing_is_made_once_and_only_so_many_are_kept() {
+        let kept = Kept::default();
+        let mut made = 0;
+        for key in (0..MOST).chain(0..MOST) {
+            let thing = kept.get(&key, || {
+                made += 1;
+                key * 2
+            });
+            assert_eq!(thing, key * 2);
+        }
+        assert_eq!(made, MOST);
+        kept.get(&MOST, || 0);
+        assert_eq!(kept.0.lock().unwrap().len(), 1);
+    }
+}

@@ -1,0 +1,55 @@
+//! The API keys as an operator sees them: whose each is and when it was used, never the key.
+
+use std::cmp::Reverse;
+
+use serde::Serialize;
+
+use super::access::Access;
+use crate::status::to_the_second;
+
+/// Keys that are shown, those that were used last before all others.
+const SHOWN: usize = 200;
+
+/// Where a key is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Origin {
+    /// `principals.api_keys`.
+    Configuration,
+    /// The file of keys.
+    KeyFile,
+}
+
+/// How many keys there are, and some of them.
+#[derive(Debug, Serialize)]
+pub(crate) struct KeyList {
+    count: usize,
+    shown: Vec<KeyUse>,
+}
+
+/// One key.
+#[derive(Debug, Serialize)]
+struct KeyUse {
+    /// The beginning of its hash, as `keys list` shows it.
+    id: String,
+    principal: String,
+    /// RFC 3339, if it was ever used.
+    last_used: Option<String>,
+    from: Origin,
+}
+
+impl KeyList {
+    /// Lists the keys of a state.
+    pub(super) fn of(access: &Access) -> Self {
+        let mut keys: Vec<_> = access.keys().map(|key| (key, key.mark.last())).collect();
+        keys.sort_by_cached_key(|(key, last)| (Reverse(*last), key.principal.name.clone(), key.hash.id()));
+        let count = keys.len();
+        let shown = keys.into_iter().take(SHOWN).map(|(key, last)| KeyUse {
+            id: key.hash.id(),
+            principal: key.principal.name.as_ref().to_owned(),
+            last_used: last.map(to_the_second),
+            from: key.from,
+        });
+        Self { count, shown: shown.collect() }
+    }
+}
