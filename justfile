@@ -51,6 +51,11 @@ soak minutes="10" rate="100":
     cargo build --release -p ispbridge-aex -p ispbridge-azotel -p ispbridge-gateway -p ispbridge-bench
     target/release/ispbridge-bench soak --minutes {{minutes}} --rate {{rate}}
 
+# Kills, restarts and drains under load what a real Consul knows, and counts what was promised; `consul` is the program.
+discovery consul="consul" rate="500" seconds="60":
+    cargo build --release -p ispbridge-aex -p ispbridge-gateway -p ispbridge-bench
+    target/release/ispbridge-bench discovery --consul "$(command -v {{consul}})" --rate {{rate}} --seconds {{seconds}}
+
 # Rewrites what services send and answer in the fixtures; review the difference.
 update-fixtures:
     UPDATE=1 cargo test -p ispbridge-aex -p ispbridge-freeside -p ispbridge-azotel

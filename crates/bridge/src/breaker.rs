@@ -70,7 +70,12 @@ impl Breaker {
             state.succeeded();
             return;
         };
-        state.unreachable = if fault.outcome() == Outcome::NotSent { state.unreachable + 1 } else { 0 };
+        state.unreachable = match (fault.outcome(), fault.kind()) {
+            // A caller in a hurry says nothing of the upstream.
+            (Outcome::NotSent, Kind::DeadlineExceeded) => state.unreachable,
+            (Outcome::NotSent, _) => state.unreachable + 1,
+            _ => 0,
+        };
         state.count(true);
         if state.last_probe.is_none() && state.is_bad() {
             state.last_probe = Some(Instant::now());
@@ -154,6 +159,15 @@ mod tests {
             breaker.record(&failed(Outcome::NotSent));
         }
         assert!(breaker.check().is_err());
+    }
+
+    #[tokio::test]
+    async fn callers_in_a_hurry_do_not_make_an_upstream_unreachable() {
+        let breaker = Breaker::default();
+        for _ in 0..10 {
+            breaker.record::<()>(&Err(Fault::not_in_time()));
+        }
+        breaker.check().unwrap();
     }
 
     #[tokio::test(start_paused = true)]

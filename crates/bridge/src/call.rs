@@ -159,8 +159,8 @@ impl Call {
         let call = Call { deadline: Instant::now() + LOGIN_LIMIT, ..self.clone() };
         // The login is for everybody: it goes on when the caller that began it goes away.
         let task = tokio::spawn(async move { call.fresh_session().await });
-        let ended = timeout_at(self.deadline, task).await.map_err(|_| not_in_time())?;
-        ended.map_err(|_| not_in_time())?
+        let ended = timeout_at(self.deadline, task).await.map_err(|_| Fault::not_in_time())?;
+        ended.map_err(|_| Fault::not_in_time())?
     }
 
     async fn fresh_session(&self) -> Result<Option<Session>, Fault> {
@@ -186,7 +186,7 @@ impl Call {
     ) -> Result<R, Fault> {
         let account = &*self.account;
         if self.deadline <= Instant::now() {
-            return Err(not_in_time());
+            return Err(Fault::not_in_time());
         }
         let span = self.shared.telemetry.begin(operation, request, attempt, &self.context);
         let reply = account.client.send(request, write, self.deadline).await;
@@ -246,15 +246,6 @@ fn respond<R>(decoded: Decoded<R>) -> Response<R> {
 fn caller_gone() -> Fault {
     let message = "the caller went away before anything was sent";
     Fault::new(Kind::Unavailable, Outcome::NotSent, "CALLER_GONE", message)
-}
-
-fn not_in_time() -> Fault {
-    Fault::new(
-        Kind::DeadlineExceeded,
-        Outcome::NotSent,
-        "DEADLINE_TOO_SHORT",
-        "the deadline passed before anything was sent",
-    )
 }
 
 fn not_logged_in(fault: &Fault) -> Fault {

@@ -98,6 +98,12 @@ impl Fault {
         fault
     }
 
+    /// The deadline came before there was anything to send the request over.
+    pub(crate) fn not_in_time() -> Self {
+        let message = "the deadline passed before anything was sent";
+        Fault::new(Kind::DeadlineExceeded, Outcome::NotSent, "DEADLINE_TOO_SHORT", message)
+    }
+
     /// The upstream said no with a text of its own.
     pub fn rejected(kind: Kind, reason: &'static str, text: &str) -> Self {
         Fault::new(kind, Outcome::Rejected, reason, format!("the upstream refused the call: {text}"))

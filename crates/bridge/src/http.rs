@@ -5,6 +5,7 @@
 
 mod address;
 mod client;
+mod fresh;
 mod reply;
 
 use bytes::Bytes;

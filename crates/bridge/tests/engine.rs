@@ -1,5 +1,6 @@
 //! The engine over real sockets: what is known of a call when the connection breaks, and what is repeated.
 
+mod connecting;
 mod sample;
 
 use std::{

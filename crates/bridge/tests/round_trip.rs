@@ -10,7 +10,7 @@ use bridge::{
         soap::{self, Escapes, Style},
         xml_rpc::{self, Parameters, Texts},
     },
-    xml::document::{self, Element, Limits},
+    xml::document::Limits,
 };
 use bumpalo::Bump;
 use proptest::{collection, prelude::*};
@@ -93,12 +93,6 @@ fn over_soap<'t>(style: Style, node: Node<'_>, arena: &'t Bump) -> Node<'t> {
     }
 }
 
-/// The children of a literal call, by a reader that knows no SOAP.
-fn literal<'e, 't>(root: &'e Element<'t>, name: &str) -> Vec<&'e Element<'t>> {
-    let method = root.child("Body").and_then(|body| body.child("a")).expect("the call");
-    method.children.iter().filter(|child| child.name == name).collect()
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
@@ -125,18 +119,6 @@ proptest! {
     fn any_message_survives_a_soap_struct(request in any_request()) {
         let read = through(TextRule::Xml, &request, |node, arena| over_soap(Style::Struct, node, arena));
         prop_assert_eq!(read, same(&request));
-    }
-
-    #[test]
-    fn any_text_stands_in_a_literal_call(first in any_text(), several in collection::vec(any_text(), 0..4)) {
-        let request = TextsRequest { first, several, ..TextsRequest::default() };
-        let (arena, read) = (Bump::new(), Bump::new());
-        let node = tables(TextRule::Xml).encode(&request, &arena).expect("a right request");
-        let call = soap::write_call("a", "urn:\"x\"", Style::Literal, node);
-        let root = document::parse(&call, &Limits::default(), &read).expect("our own SOAP");
-        prop_assert_eq!(literal(&root, "first")[0].text, &request.first);
-        let texts: Vec<_> = literal(&root, "several").iter().map(|element| element.text.to_owned()).collect();
-        prop_assert_eq!(texts, request.several);
     }
 
     #[test]

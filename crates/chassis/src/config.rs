@@ -1,5 +1,7 @@
 //! The configuration file of a process: read, overridden from the environment, split between chassis and program.
 
+mod nesting;
+
 use std::{fs, path::Path};
 
 use serde::de::DeserializeOwned;
@@ -25,7 +27,7 @@ pub(crate) fn read(path: &Path) -> Result<Table, Error> {
     let name = path.display().to_string();
     let text =
         fs::read_to_string(path).map_err(|error| Error::config(&name, format!("cannot be read: {}", error.kind())))?;
-    text.parse::<Table>().map_err(|error| {
+    nesting::parse(&text).map_err(|error| {
         let before = error.span().map_or("", |span| text.get(..span.start).unwrap_or(""));
         Error::config(format!("{name}:{}", before.lines().count().max(1)), error.message())
     })
@@ -167,8 +169,7 @@ fn without_values(message: &str) -> String {
 }
 
 fn scalar(text: &str) -> Value {
-    format!("value = {text}")
-        .parse::<Table>()
+    nesting::parse(&format!("value = {text}"))
         .ok()
         .filter(|table| table.len() == 1)
         .and_then(|mut table| table.remove("value"))

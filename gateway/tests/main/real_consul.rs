@@ -100,7 +100,7 @@ async fn kill_restart_and_drain_under_load_fail_no_read_and_duplicate_no_write()
         Suite::serving(config(route, &section.replace("check_seconds", "register = false, check_seconds"))).await;
     suite.until_learnt().await;
 
-    let load = Load::begin(&suite, 200);
+    let load = Load::begin(&suite, 500);
     sleep(Duration::from_secs(1)).await;
     first.kill();
     until_passing(agent, 2).await;
@@ -118,5 +118,5 @@ async fn kill_restart_and_drain_under_load_fail_no_read_and_duplicate_no_write()
     let unknown = tally.check_writes(&ledger);
     assert!(unknown <= 20, "{unknown} of {} writes of unknown outcome", tally.writes.len());
     // A busy machine makes fewer calls than it should.
-    assert!(tally.reads.len() > 100, "{}", tally.reads.len());
+    assert!(tally.reads.len() > 500, "{}", tally.reads.len());
 }

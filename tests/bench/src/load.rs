@@ -11,6 +11,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{net::TcpStream, task::JoinSet};
+use tonic::Status;
 
 use crate::{Failure, wiring, work::Work};
 
@@ -30,7 +31,7 @@ impl Callers {
     pub(crate) async fn connect(entrance: SocketAddr, work: Work, count: usize) -> Result<Self, Failure> {
         let mut callers = Vec::with_capacity(count);
         for _ in 0..count {
-            callers.push(Caller::connect(entrance, work).await?);
+            callers.push(Caller::connect(entrance, work.path(), work.request()).await?);
         }
         Ok(Self(callers))
     }
@@ -79,16 +80,22 @@ impl Callers {
 }
 
 impl Caller {
-    async fn connect(entrance: SocketAddr, work: Work) -> Result<Self, Failure> {
+    /// Connects one that makes one kind of call.
+    pub(crate) async fn connect(entrance: SocketAddr, path: &str, body: Bytes) -> Result<Self, Failure> {
         let stream = TcpStream::connect(entrance).await?;
         stream.set_nodelay(true)?;
         let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await?;
         tokio::spawn(connection);
         let mut request = Request::new(());
         *request.method_mut() = Method::POST;
-        *request.uri_mut() = format!("http://{entrance}{}", work.path()).parse()?;
+        *request.uri_mut() = format!("http://{entrance}{path}").parse()?;
         *request.headers_mut() = metadata();
-        Ok(Self { sender, request, body: work.request() })
+        Ok(Self { sender, request, body })
+    }
+
+    /// The same with something else to say, over the same connection.
+    pub(crate) fn saying(&self, body: Bytes) -> Self {
+        Self { body, ..self.clone() }
     }
 
     async fn call_until(mut self, end: Instant) -> Result<Vec<Duration>, Failure> {
@@ -106,28 +113,39 @@ impl Caller {
     /// Makes one call and returns the code of its status, or what kept it from one.
     pub(crate) async fn code(&mut self) -> String {
         match self.answer().await {
-            Ok((_, code)) => code,
+            Ok((_, trailers)) => code(&trailers),
             Err(error) => error.to_string(),
         }
     }
 
+    /// Makes one call and returns its status.
+    pub(crate) async fn status(&mut self) -> Result<Status, Failure> {
+        let (_, trailers) = self.answer().await?;
+        Status::from_header_map(&trailers).ok_or_else(|| "an answer without a status".into())
+    }
+
     async fn call(&mut self) -> Result<Bytes, Failure> {
-        match self.answer().await? {
-            (message, code) if code == "0" => Ok(message),
-            (_, code) => Err(format!("a call failed with code {code}").into()),
+        let (message, trailers) = self.answer().await?;
+        match code(&trailers) {
+            code if code == "0" => Ok(message),
+            code => Err(format!("a call failed with code {code}").into()),
         }
     }
 
-    /// The message of an answer, and its `grpc-status`.
-    async fn answer(&mut self) -> Result<(Bytes, String), Failure> {
+    /// The message of an answer, and the headers that hold its status.
+    async fn answer(&mut self) -> Result<(Bytes, HeaderMap), Failure> {
         self.sender.ready().await?;
         let request = self.request.clone().map(|()| Full::new(self.body.clone()));
         let (parts, body) = self.sender.send_request(request).await?.into_parts();
         let collected = body.collect().await?;
-        let trailers = collected.trailers().unwrap_or(&parts.headers);
-        let code = trailers.get("grpc-status").and_then(|code| code.to_str().ok()).unwrap_or("none").to_owned();
-        Ok((collected.to_bytes(), code))
+        let trailers = collected.trailers().cloned().unwrap_or(parts.headers);
+        Ok((collected.to_bytes(), trailers))
     }
+}
+
+/// The `grpc-status` of an answer.
+fn code(trailers: &HeaderMap) -> String {
+    trailers.get("grpc-status").and_then(|code| code.to_str().ok()).unwrap_or("none").to_owned()
 }
 
 /// The same metadata on every way; who has no use for one passes it over.

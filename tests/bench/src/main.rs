@@ -6,6 +6,7 @@
 
 mod attacks;
 mod comparison;
+mod discovery;
 mod load;
 mod pass_through;
 mod proc;
@@ -53,6 +54,8 @@ enum Role {
     Attacks,
     /// Calls for long while upstreams fail, and shows what grows.
     Soak(soak::Soak),
+    /// Kills, restarts and drains what Consul knows, under load, and counts what was promised.
+    Discovery(discovery::Discovery),
     /// Compares the gateway with Envoy and a bare pass-through.
     Gateway(Comparison),
     /// The backend of the comparison.
@@ -92,6 +95,7 @@ async fn begin(arguments: Arguments) -> Result<(), Failure> {
         Some(Role::Backend { listen }) => comparison::backend::serve(listen).await,
         Some(Role::Attacks) => attacks::run().await,
         Some(Role::Soak(soak)) => soak::run(soak).await,
+        Some(Role::Discovery(discovery)) => discovery::run(discovery).await,
         Some(Role::Upstream { listen }) => stand_in::upstream(listen).await,
         Some(Role::Collector { listen }) => stand_in::collector(listen).await,
         Some(Role::Yardstick { listen, upstream, collector }) => yardstick::serve(listen, upstream, collector).await,

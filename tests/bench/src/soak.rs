@@ -11,7 +11,7 @@ use tokio::{task::JoinSet, time::interval};
 use crate::{
     Failure,
     load::Callers,
-    process::Process,
+    process::{Process, Ready},
     stage::Ground,
     wiring::{self, Callers as Believed},
     work::Work,
@@ -71,7 +71,7 @@ async fn service(
     config: impl Fn(std::net::SocketAddr) -> Result<std::path::PathBuf, Failure>,
 ) -> Result<Process, Failure> {
     let address = ground.port()?;
-    ground.program(name, address, &config(address)?).await
+    ground.program(name, address, &config(address)?, Ready::Serves("")).await
 }
 
 /// A minute of calls; the answers by their code.

@@ -7,6 +7,7 @@ use std::{
 };
 
 use tempfile::TempDir;
+use toml::Table;
 
 use crate::{
     Failure,
@@ -83,7 +84,8 @@ impl Stage {
         let upstream = yard.role("upstream", &[]).await?;
         let collector = yard.role("collector", &[]).await?;
         let yardstick = yard.role("yardstick", &[upstream.address, collector.address]).await?;
-        let wiring = Wiring { folder: folder.path().into(), upstream: upstream.address, collector: collector.address };
+        let (upstream_at, more) = (upstream.address, Table::new());
+        let wiring = Wiring { folder: folder.path().into(), upstream: upstream_at, collector: collector.address, more };
         let azotel = Provider::start(&mut yard, "azotel", |at, callers| wiring.azotel(at, callers)).await?;
         let aex = Provider::start(&mut yard, "aex", |at, callers| wiring.aex(at, callers)).await?;
         let services = [("azotel", azotel.guarded.address), ("aex", aex.guarded.address)];
@@ -143,16 +145,23 @@ impl Ground {
 
     /// Writes configurations of services with this upstream.
     pub(crate) fn wiring(&self, upstream: SocketAddr) -> Wiring<'static> {
-        Wiring { folder: self.folder.path().to_owned().into(), upstream, collector: self.collector.address }
+        let (folder, collector) = (self.folder.path().to_owned().into(), self.collector.address);
+        Wiring { folder, upstream, collector, more: Table::new() }
     }
 
     pub(crate) fn port(&mut self) -> Result<SocketAddr, Failure> {
         self.yard.port()
     }
 
-    /// Starts one of the suite's services.
-    pub(crate) async fn program(&self, name: &str, address: SocketAddr, config: &Path) -> Result<Process, Failure> {
-        self.yard.program(name, address, config, Ready::Serves("")).await
+    /// Starts one of the suite's programs.
+    pub(crate) async fn program(
+        &self,
+        name: &str,
+        address: SocketAddr,
+        config: &Path,
+        ready: Ready<'_>,
+    ) -> Result<Process, Failure> {
+        self.yard.program(name, address, config, ready).await
     }
 
     /// Starts the gateway before these services.

@@ -17,7 +17,7 @@ use crate::Failure;
 
 const ADDED: &str = include_str!("../../../services/azotel/fixtures/AddCustomer/received.http");
 const FOUND: &str = include_str!("../../../services/azotel/fixtures/SearchCustomer/received.http");
-const PREMISE: &str = include_str!("../../../services/aex/fixtures/GetPremise/received.http");
+pub(crate) const PREMISE: &str = include_str!("../../../services/aex/fixtures/GetPremise/received.http");
 
 /// Size of the large reply.
 const LARGE: usize = 20_000;
@@ -96,7 +96,7 @@ fn accepted() -> impl http_body::Body<Data = Bytes, Error = Infallible> {
 }
 
 /// The body of a recorded reply.
-fn body(reply: &'static str) -> &'static str {
+pub(crate) fn body(reply: &'static str) -> &'static str {
     reply.split_once("\r\n\r\n").or_else(|| reply.split_once("\n\n")).expect("a recorded reply has a body").1
 }
 

@@ -44,6 +44,8 @@ pub(crate) struct Wiring<'a> {
     pub(crate) folder: Cow<'a, Path>,
     pub(crate) upstream: SocketAddr,
     pub(crate) collector: SocketAddr,
+    /// Keys and sections that each file has besides, in the place of its own.
+    pub(crate) more: Table,
 }
 
 impl Wiring<'_> {
@@ -113,14 +115,14 @@ impl Wiring<'_> {
             in_flight = PLENTY
         };
         account.insert("transport".to_owned(), transport.into());
-        let listen = listen.to_string();
+        let (name, listen) = (format!("{provider}-{}", listen.port()), listen.to_string());
         let mut table = toml! {
             [server]
             listen = listen
         };
         table.insert("accounts".to_owned(), Table::from_iter([(ACCOUNT.to_owned(), Value::from(account))]).into());
         table.insert("callers".to_owned(), self.callers(provider, callers)?.into());
-        self.file(&format!("{provider}-{callers:?}"), table)
+        self.file(&name, table)
     }
 
     fn callers(&self, provider: &str, callers: Callers) -> Result<Table, Failure> {
@@ -150,6 +152,7 @@ impl Wiring<'_> {
             sampling_ratio = SAMPLING
         };
         table.insert("telemetry".to_owned(), telemetry.into());
+        table.extend(self.more.clone());
         let path = self.folder.join(format!("{name}.toml"));
         fs::write(&path, toml::to_string(&table)?)?;
         Ok(path)

@@ -92,7 +92,8 @@ fn add_customer() -> AddCustomerRequest {
     request
 }
 
-fn framed(message: &impl Message) -> Bytes {
+/// A message as gRPC frames it.
+pub(crate) fn framed(message: &impl Message) -> Bytes {
     let length = message.encoded_len();
     let mut frame = BytesMut::with_capacity(5 + length);
     frame.put_u8(0);

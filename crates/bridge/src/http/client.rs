@@ -7,7 +7,11 @@ use rustls::AlertDescription;
 use serde::Deserialize;
 use tokio::time::{Instant, timeout_at};
 
-use super::{BaseUrl, BaseUrlError, HttpReply, HttpRequest, address::Resolver};
+use super::{
+    BaseUrl, BaseUrlError, HttpReply, HttpRequest,
+    address::Resolver,
+    fresh::{noting, watched},
+};
 use crate::fault::{Fault, Kind, Outcome};
 
 /// How an account's upstream is reached: the `transport` table of an account.
@@ -118,12 +122,15 @@ impl Client {
     /// whether it was read.
     ///
     /// # Errors
-    /// A [`Fault`]: NOT_SENT if no connection was made, else UNKNOWN.
+    /// A [`Fault`]: NOT_SENT if no connection was made, else UNKNOWN. Of a read whose time ran out nobody knows whether it
+    /// had a kept connection, so it is UNKNOWN as well.
     pub async fn send(&self, request: &HttpRequest, write: bool, deadline: Instant) -> Result<HttpReply, Fault> {
         let client = if write { &self.fresh } else { &self.pooled };
         let limit = deadline.min(Instant::now() + Duration::from_secs_f64(self.transport.first_byte_seconds));
-        let sent = timeout_at(limit, client.execute(outgoing(request))).await;
-        let mut response = sent.map_err(|_| late(limit == deadline))?.map_err(|error| transport_fault(&error))?;
+        let (sent, connected) = watched(timeout_at(limit, client.execute(outgoing(request)))).await;
+        let outcome = if write && !connected { Outcome::NotSent } else { Outcome::Unknown };
+        let sent = sent.map_err(|_| late(limit == deadline, outcome))?;
+        let mut response = sent.map_err(|error| transport_fault(&error))?;
         let status = response.status();
         let headers = std::mem::take(response.headers_mut());
         let body =
@@ -135,7 +142,8 @@ impl Client {
         let mut body = Vec::with_capacity(response.content_length().unwrap_or(0).min(64 << 10) as usize);
         loop {
             let limit = deadline.min(Instant::now() + Duration::from_secs_f64(self.transport.idle_seconds));
-            let chunk = timeout_at(limit, response.chunk()).await.map_err(|_| late(limit == deadline))?;
+            let chunk = timeout_at(limit, response.chunk()).await;
+            let chunk = chunk.map_err(|_| late(limit == deadline, Outcome::Unknown))?;
             let Some(chunk) = chunk.map_err(|error| transport_fault(&error))? else { return Ok(body) };
             if body.len() + chunk.len() > self.transport.max_reply_bytes {
                 return Err(too_large(self.transport.max_reply_bytes));
@@ -162,6 +170,7 @@ fn build<R: Resolve + 'static>(
         .tcp_nodelay(true)
         .user_agent(concat!("ispbridge/", env!("CARGO_PKG_VERSION")))
         .dns_resolver(resolver)
+        .connector_layer(noting())
         .no_proxy();
     if let Some(proxy) = &transport.proxy {
         let proxy = reqwest::Proxy::all(proxy.url().clone())
@@ -180,16 +189,17 @@ fn outgoing(request: &HttpRequest) -> reqwest::Request {
     outgoing
 }
 
-fn late(by_deadline: bool) -> Fault {
-    if by_deadline {
-        Fault::new(
-            Kind::DeadlineExceeded,
-            Outcome::Unknown,
-            "UPSTREAM_TIMEOUT",
-            "the deadline passed before the upstream answered",
-        )
-    } else {
-        Fault::new(Kind::Unavailable, Outcome::Unknown, "UPSTREAM_TIMEOUT", "the upstream did not answer in time")
+fn late(by_deadline: bool, outcome: Outcome) -> Fault {
+    match (by_deadline, outcome) {
+        (true, Outcome::NotSent) => Fault::not_in_time(),
+        (false, Outcome::NotSent) => {
+            Fault::new(Kind::Unavailable, outcome, "UPSTREAM_UNREACHABLE", "the upstream was not reached in time")
+        }
+        (true, _) => {
+            let message = "the deadline passed before the upstream answered";
+            Fault::new(Kind::DeadlineExceeded, outcome, "UPSTREAM_TIMEOUT", message)
+        }
+        (false, _) => Fault::new(Kind::Unavailable, outcome, "UPSTREAM_TIMEOUT", "the upstream did not answer in time"),
     }
 }
 
@@ -307,9 +317,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_name_server_that_says_nothing_costs_no_more_than_connecting_may() {
         let (client, request) = client(80, &Arc::default());
-        let begun = Instant::now();
-        let fault = client.send(&request, true, begun + Duration::from_secs(60)).await.unwrap_err();
-        assert_eq!((fault.kind(), fault.outcome()), (Kind::Unavailable, Outcome::NotSent));
-        assert_eq!(begun.elapsed().as_secs(), 3);
+        for (patience, kind, seconds) in [(60, Kind::Unavailable, 3), (2, Kind::DeadlineExceeded, 2)] {
+            let begun = Instant::now();
+            let fault = client.send(&request, true, begun + Duration::from_secs(patience)).await.unwrap_err();
+            assert_eq!((fault.kind(), fault.outcome()), (kind, Outcome::NotSent));
+            assert_eq!(begun.elapsed().as_secs(), seconds);
+        }
     }
 }

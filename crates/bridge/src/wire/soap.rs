@@ -29,16 +29,14 @@ pub enum Style {
     Struct,
     /// Positional key, value, key, value.
     Flat,
-    /// Document/literal: a child of the method per key, without types.
-    Literal,
 }
 
 const HEAD: &str = concat!(
     r#"<?xml version="1.0" encoding="UTF-8"?><soap:Envelope xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/""#,
     r#" xmlns:soapenc="http://schemas.xmlsoap.org/soap/encoding/" xmlns:xsd="http://www.w3.org/2001/XMLSchema""#,
     r#" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xmlns:apachens="http://xml.apache.org/xml-soap""#,
+    r#" soap:encodingStyle="http://schemas.xmlsoap.org/soap/encoding/""#,
 );
-const ENCODED: &str = r#" soap:encodingStyle="http://schemas.xmlsoap.org/soap/encoding/""#;
 const STRING: &str = r#" xsi:type="xsd:string">"#;
 
 /// Writes a call of `method` in `namespace`; every scalar is an `xsd:string` in UTF-8, nothing is nil.
@@ -46,7 +44,6 @@ const STRING: &str = r#" xsi:type="xsd:string">"#;
 pub fn write_call(method: &str, namespace: &str, style: Style, arguments: Node<'_>) -> String {
     let mut out = String::with_capacity(4096);
     out.push_str(HEAD);
-    out.push_str(if style == Style::Literal { "" } else { ENCODED });
     out.push_str("><soap:Body><");
     out.push_str(method);
     out.push_str(" xmlns=\"");
@@ -69,7 +66,6 @@ fn write_arguments(style: Style, arguments: Node<'_>, out: &mut String) {
             write_value("argument", Node::Text(key), out);
             write_value("argument", *value, out);
         }),
-        Style::Literal => present.for_each(|(key, value)| write_literal(key, *value, out)),
     }
 }
 
@@ -112,20 +108,6 @@ fn write_map(name: &str, entries: &[Entry<'_>], out: &mut String) {
             _ => write_value("value", *value, out),
         }
         out.push_str("</item>");
-    }
-    close(name, out);
-}
-
-fn write_literal(name: &str, node: Node<'_>, out: &mut String) {
-    if let Node::List(items) = node {
-        items.iter().for_each(|item| write_literal(name, *item, out));
-        return;
-    }
-    open(name, ">", out);
-    match node {
-        Node::Map(entries) => entries.iter().for_each(|(key, value)| write_literal(key, *value, out)),
-        Node::Bool(flag) => out.push_str(if flag { "true" } else { "false" }),
-        _ => escape_into(out, node.scalar().unwrap_or("")),
     }
     close(name, out);
 }
@@ -329,16 +311,6 @@ mod tests {
         assert!(flat.contains(
             "<argument xsi:type=\"xsd:string\">name</argument><argument xsi:type=\"xsd:string\">x</argument>"
         ));
-        let literal = write_call(
-            "addX",
-            "u",
-            Style::Literal,
-            Node::Map(&[("l", Node::List(&[Node::Text("1"), Node::Text("2")]))]),
-        );
-        assert!(
-            literal.contains("<addX xmlns=\"u\"><l>1</l><l>2</l></addX>") && !literal.contains("encodingStyle"),
-            "{literal}"
-        );
     }
 
     #[test]

@@ -5,15 +5,15 @@ use std::time::{Duration, Instant};
 use h2::client::SendRequest;
 use http::Response;
 use ispbridge_kit::{
-    Act,
+    Act, Hostile,
     http2::{call_with, framed, peer},
 };
 use prost_reflect::{DynamicMessage, prost::Message};
 use tonic::Code;
 
 use crate::{
-    caller::method,
-    wires::{Site, VERBS, Verb, WIRES, calls},
+    caller::{Refusal, method},
+    wires::{Account, Site, VERBS, Verb, WIRES, calls},
 };
 
 /// A call with headers of any kind, which a library would not let pass.
@@ -50,6 +50,19 @@ async fn a_call_that_has_no_time_left_is_not_made() {
             }
         }
         assert_eq!(calls(&upstream), 0, "{wire:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_finds_no_connection_by_its_deadline_was_not_sent() {
+    for wire in WIRES {
+        let mute = Hostile::script(vec![Act::Mute]).await;
+        let origin = format!("https://{}", mute.address);
+        let account = Account { alias: "main".to_owned(), origin, transport: "connect_seconds = 20.0".to_owned() };
+        let site = Site::open(wire, &[account]).await;
+        let refused = site.call(Verb::Write, "main", Duration::from_secs(1)).await.unwrap_err();
+        Refusal::of(refused).assert(Code::DeadlineExceeded, "DEADLINE_TOO_SHORT", "NOT_SENT");
+        assert_eq!(calls(&mute), 0, "{wire:?}");
     }
 }
 
