@@ -3,6 +3,7 @@
 use std::{
     convert::Infallible,
     future::Future,
+    panic::resume_unwind,
     pin::Pin,
     sync::Arc,
     task::{Context as TaskContext, Poll},
@@ -115,15 +116,18 @@ impl Edge {
 
     /// The OpenAPI document of what the caller may call.
     async fn describe(&self, parts: &Parts) -> Result<Response<Body>, Box<Answer>> {
-        let principal = self.looks(parts).await?;
-        Ok(openapi::reply(&self.catalog.openapi(principal.as_ref().map(|principal| &principal.grants))))
+        let (principal, catalog) = (self.looks(parts).await?, Arc::clone(&self.catalog));
+        let document = aside(move || catalog.openapi(principal.as_ref().map(|principal| &principal.grants))).await;
+        Ok(openapi::reply(&document))
     }
 
     async fn reflect(&self, parts: Parts, body: Body) -> Result<Response<Body>, Box<Answer>> {
-        let principal = self.looks(&parts).await?;
-        let grants = principal.as_ref().map(|principal| &principal.grants);
-        let service = self.catalog.reflection(parts.uri.path(), grants);
+        let (principal, catalog) = (self.looks(&parts).await?, Arc::clone(&self.catalog));
+        let uri = parts.uri.clone();
+        let service =
+            aside(move || catalog.reflection(uri.path(), principal.as_ref().map(|principal| &principal.grants)));
         let service = service
+            .await
             .ok_or_else(|| Answer::new(Code::Unavailable, "CATALOG_NOT_READY", "nothing is known to reflect yet"))?;
         let request = Request::from_parts(parts, tonic::body::Body::new(body));
         Ok(catalog::reflect(service, request).await.map(Body::new))
@@ -146,6 +150,15 @@ impl Service<Request<Body>> for Front {
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let edge = Arc::clone(&self.0);
         Box::pin(async move { Ok(edge.answer(request).await) })
+    }
+}
+
+/// Makes what is dear to make where no call has to wait for it: of many providers a document takes seconds. If it panics the
+/// call does.
+async fn aside<T: Send + 'static>(make: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(make).await {
+        Ok(made) => made,
+        Err(error) => resume_unwind(error.into_panic()),
     }
 }
 
