@@ -171,7 +171,8 @@ impl Link {
         let mut previous: Option<Work> = None;
         while !orders.borrow().retired {
             let tls = orders.borrow_and_update().tls.clone();
-            let connecting = timeout(CONNECT, connect(&self.instance.endpoint, tls));
+            // Boxed, because a connection is kept much longer than it is opened, and there may be thousands.
+            let connecting = timeout(CONNECT, Box::pin(connect(&self.instance.endpoint, tls)));
             let connected = tokio::select! {
                 connected = connecting => connected,
                 () = drive(&mut previous) => {
