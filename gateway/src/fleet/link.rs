@@ -163,7 +163,7 @@ impl Link {
 
     /// Keeps the connection open until it is told to retire.
     ///
-    /// A connection whose sender is let go of ends when its last call does, whoever still listens.
+    /// A connection ends with its last call, once both are let go of: what begins calls on it and what hears of its end.
     pub(crate) async fn keep(self: Arc<Self>) {
         let mut orders = self.orders.subscribe();
         let mut pause = FIRST_PAUSE;
