@@ -55,7 +55,7 @@ impl<P: Program> Reloader<P> {
         tls: Option<tls::Current>,
         own: &Table,
     ) -> Self {
-        let current = Mutex::new(Part::of(&own));
+        let current = Mutex::new(Part::of(own));
         Self { process: process.clone(), verifier, tls, current, program: PhantomData }
     }
 
