@@ -73,8 +73,8 @@ struct Order {
     retired: bool,
 }
 
-/// Hears when a connection takes no more calls.
-type Work = oneshot::Receiver<Over>;
+/// Hears when a connection takes no more calls, and keeps it open until then.
+type Watch = oneshot::Receiver<Over>;
 
 /// Why the keeper of an open connection goes on to the next.
 enum Next {
@@ -168,26 +168,26 @@ impl Link {
         let mut orders = self.orders.subscribe();
         let mut pause = FIRST_PAUSE;
         // The connection before, which serves until there is another.
-        let mut previous: Option<Work> = None;
+        let mut previous: Option<Watch> = None;
         while !orders.borrow().retired {
             let tls = orders.borrow_and_update().tls.clone();
             // Boxed, because a connection is kept much longer than it is opened, and there may be thousands.
             let connecting = timeout(CONNECT, Box::pin(connect(&self.instance.endpoint, tls)));
             let connected = tokio::select! {
                 connected = connecting => connected,
-                () = drive(&mut previous) => {
+                () = over(&mut previous) => {
                     self.become_state(State::Connecting);
                     continue;
                 }
                 () = retired(&self.orders) => break,
             };
             match connected {
-                Ok(Ok((open, work))) => {
+                Ok(Ok((open, watch))) => {
                     tracing::info!(instance = %self.instance.endpoint, "instance connected");
                     self.become_state(State::Up(open));
                     pause = FIRST_PAUSE;
                     drop(previous.take());
-                    previous = self.serve(work, &mut orders).await;
+                    previous = self.serve(watch, &mut orders).await;
                     continue;
                 }
                 Ok(Err(error)) => tracing::debug!(instance = %self.instance.endpoint, %error, "instance not reachable"),
@@ -198,7 +198,7 @@ impl Link {
             }
             tokio::select! {
                 () = sleep(pause.mul_f64(0.8 + 0.2 * fastrand::f64())) => {}
-                () = drive(&mut previous) => self.become_state(State::Connecting),
+                () = over(&mut previous) => self.become_state(State::Connecting),
                 () = retired(&self.orders) => break,
             }
             pause = (pause * 2).min(LAST_PAUSE);
@@ -206,11 +206,11 @@ impl Link {
         self.become_state(State::Down);
     }
 
-    /// Drives an open connection to its end; gives it back if it still serves, but a fresh one should take its place.
-    async fn serve(&self, mut work: Work, orders: &mut watch::Receiver<Order>) -> Option<Work> {
+    /// Waits for the end of an open connection; gives its watch back if it still serves, but a fresh one should take its place.
+    async fn serve(&self, mut watch: Watch, orders: &mut watch::Receiver<Order>) -> Option<Watch> {
         let age = AGE.mul_f64(0.9 + 0.2 * fastrand::f64());
         let over = tokio::select! {
-            over = &mut work => {
+            over = &mut watch => {
                 // Its task ends without a word only with the process.
                 self.lost(over.unwrap_or(Ok(())));
                 Next::Lost
@@ -220,13 +220,13 @@ impl Link {
         };
         match over {
             Next::Lost => self.become_state(State::Connecting),
-            Next::Old => return Some(work),
+            Next::Old => return Some(watch),
             Next::Retired => {}
         }
         None
     }
 
-    fn lost(&self, end: Result<(), &'static str>) {
+    fn lost(&self, end: Over) {
         tracing::info!(instance = %self.instance.endpoint, ?end, "connection to instance ended");
         // One failure, however many calls were on it: a restart is no reason to rest, a crash at every call is.
         if end.is_err() && self.load() > 0 {
@@ -300,11 +300,11 @@ impl Drop for Seat {
     }
 }
 
-/// Drives a connection that is to be replaced until it ends by itself.
-async fn drive(previous: &mut Option<Work>) {
+/// Waits for the end of a connection that is to be replaced.
+async fn over(previous: &mut Option<Watch>) {
     match previous {
         // However it ends, another one is on its way.
-        Some(work) => drop(work.await),
+        Some(watch) => drop(watch.await),
         None => pending().await,
     }
     *previous = None;

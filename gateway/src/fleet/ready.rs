@@ -88,17 +88,6 @@ impl Ready {
         };
         Some(if takes_one { one } else { other })
     }
-
-    /// Whether another state says the same.
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
-        let links = |ready: &Self| -> Vec<*const Link> {
-            ready.members.iter().flat_map(|member| &member.links).map(Arc::as_ptr).collect()
-        };
-        let standings = |ready: &Self| -> Vec<_> {
-            ready.standings.iter().map(|standing| (Arc::as_ptr(&standing.instance), standing.is_resting)).collect()
-        };
-        self.opening == other.opening && links(self) == links(other) && standings(self) == standings(other)
-    }
 }
 
 impl Standing {

@@ -181,10 +181,8 @@ impl Roster {
         if links().any(|link| !link.is_up() && !link.is_connecting()) {
             self.trouble.notify_one();
         }
-        if !ready.is_same(&self.board.ready.load()) {
-            self.board.ready.store(Arc::new(ready));
-        }
-        // Also if it looks the same: a connection that was lost and is open again is one that a call may be waiting for.
+        self.board.ready.store(Arc::new(ready));
+        // Also if it looks the same as before: a connection that was lost and is open again is one that a call may be waiting for.
         self.board.changed.notify_waiters();
     }
 

@@ -89,24 +89,21 @@ impl<B: Body<Data = Bytes> + Unpin> Upload<B> {
 
     /// Passes a part on; whether it was the last. A failure is the reply's to tell.
     fn pass(&mut self, part: Option<Result<Frame<Bytes>, B::Error>>) -> bool {
-        let sent = match part {
-            Some(Ok(frame)) => match frame.into_data() {
-                Ok(data) => {
-                    let is_last = self.body.is_end_stream();
-                    return self.stream.send_data(data, is_last).is_err() || is_last;
-                }
-                // A request of gRPC has no trailers.
-                Err(_) => return false,
-            },
+        let frame = match part {
+            Some(Ok(frame)) => frame,
             Some(Err(_)) => {
                 self.stream.send_reset(Reason::CANCEL);
                 return true;
             }
-            None => self.stream.send_data(Bytes::new(), true),
+            None => {
+                let _ = self.stream.send_data(Bytes::new(), true);
+                return true;
+            }
         };
-        // The end was said, or the stream has ended already.
-        drop(sent);
-        true
+        // A request of gRPC has no trailers.
+        let Ok(data) = frame.into_data() else { return false };
+        let is_last = self.body.is_end_stream();
+        self.stream.send_data(data, is_last).is_err() || is_last
     }
 }
 
