@@ -86,13 +86,13 @@ fn run<P: Program>(arguments: &Arguments) -> Result<ExitCode, Error> {
     globals::install_tls();
     let source = config_source::<P>(arguments.config.as_deref());
     let table = source.read()?;
-    let threads = threads(&config::take_settings::<P>(&mut table.clone())?);
-    let runtime = runtime::<P>(threads).map_err(Error::program)?;
+    let settings = config::take_settings::<P>(&mut table.clone())?;
+    let runtime = runtime::<P>(threads(&settings)).map_err(Error::program)?;
     let result = runtime.block_on(async {
         match &arguments.command {
             _ if arguments.check_config => check_config::<P>(table),
             Some(Command::Accounts(Accounts::Check { alias })) => check_account::<P>(table, alias).await,
-            _ => serve::<P>(table, source, threads).await,
+            _ => serve::<P>(table, source, &settings).await,
         }
     });
     // What is still running now, a slow DNS query for one, was given its time by the drain.
@@ -161,14 +161,13 @@ async fn check_account<P: Program>(mut table: Table, alias: &str) -> Result<Exit
     }
 }
 
-async fn serve<P: Program>(table: Table, source: ConfigSource, threads: usize) -> Result<ExitCode, Error> {
-    let settings = config::take_settings::<P>(&mut table.clone())?;
+async fn serve<P: Program>(table: Table, source: ConfigSource, settings: &Settings) -> Result<ExitCode, Error> {
     let _log = globals::install_kept(&settings.log)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(Error::program)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::program)?;
     let mut hangup = signal(SignalKind::hangup()).map_err(Error::program)?;
     let workers = match P::THREAD_PER_CORE {
-        true => Workers::start(threads).map_err(Error::program)?,
+        true => Workers::start(threads(settings)).map_err(Error::program)?,
         false => Workers::default(),
     };
     let options = StartOptions { source: Some(source), workers, ..StartOptions::default() };

@@ -44,7 +44,7 @@ struct Worker {
 /// One more connection of a worker, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Place {
-    threads: Option<Arc<Threads>>,
+    workers: Workers,
     number: usize,
 }
 
@@ -86,13 +86,17 @@ impl Workers {
 
     /// A place for one more connection at the worker that has the fewest.
     pub(crate) fn place(&self) -> Place {
-        let Some(threads) = &self.0 else {
-            return Place { threads: None, number: 0 };
-        };
-        let busy = |number: &usize| threads.all[*number].connections.load(Relaxed);
-        let number = (0..threads.all.len()).min_by_key(busy).unwrap_or_default();
-        threads.all[number].connections.fetch_add(1, Relaxed);
-        Place { threads: Some(Arc::clone(threads)), number }
+        let number = self.0.as_ref().map_or(0, |threads| threads.take_place());
+        Place { workers: self.clone(), number }
+    }
+}
+
+impl Threads {
+    fn take_place(&self) -> usize {
+        let busy = |number: &usize| self.all[*number].connections.load(Relaxed);
+        let number = (0..self.all.len()).min_by_key(busy).unwrap_or_default();
+        self.all[number].connections.fetch_add(1, Relaxed);
+        number
     }
 }
 
@@ -114,13 +118,13 @@ impl Worker {
 impl Place {
     /// Where the connection runs.
     pub(crate) fn runtime(&self) -> Handle {
-        Workers(self.threads.clone()).runtime(self.number)
+        self.workers.runtime(self.number)
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if let Some(threads) = &self.threads {
+        if let Some(threads) = &self.workers.0 {
             threads.all[self.number].connections.fetch_sub(1, Relaxed);
         }
     }

@@ -202,7 +202,6 @@ const LINES: [&str; 20] = [
     "[[callers.keys]]",
     "id = \"a\"",
     "secret = \"hunter2\"",
-    // The name of a variable is no secret, and is said.
     "secret = { env = \"NOT_SET\" }",
     "secret = { file = 7 }",
     "[server]",
