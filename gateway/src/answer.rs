@@ -129,6 +129,15 @@ pub(crate) fn unreachable(provider: &str) -> Box<Answer> {
         .retry_after(Duration::from_secs(1))
 }
 
+/// The provider's service has not shown its methods since the gateway started, and the call needs to know them.
+pub(crate) fn not_described(provider: &str) -> Box<Answer> {
+    let text = format!("the methods of provider {provider} are not known yet");
+    Answer::new(Code::Unavailable, "CATALOG_NOT_READY", text)
+        .with("provider", provider)
+        .outcome(Outcome::NotSent)
+        .retry_after(Duration::from_secs(1))
+}
+
 /// The call went to a service and no usable answer came back: `why` says what was seen.
 pub(crate) fn lost(provider: &str, nature: Nature, why: &str) -> Box<Answer> {
     match nature {

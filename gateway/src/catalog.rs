@@ -28,7 +28,7 @@ use tonic::Code;
 pub(crate) use self::reflection::{Reflection, reflect};
 use self::{contract::Contract, kept::Kept, learn::Shared};
 use crate::{
-    answer::{Answer, Outcome},
+    answer::{self, Answer, Outcome},
     doors::openapi,
     fleet::route::Route,
     method::{MethodName, provider_of},
@@ -107,17 +107,27 @@ impl Catalog {
     /// # Errors
     /// That there is no such method, or that nothing is known yet.
     pub(crate) fn described(&self, method: &MethodName<'_>) -> Result<MethodDescriptor, Box<Answer>> {
-        let snapshot = self.current.load();
-        let answer = match snapshot.described(method) {
-            Some(found) => return Ok(found),
-            None if snapshot.contracts.values().all(|contract| contract.methods().is_empty()) => {
-                Answer::new(Code::Unavailable, "CATALOG_NOT_READY", "no service has shown its methods yet")
-            }
-            None => {
-                Answer::new(Code::Unimplemented, "METHOD_UNKNOWN", "no service behind this gateway has this method")
-            }
-        };
-        Err(answer.outcome(Outcome::NotSent))
+        self.is_ready(method)?;
+        self.current.load().described(method).ok_or_else(|| {
+            let text = "no service behind this gateway has this method";
+            Answer::new(Code::Unimplemented, "METHOD_UNKNOWN", text).outcome(Outcome::NotSent)
+        })
+    }
+
+    /// Whether the provider of a method has shown its methods; a service of the gateway itself has no provider.
+    ///
+    /// # Errors
+    /// That it has not, and when to ask again.
+    pub(crate) fn is_ready(&self, method: &MethodName<'_>) -> Result<(), Box<Answer>> {
+        match provider_of(method.service) {
+            Some(provider) if !self.has_described(&provider) => Err(answer::not_described(&provider)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a provider has shown its methods.
+    pub(crate) fn has_described(&self, provider: &str) -> bool {
+        self.current.load().contracts.contains_key(provider)
     }
 
     /// The OpenAPI document of what these grants reach; of everything without any.
@@ -138,16 +148,19 @@ impl Catalog {
         snapshot.reflections.get(&key, || reflection::over(&snapshot.files(key.1.as_ref()), key.0))
     }
 
-    /// Whether these grants reach any method of a service.
+    /// Whether these grants reach any method of a service; of one that is not described yet they may.
     pub(crate) fn shows(&self, service: &str, grants: &Grants) -> bool {
-        let snapshot = self.current.load();
-        snapshot.of(service).is_some_and(|contract| contract.services_for(grants).contains(service))
+        match (self.current.load().of(service), provider_of(service)) {
+            (Some(contract), _) => contract.services_for(grants).contains(service),
+            (None, Some(provider)) => grants.may_reach(service, &provider),
+            (None, None) => false,
+        }
     }
 
-    /// Whether a provider has shown a service.
-    pub(crate) fn has_service(&self, provider: &str, service: &str) -> bool {
+    /// Whether a provider has shown a service, or may have it because it has shown nothing yet.
+    pub(crate) fn may_have(&self, provider: &str, service: &str) -> bool {
         let snapshot = self.current.load();
-        snapshot.contracts.get(provider).is_some_and(|contract| contract.has_service(service))
+        snapshot.contracts.get(provider).is_none_or(|contract| contract.has_service(service))
     }
 
     /// How many methods a provider has shown.
@@ -157,13 +170,21 @@ impl Catalog {
 
     /// Asks a provider again and again: at once after each change of its connections, else now and then.
     pub(crate) async fn follow(self: Arc<Self>, route: Arc<Route>) {
+        let mut is_told = false;
         loop {
             let changed = route.changed.notified();
             // Boxed, because a follower lives as long as its route and learns for a moment only.
             let pause = match Box::pin(self.refresh(&route)).await {
-                Ok(()) => REFRESH,
+                Ok(()) => {
+                    is_told = false;
+                    REFRESH
+                }
                 Err(error) => {
-                    tracing::debug!(provider = %route.provider, %error, "provider not described");
+                    // Who is away is told of by its roster.
+                    if route.is_up() && !std::mem::replace(&mut is_told, true) {
+                        let known = self.has_described(&route.provider);
+                        tracing::warn!(provider = %route.provider, %error, known, "the provider does not describe itself");
+                    }
                     AGAIN
                 }
             };

@@ -68,7 +68,7 @@ impl Doctor {
             return Some(if stopping { ServingStatus::NotServing } else { ServingStatus::Serving });
         }
         let route = self.routes.find(service)?;
-        let known = self.catalog.has_service(&route.provider, service);
+        let known = self.catalog.may_have(&route.provider, service);
         if !route.is_up() {
             return known.then_some(ServingStatus::NotServing);
         }

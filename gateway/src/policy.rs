@@ -11,7 +11,7 @@ use rustc_hash::FxHashMap;
 use tonic::Code;
 
 use crate::{
-    answer::{Answer, Outcome},
+    answer::{self, Answer, Outcome},
     catalog::Nature,
     method::MethodName,
     policy::{
@@ -65,6 +65,20 @@ impl Grants {
         self.covering(call).next().is_some()
     }
 
+    /// Whether some method of a service may be called, for all that is known of one that nobody has described yet.
+    pub(crate) fn may_reach(&self, service: &str, provider: &str) -> bool {
+        let beginning = format!("{service}/");
+        let covers = |pattern: &str| {
+            let is_general = pattern == MethodPattern::All.text() || pattern == MethodPattern::Reads.text();
+            // A package, the service or one of its methods.
+            is_general
+                || pattern.starts_with(&beginning)
+                || (pattern.ends_with(['.', '/']) && beginning.starts_with(pattern))
+        };
+        let mut granted = self.0.iter().filter(|(pattern, _)| covers(pattern)).flat_map(|(_, grants)| grants);
+        granted.any(|grant| grant.reaches(provider))
+    }
+
     /// Decides whether the call may be made and with which account.
     pub(crate) fn decide(&self, call: &Call<'_>, account: Option<&str>) -> Result<Arc<str>, Box<Answer>> {
         if !self.reach(call) {
@@ -84,7 +98,7 @@ impl Grants {
     fn refusal(&self, call: &Call<'_>) -> Box<Answer> {
         let reads = self.0.get(MethodPattern::Reads.text());
         let may_read = reads.is_some_and(|grants| grants.iter().any(|grant| grant.reaches(call.provider)));
-        if call.nature.is_none() && may_read { not_learnt(call.provider) } else { denied(call) }
+        if call.nature.is_none() && may_read { answer::not_described(call.provider) } else { denied(call) }
     }
 
     /// The account that is meant when none is named: the only one that is granted.
@@ -118,14 +132,6 @@ fn denied(call: &Call<'_>) -> Box<Answer> {
         .with("method", call.method.full)
         .with("provider", call.provider)
         .outcome(Outcome::NotSent)
-}
-
-fn not_learnt(provider: &str) -> Box<Answer> {
-    let text = format!("the methods of provider {provider} are not known yet");
-    Answer::new(Code::Unavailable, "CATALOG_NOT_READY", text)
-        .with("provider", provider)
-        .outcome(Outcome::NotSent)
-        .retry_after(std::time::Duration::from_secs(1))
 }
 
 /// The header of the account is wrong or missing.

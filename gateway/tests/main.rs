@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
+#[path = "main/apart.rs"]
+mod apart;
 #[path = "main/backend.rs"]
 mod backend;
 #[path = "main/balance.rs"]
@@ -28,6 +30,8 @@ mod keys;
 mod leaving;
 #[path = "main/load.rs"]
 mod load;
+#[path = "main/log.rs"]
+mod log;
 #[path = "main/matrix.rs"]
 mod matrix;
 #[path = "main/overload.rs"]

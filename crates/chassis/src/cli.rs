@@ -171,12 +171,15 @@ async fn serve<P: Program>(table: Table, source: ConfigSource, settings: &Settin
         false => Workers::default(),
     };
     let options = StartOptions { source: Some(source), workers, ..StartOptions::default() };
-    let running = running::start_with::<P>(table, options).await?;
+    let mut running = running::start_with::<P>(table, options).await?;
     loop {
         tokio::select! {
-            _ = terminate.recv() => break running.announce().await,
+            _ = terminate.recv() => {
+                running.stops_for("SIGTERM");
+                break running.announce().await;
+            }
             // Who presses a key waits for the end; there is no balancer to tell.
-            _ = interrupt.recv() => break,
+            _ = interrupt.recv() => break running.stops_for("SIGINT"),
             // Whether it was taken is in the log and on the admin port.
             _ = hangup.recv() => drop(running.reread()),
         }

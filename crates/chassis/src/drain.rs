@@ -104,7 +104,12 @@ impl Places {
 
     /// Whether every place is free.
     pub(crate) fn are_free(&self) -> bool {
-        self.free.available_permits() == self.all as usize
+        self.taken() == 0
+    }
+
+    /// How many calls are being worked on.
+    pub(crate) fn taken(&self) -> usize {
+        (self.all as usize).saturating_sub(self.free.available_permits())
     }
 }
 

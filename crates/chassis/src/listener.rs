@@ -70,8 +70,9 @@ impl<S: Call<Reply = Outgoing>> Listener<S> {
         }
     }
 
-    /// Accepts until the process drains, then waits for the open connections, and returns in any case.
-    pub(crate) async fn run(mut self, socket: TcpListener) {
+    /// Accepts until the process drains, then waits for the open connections, and returns in any case: the number of calls
+    /// that had to be cut.
+    pub(crate) async fn run(mut self, socket: TcpListener) -> usize {
         let mut draining = self.process.draining();
         loop {
             tokio::select! {
@@ -88,7 +89,7 @@ impl<S: Call<Reply = Outgoing>> Listener<S> {
             }
         }
         self.take_waiting(socket);
-        self.drain().await;
+        self.drain().await
     }
 
     /// Who has connected has found this process, and no other will answer: what waits to be accepted is not let down.
@@ -143,17 +144,16 @@ impl<S: Call<Reply = Outgoing>> Listener<S> {
 
     /// Waits for connections to end by themselves and for work that outlives them; connections that only hold streams that
     /// no call needs are cut as soon as no call is left. At the limit every open call is answered, and all are cut.
-    async fn drain(mut self) {
+    async fn drain(mut self) -> usize {
         let limit = self.process.settings().server.drain_seconds.0;
+        let mut cut = 0;
         if timeout(limit, self.end()).await.is_err() {
-            tracing::warn!(
-                connections = self.open.len(),
-                "the time to drain is over; what is left is answered and cut"
-            );
+            cut = self.process.places().taken();
             self.process.switch().cut();
             let _ = timeout(LAST_WORDS, async { while self.open.join_next().await.is_some() {} }).await;
         }
         self.open.shutdown().await;
+        cut
     }
 
     async fn end(&mut self) {

@@ -45,9 +45,12 @@ pub struct Running {
     source: Option<ConfigSource>,
     reload: Arc<dyn Reload>,
     health: Health,
-    grpc: (SocketAddr, JoinHandle<()>),
+    /// The task ends with the number of calls that the drain had to cut.
+    grpc: (SocketAddr, JoinHandle<usize>),
     admin: Option<(SocketAddr, JoinHandle<()>)>,
     registration: Option<Registration>,
+    /// Why it stops, for the log.
+    reason: &'static str,
 }
 
 /// Starts a program with a configuration; reads nothing from the environment but the secrets that the configuration names.
@@ -92,7 +95,16 @@ pub async fn start_with<P: Program>(mut config: Table, options: StartOptions) ->
     tracing::info!(process = P::NAME, %address, "serving");
     let registration = Registration::begin(&process, address, &services)?;
     let source = options.source;
-    let running = Running { grpc: (address, serving), process, health, admin, source, reload, registration };
+    let running = Running {
+        grpc: (address, serving),
+        process,
+        health,
+        admin,
+        source,
+        reload,
+        registration,
+        reason: "told by the program",
+    };
     running.watch_source();
     Ok(running)
 }
@@ -143,12 +155,20 @@ impl Running {
         }
     }
 
+    /// Says why the process is about to stop.
+    pub(crate) fn stops_for(&mut self, reason: &'static str) {
+        self.reason = reason;
+    }
+
     /// Says that the process will stop, and goes on serving for `server.announce_seconds` so that balancers learn of it.
     pub async fn announce(&self) {
+        let time = self.process.settings().server.announce_seconds.0;
+        let (process, reason) = (self.process.name(), self.reason);
+        tracing::info!(process, reason, seconds = time.as_secs_f64(), "stopping is announced; calls are still served");
         self.leave().await;
         self.process.set_stopping();
         self.health.stop_serving().await;
-        tokio::time::sleep(self.process.settings().server.announce_seconds.0).await;
+        tokio::time::sleep(time).await;
     }
 
     /// Takes the process out of Consul, so that nobody finds it any more.
@@ -161,14 +181,22 @@ impl Running {
     /// Stops: Consul and health first, then no new connection, then the open calls get their time (`server.drain_seconds`), then what
     /// is left of them is answered, then the last telemetry leaves. It always ends, at most a second after their time.
     pub async fn drain(mut self) {
-        let end = Instant::now() + self.process.settings().server.drain_seconds.0 + AFTERWARDS;
+        let (begun, time) = (Instant::now(), self.process.settings().server.drain_seconds.0);
+        let end = begun + time + AFTERWARDS;
+        let (process, reason, calls) = (self.process.name(), self.reason, self.process.places().taken());
+        tracing::info!(process, reason, calls, seconds = time.as_secs_f64(), "the drain begins");
         self.leave().await;
         self.process.set_stopping();
         self.health.stop_serving().await;
         self.process.switch().drain();
         self.health.end_watches().await;
         // The task ends by itself at its limit; if it panicked there is nothing left to wait for.
-        let _ = self.grpc.1.await;
+        let cut = self.grpc.1.await.unwrap_or_default();
+        let took_ms = begun.elapsed().as_millis();
+        match cut {
+            0 => tracing::info!(process, reason, calls, cut, took_ms, "the drain ends"),
+            _ => tracing::warn!(process, reason, calls, cut, took_ms, "the drain ends; calls ran out of its time"),
+        }
         if let Some(watches) = self.process.watches() {
             watches.end(end.saturating_duration_since(Instant::now())).await;
         }

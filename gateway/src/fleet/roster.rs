@@ -50,6 +50,7 @@ pub(crate) struct Board {
 
 /// The instances of one provider.
 pub(crate) struct Roster {
+    provider: Arc<str>,
     board: Arc<Board>,
     /// Woken by instances and connections.
     signal: Arc<Notify>,
@@ -61,6 +62,8 @@ pub(crate) struct Roster {
     connections: usize,
     tls: Option<Tls>,
     begun: Instant,
+    /// Whether an instance was connected when the log was last told of it.
+    was_up: Option<bool>,
 }
 
 struct Entry {
@@ -78,8 +81,9 @@ struct Rest {
 }
 
 impl Roster {
-    pub(crate) fn new(board: Arc<Board>, workers: Workers) -> Self {
+    pub(crate) fn new(provider: Arc<str>, board: Arc<Board>, workers: Workers) -> Self {
         Self {
+            provider,
             board,
             signal: Arc::default(),
             trouble: Arc::default(),
@@ -89,6 +93,7 @@ impl Roster {
             connections: 1,
             tls: None,
             begun: Instant::now(),
+            was_up: None,
         }
     }
 
@@ -181,9 +186,26 @@ impl Roster {
         if links().any(|link| !link.is_up() && !link.is_connecting()) {
             self.trouble.notify_one();
         }
+        self.report(&ready);
         self.board.ready.store(Arc::new(ready));
         // Also if it looks the same as before: a connection that was lost and is open again is one that a call may be waiting for.
         self.board.changed.notify_waiters();
+    }
+
+    /// Writes into the log when the provider loses its last instance and when it has one again. At the start an absence
+    /// counts once it is certain.
+    fn report(&mut self, ready: &Ready) {
+        let (provider, instances) = (&self.provider, self.entries.len());
+        let is_up = !ready.members.is_empty();
+        match self.was_up {
+            Some(was_up) if was_up == is_up => return,
+            None if !is_up && ready.opening => return,
+            None if is_up => tracing::info!(%provider, instances, "the provider has an instance"),
+            None => tracing::warn!(%provider, instances, "no instance of the provider can be reached"),
+            Some(true) => tracing::warn!(%provider, instances, "the provider lost its last instance"),
+            Some(false) => tracing::info!(%provider, instances, "the provider has an instance again"),
+        }
+        self.was_up = Some(is_up);
     }
 
     fn end_rests(&mut self, now: Instant) {
@@ -266,7 +288,7 @@ mod tests {
     /// A roster of so many instances, none of which is connected to.
     fn roster(instances: u16) -> Roster {
         let board = Board { ready: ArcSwap::from_pointee(Ready::nobody()), changed: Arc::default() };
-        let mut roster = Roster::new(Arc::new(board), Workers::default());
+        let mut roster = Roster::new("test".into(), Arc::new(board), Workers::default());
         roster.connections = 0;
         let endpoints: Vec<_> = (1..=instances).map(|port| Endpoint::new("127.0.0.1", port, false)).collect();
         roster.adopt(&endpoints);

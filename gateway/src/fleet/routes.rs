@@ -93,7 +93,7 @@ impl Routes {
                     (Arc::clone(&route.board), Arc::clone(&route.budget))
                 }
                 _ => {
-                    let (hand, board) = self.begin(plan, wanted.workers);
+                    let (hand, board) = self.begin(config.provider.as_str().into(), plan, wanted.workers);
                     hands.insert(segment.clone(), hand);
                     (board, Arc::new(TpsBudget::new(Duration::from_secs(10), 10, 0.2)))
                 }
@@ -114,13 +114,13 @@ impl Routes {
         Ok(())
     }
 
-    fn begin(&self, plan: Plan, workers: &Workers) -> (watch::Sender<Plan>, Arc<Board>) {
+    fn begin(&self, provider: Arc<str>, plan: Plan, workers: &Workers) -> (watch::Sender<Plan>, Arc<Board>) {
         let board = Arc::new(Board { ready: ArcSwap::from_pointee(Ready::nobody()), changed: Arc::default() });
         let (sender, plans) = watch::channel(plan);
         let mut rosters = self.rosters.lock().unwrap_or_else(PoisonError::into_inner);
         // Those that have ended need no place any more.
         while rosters.try_join_next().is_some() {}
-        rosters.spawn(Roster::new(Arc::clone(&board), workers.clone()).run(plans));
+        rosters.spawn(Roster::new(provider, Arc::clone(&board), workers.clone()).run(plans));
         (sender, board)
     }
 

@@ -68,6 +68,8 @@ struct State {
     behaviours: VecDeque<Behaviour>,
     arrivals: Vec<Arrival>,
     given_up: usize,
+    /// Whether it refuses to describe itself.
+    hidden: bool,
 }
 
 /// Counts a hanging call whose caller went away.
@@ -98,21 +100,34 @@ impl Backend {
     }
 
     pub(crate) async fn start_at(address: SocketAddr) -> Self {
+        let mut tasks = JoinSet::new();
+        let backend = Self::start_in(address, &mut tasks).await;
+        tasks.detach_all();
+        backend
+    }
+
+    /// Starts one that ends, with its connections, when the tasks do.
+    pub(crate) async fn start_in(address: SocketAddr, tasks: &mut JoinSet<()>) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
-        let state = State { behaviours: [Behaviour::Echo].into(), arrivals: Vec::new(), given_up: 0 };
+        let state = State { behaviours: [Behaviour::Echo].into(), arrivals: Vec::new(), given_up: 0, hidden: false };
         let backend = Self {
             address: listener.local_addr().unwrap(),
             state: Arc::new(Mutex::new(state)),
             cut: Arc::default(),
             release: Arc::default(),
         };
-        tokio::spawn(backend.clone().accept(listener));
+        tasks.spawn(backend.clone().accept(listener));
         backend
     }
 
     /// Sets what happens to the next calls.
     pub(crate) fn behave(&self, behaviours: &[Behaviour]) {
         self.state.lock().unwrap().behaviours = behaviours.iter().copied().collect();
+    }
+
+    /// Sets whether it refuses to describe itself.
+    pub(crate) fn hide(&self, hidden: bool) {
+        self.state.lock().unwrap().hidden = hidden;
     }
 
     /// The calls that arrived since the last look.
@@ -149,6 +164,9 @@ impl Backend {
     async fn answer(self, request: Request<Incoming>) -> Reply {
         let request = request.map(Body::new);
         if request.uri().path().starts_with("/grpc.reflection.") {
+            if self.state.lock().unwrap().hidden {
+                return Ok(tonic::Status::unimplemented("no reflection here").into_http());
+            }
             return Ok(reflection().oneshot(request).await.unwrap());
         }
         if request.uri().path().starts_with("/grpc.health.") {

@@ -84,22 +84,14 @@ impl Suite {
 
     /// Starts it with two providers, `fake-isp` and `other-isp`, and an addition to the configuration.
     pub(crate) async fn before_two(backend: &Backend, other: &Backend, more: &str) -> Self {
-        let mut config = config(&route(backend.address), more);
-        let other: toml::Table = toml::from_str(&format!(
-            r#"
-            grants = [{{ principals = ["all"], methods = ["ispbridge.other_isp.v1.*"], accounts = ["other-isp/main"] }}]
-            routes = [{{ provider = "other-isp", instances = ["http://{}"] }}]
-            "#,
-            other.address
-        ))
-        .unwrap();
-        for (key, entries) in other {
-            let (all, toml::Value::Array(entries)) = (config[&key].as_array_mut().unwrap(), entries) else { continue };
-            all.extend(entries);
-        }
-        let suite = Self::serving(config).await;
+        let suite = Self::serving(config_of_two(backend, other, more)).await;
         suite.until_learnt().await;
         suite
+    }
+
+    /// The same without waiting for anything.
+    pub(crate) async fn before_two_unlearnt(backend: &Backend, other: &Backend) -> Self {
+        Self::serving(config_of_two(backend, other, "")).await
     }
 
     /// Starts a gateway in front of an address at which there may be nothing.
@@ -231,6 +223,23 @@ pub(crate) fn config_with(address: SocketAddr, more: &str) -> toml::Table {
         }
     }
     table
+}
+
+fn config_of_two(backend: &Backend, other: &Backend, more: &str) -> toml::Table {
+    let mut config = config(&route(backend.address), more);
+    let other: toml::Table = toml::from_str(&format!(
+        r#"
+        grants = [{{ principals = ["all"], methods = ["ispbridge.other_isp.v1.*"], accounts = ["other-isp/main"] }}]
+        routes = [{{ provider = "other-isp", instances = ["http://{}"] }}]
+        "#,
+        other.address
+    ))
+    .unwrap();
+    for (key, entries) in other {
+        let (all, toml::Value::Array(entries)) = (config[&key].as_array_mut().unwrap(), entries) else { continue };
+        all.extend(entries);
+    }
+    config
 }
 
 pub(crate) fn config(routes: &str, server: &str) -> toml::Table {

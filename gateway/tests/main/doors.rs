@@ -1,5 +1,7 @@
 //! Connect, gRPC-Web and plain JSON over real sockets, without a library that knows them.
 
+#[path = "doors/absent.rs"]
+mod absent;
 #[path = "doors/connect.rs"]
 mod connect;
 #[path = "doors/cors.rs"]

@@ -5,7 +5,7 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpStream},
     path::Path,
-    process::{Child, Command, Stdio},
+    process::Command,
     time::Duration,
 };
 
@@ -16,8 +16,9 @@ use tonic::Code;
 
 use crate::{
     KEY,
+    apart::Apart,
     backend::{ADD, Backend, Behaviour, GET},
-    caller::{NOBODY, READER, ROOT, Suite, config_with},
+    caller::{NOBODY, READER, Suite, config_with},
     payload, suite,
 };
 
@@ -210,43 +211,10 @@ async fn who_taps_sees_messages_by_what_was_learnt() {
     assert_eq!((&call["request"], &call["request_bytes"]), (&json!({"name": "abc"}), &json!(10)));
 }
 
-/// A gateway in a process of its own, which ends with this value.
-struct Apart(Child, SocketAddr);
-
-impl Apart {
-    fn start(folder: &Path) -> Self {
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = free.local_addr().unwrap();
-        drop(free);
-        let text = format!(
-            "server.listen = \"127.0.0.1:0\"\nadmin.listen = \"{address}\"\n\
-             signing = {{ id = \"k1\", secret = {{ env = \"ISPBRIDGE_GATEWAY_ROOT\" }} }}\n"
-        );
-        let file = folder.join("gateway.toml");
-        fs::write(&file, text).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ispbridge-gateway"));
-        command.arg("--config").arg(&file).env("ISPBRIDGE_GATEWAY_ROOT", ROOT);
-        let child = command.stderr(Stdio::null()).spawn().unwrap();
-        let end = std::time::Instant::now() + Duration::from_secs(20);
-        while TcpStream::connect(address).is_err() {
-            assert!(std::time::Instant::now() < end, "the gateway does not start");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        Self(child, address)
-    }
-}
-
-impl Drop for Apart {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 #[tokio::test]
 async fn the_log_level_changes_and_goes_back() {
     let folder = tempfile::tempdir().unwrap();
-    let gateway = Apart::start(folder.path());
+    let gateway = Apart::start(folder.path(), "");
     let steps = [
         ("GET /log", "200", "info\n"),
         ("PUT /log?level=debug", "200", "debug\n"),
@@ -257,7 +225,7 @@ async fn the_log_level_changes_and_goes_back() {
         ("GET /log", "200", "info\n"),
     ];
     for (what, code, body) in steps {
-        let (head, said) = admin(gateway.1, what).await;
+        let (head, said) = admin(gateway.admin, what).await;
         assert!(head.starts_with(&format!("HTTP/1.1 {code}")), "{what}: {head}");
         assert!(said.starts_with(body), "{what}: {said}");
     }

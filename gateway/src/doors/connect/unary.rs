@@ -37,6 +37,11 @@ pub(crate) async fn unary(doors: &Inner, parts: Parts, body: Body, codec: Codec,
 /// Answers a GET; only what changes nothing is called so.
 pub(crate) async fn get(doors: &Inner, parts: Parts, inside: &Inside) -> Response<Body> {
     let full = parts.uri.path().trim_start_matches('/');
+    if let Some(Err(status)) = MethodName::of(full).map(|name| doors.catalog.is_ready(&name)) {
+        // Nobody knows whether it reads: all that can be done inside is to say so, to a caller who may know.
+        let message = async move { Err(status.status()) };
+        return answer(doors, parts, message, Codec::Proto, inside).await;
+    }
     if doors.catalog.of_method(full) != Some(Nature::Read) {
         let text = "only a method that changes nothing is called with GET; this one is called with POST";
         let mut response = error::response(&Status::unknown(text));

@@ -13,13 +13,13 @@ use crate::{
 
 const JSON: &str = "application/connect+json";
 
-fn envelope(flags: u8, message: &str) -> Vec<u8> {
+pub(super) fn envelope(flags: u8, message: &str) -> Vec<u8> {
     let length = u32::try_from(message.len()).unwrap().to_be_bytes();
     [&[flags], &length[..], message.as_bytes()].concat()
 }
 
 /// The messages of an answer, and its end.
-fn split(answer: &Answer) -> (Vec<Bytes>, Value) {
+pub(super) fn split(answer: &Answer) -> (Vec<Bytes>, Value) {
     assert_eq!(answer.status, 200);
     let (mut body, mut messages) = (&*answer.body, Vec::new());
     loop {

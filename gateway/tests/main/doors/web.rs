@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The messages of a body and the lines of its trailers.
-fn split(mut body: &[u8]) -> (Vec<Bytes>, Vec<String>) {
+pub(super) fn split(mut body: &[u8]) -> (Vec<Bytes>, Vec<String>) {
     let mut messages = Vec::new();
     loop {
         let length = u32::from_be_bytes(body[1..5].try_into().unwrap()) as usize;
