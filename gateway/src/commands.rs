@@ -1,84 +1,98 @@
-//! The gateway's own subcommands: API keys, the keys of services, and questions about policy.
-
-mod explain;
-mod keys;
-mod words;
+//! The gateway's own commands: API keys, the keys of services, and questions about policy.
 
 mod document;
+mod explain;
+mod keys;
 
 use std::{
-    io::{self, BufRead, Write},
-    path::Path,
+    io::{self, BufRead},
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
-use chassis::caller::Root;
+use chassis::{caller::Root, output};
+use clap::{ArgMatches, FromArgMatches, Subcommand};
 
 use crate::{
     identity::key::{KeyHash, new_key},
     service_config,
 };
 
-const USAGE: &str = "\
-ispbridge-gateway keys add NAME            makes an API key, prints it once and puts its hash into the file of keys
-    --grant METHODS@ACCOUNTS               what who has it may do, e.g. reads@aex/main; may come again
-    --group NAME                           a group that who has it is in; may come again
-ispbridge-gateway keys revoke ID|NAME      takes one key away, or all of a name
-ispbridge-gateway keys list                shows the keys and when each was used last
-    --config FILE | --file KEYS            the configuration that names the file of keys, or that file itself
-ispbridge-gateway keys new                 prints a fresh API key and its hash
-ispbridge-gateway keys hash                reads an API key from standard input and prints its hash
-ispbridge-gateway explain PRINCIPAL METHOD [ACCOUNT]
-                                           says whether it may, and by which grant; ends with 1 if not
-    --config FILE                          the configuration
-    --claim ISSUER:VALUE                   a group that the principal's token claims; may come again
-    --descriptors FILE                     a FileDescriptorSet that says whether the method only reads
-ispbridge-gateway openapi http://HOST:PORT  reads an API key from standard input (an empty line where reflection is public)
-                                           and prints the OpenAPI document of the gateway that runs there
-ispbridge-gateway openapi FILE             prints the OpenAPI document of an encoded FileDescriptorSet
-ispbridge-gateway callers derive SERVICE   reads the root of [signing] from standard input and prints
-                                           the key of a service, e.g. ispbridge-aex
-ispbridge-gateway service-config [FILE]    prints what gRPC clients should do by themselves, as a service config; timeouts
-                                           are taken from the gateway's configuration file";
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Makes, revokes and lists API keys.
+    #[command(subcommand)]
+    Keys(Keys),
+    /// Says whether a principal may call a method with an account, and by which grant.
+    Explain(explain::Arguments),
+    /// Works with the keys by which services know the gateway.
+    #[command(subcommand)]
+    Callers(Callers),
+    /// Prints the OpenAPI document of a gateway that runs, or of a contract.
+    Openapi {
+        /// `http://HOST:PORT` of a gateway, whose API key is read from standard input (an empty line where reflection is
+        /// public), or a file with an encoded `FileDescriptorSet`.
+        source: String,
+    },
+    /// Prints what gRPC clients should do by themselves, as a gRPC service config.
+    ServiceConfig {
+        /// The gateway's configuration, for its timeouts [default: that of --config]
+        file: Option<PathBuf>,
+    },
+}
 
-/// Runs a subcommand; `None` if there is no such one.
-pub(crate) fn run(words: &[String]) -> Option<ExitCode> {
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let printed = match words.as_slice() {
-        ["explain", words @ ..] => return Some(explained(words)),
-        ["keys", "add", words @ ..] => keys::add(words),
-        ["keys", "revoke", words @ ..] => keys::revoke(words),
-        ["keys", "list", words @ ..] => keys::list(words),
-        ["keys", "new"] => fresh(),
-        ["keys", "hash"] => first_line().map(|key| KeyHash::of(&key).to_string()),
-        ["callers", "derive", service] => derive(service),
-        ["openapi", source] => document::of(source),
-        ["service-config"] => service_config::of_file(None),
-        ["service-config", file] => service_config::of_file(Some(Path::new(file))),
-        ["keys" | "callers" | "openapi" | "service-config", ..] => Err(USAGE.to_owned()),
-        _ => return None,
+#[derive(Debug, Subcommand)]
+enum Keys {
+    /// Makes an API key, prints it this one time and puts its hash into the file of keys.
+    Add(keys::Add),
+    /// Takes away one key, or all keys of a principal.
+    Revoke(keys::Revoke),
+    /// Shows the keys and when each was used last.
+    List(keys::KeysAt),
+    /// Prints a fresh API key and its hash, for `principals.api_keys`.
+    New,
+    /// Reads an API key from standard input and prints its hash.
+    Hash,
+}
+
+#[derive(Debug, Subcommand)]
+enum Callers {
+    /// Reads the root of [signing] from standard input and prints the key of a service.
+    Derive {
+        /// Name of the service's program, e.g. ispbridge-aex.
+        service: String,
+    },
+}
+
+/// Adds the commands to those of every program.
+pub(crate) fn augment(cli: clap::Command) -> clap::Command {
+    Command::augment_subcommands(cli)
+}
+
+/// Runs the command that was given.
+pub(crate) fn run(matches: &ArgMatches, config: Option<&Path>) -> ExitCode {
+    let command = match Command::from_arg_matches(matches) {
+        Ok(command) => command,
+        Err(error) => return output::refuse(&error),
     };
-    Some(show(printed))
+    let printed = match command {
+        Command::Explain(arguments) => return explained(&arguments, config),
+        Command::Keys(Keys::Add(add)) => keys::add(add, config),
+        Command::Keys(Keys::Revoke(revoke)) => keys::revoke(&revoke, config),
+        Command::Keys(Keys::List(at)) => keys::list(&at, config),
+        Command::Keys(Keys::New) => fresh(),
+        Command::Keys(Keys::Hash) => first_line().map(|key| KeyHash::of(&key).to_string()),
+        Command::Callers(Callers::Derive { service }) => derive(&service),
+        Command::Openapi { source } => document::of(&source),
+        Command::ServiceConfig { file } => service_config::of_file(file.as_deref().or(config)),
+    };
+    printed.map_or_else(|error| output::complain(&error, 64), |text| output::answer(&text, 0))
 }
 
-fn show(printed: Result<String, String>) -> ExitCode {
-    match printed.and_then(|text| writeln!(io::stdout(), "{text}").map_err(|error| error.to_string())) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::from(64)
-        }
-    }
-}
-
-fn explained(words: &[&str]) -> ExitCode {
-    match explain::run(words) {
-        Ok((true, text)) => show(Ok(text)),
-        Ok((false, text)) => {
-            show(Ok(text));
-            ExitCode::FAILURE
-        }
-        Err(error) => show(Err(error)),
+fn explained(arguments: &explain::Arguments, config: Option<&Path>) -> ExitCode {
+    match explain::run(arguments, config) {
+        Ok((may, text)) => output::answer(&text, u8::from(!may)),
+        Err(error) => output::complain(&error, 64),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The gateway as a program of the suite.
 
-use std::{process::ExitCode, sync::Arc};
+use std::{path::Path, process::ExitCode, sync::Arc};
 
 use chassis::{Consul, Error, Process, Program, Surface, Workers, caller::Root};
 
@@ -38,6 +38,7 @@ struct Live {
 impl Program for Gateway {
     const NAME: &'static str = "ispbridge-gateway";
     const AUTHENTICATES_CALLERS: bool = true;
+    const HAS_ACCOUNTS: bool = false;
     const THREAD_PER_CORE: bool = true;
     type Config = Config;
 
@@ -98,8 +99,12 @@ impl Program for Gateway {
         Ok(())
     }
 
-    fn command(words: &[String]) -> Option<ExitCode> {
-        commands::run(words)
+    fn commands(cli: clap::Command) -> clap::Command {
+        commands::augment(cli)
+    }
+
+    fn command(matches: &clap::ArgMatches, config: Option<&Path>) -> ExitCode {
+        commands::run(matches, config)
     }
 }
 

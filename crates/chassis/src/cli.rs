@@ -1,6 +1,7 @@
 //! The command line that all programs of the suite share.
 
 use std::{
+    ffi::OsString,
     io,
     num::NonZeroUsize,
     path::{Path, PathBuf},
@@ -8,7 +9,8 @@ use std::{
     thread,
 };
 
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgMatches, Args, FromArgMatches, Subcommand, error::ErrorKind};
+use clap_complete::Shell;
 use tokio::{
     runtime::{Builder, Runtime},
     signal::unix::{SignalKind, signal},
@@ -16,82 +18,116 @@ use tokio::{
 use toml::Table;
 
 use crate::{
-    ConfigSource, Error, Process, Program, Settings, StartOptions, Workers, config, globals, running,
+    ConfigSource, Error, Process, Program, Settings, StartOptions, Workers, config, globals, output, running,
     telemetry::Telemetry, tls,
 };
 
-#[derive(Debug, Parser)]
-#[command(version)]
-struct Arguments {
+#[derive(Debug, Args)]
+struct Options {
     /// The configuration file; NAME.toml of the program in the working directory if it is there.
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
     /// Reads the configuration, says whether it is right, and ends.
     #[arg(long)]
     check_config: bool,
-    #[command(subcommand)]
-    command: Option<Command>,
 }
 
+/// The commands of every program; those of its own come from [`Program::commands`].
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Works with the upstream accounts of the configuration.
     #[command(subcommand)]
     Accounts(Accounts),
-    #[command(external_subcommand)]
-    Own(Vec<String>),
+    /// Prints a script that completes command lines, for a shell to read.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
 }
 
 #[derive(Debug, Subcommand)]
 enum Accounts {
-    /// Makes one harmless read with an account.
+    /// Makes one harmless read with an account; ends with 1 if it fails.
     Check {
         /// Alias of the account in the configuration.
         alias: String,
     },
 }
 
+/// What a command line asks for.
+#[derive(Debug)]
+enum Task {
+    Serve,
+    CheckConfig,
+    CheckAccount(String),
+    Complete(Shell),
+    Own(ArgMatches),
+}
+
 /// Runs a program: reads command line and configuration, serves until SIGTERM or SIGINT, drains.
 #[must_use]
 pub fn main<P: Program>() -> ExitCode {
-    let arguments = match parse::<P>() {
-        Ok(arguments) => arguments,
-        Err(error) => {
-            // There is nobody left to tell if the terminal is gone.
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { 64 } else { 0 });
-        }
+    let (task, config) = match parse::<P>(std::env::args_os()) {
+        Ok(parsed) => parsed,
+        Err(error) => return output::refuse(&error),
     };
-    if let Some(Command::Own(words)) = &arguments.command {
-        return P::command(&own_words(words, arguments.config.as_deref()))
-            .unwrap_or_else(|| fail::<P>(&Error::config(words.join(" "), "is no command")));
-    }
-    match run::<P>(&arguments) {
-        Ok(code) => code,
-        Err(error) => fail::<P>(&error),
+    match task {
+        Task::Own(matches) => P::command(&matches, config.as_deref()),
+        Task::Complete(shell) => output::answer(&completions(&mut command::<P>(), shell), 0),
+        task => run::<P>(task, config.as_deref()).unwrap_or_else(|error| fail::<P>(&error)),
     }
 }
 
-fn parse<P: Program>() -> Result<Arguments, clap::Error> {
-    let matches = Arguments::command().name(P::NAME).bin_name(P::NAME).try_get_matches()?;
-    Arguments::from_arg_matches(&matches)
+fn command<P: Program>() -> clap::Command {
+    let command = clap::Command::new(P::NAME)
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Serves until SIGTERM or SIGINT, or runs one command.")
+        .after_help("Exit codes: 0 done, 1 failed, 64 wrong command line or configuration.");
+    let command = Command::augment_subcommands(Options::augment_args(command));
+    P::commands(command.mut_subcommand("accounts", |accounts| accounts.hide(!P::HAS_ACCOUNTS)))
+}
+
+fn parse<P: Program>(words: impl IntoIterator<Item = OsString>) -> Result<(Task, Option<PathBuf>), clap::Error> {
+    let mut command = command::<P>();
+    let matches = command.try_get_matches_from_mut(words)?;
+    let Options { config, check_config } = Options::from_arg_matches(&matches)?;
+    let task = match matches.subcommand() {
+        None if check_config => Task::CheckConfig,
+        None => Task::Serve,
+        Some((name, _)) if check_config => {
+            return Err(command.error(ErrorKind::ArgumentConflict, format!("--check-config goes without {name}")));
+        }
+        Some((name, _)) if !Command::has_subcommand(name) => Task::Own(matches),
+        Some(_) => match Command::from_arg_matches(&matches)? {
+            Command::Accounts(Accounts::Check { alias }) => Task::CheckAccount(alias),
+            Command::Completions { shell } => Task::Complete(shell),
+        },
+    };
+    Ok((task, config))
+}
+
+/// The script that completes a program's command lines in a shell.
+#[must_use]
+pub fn completions(command: &mut clap::Command, shell: Shell) -> String {
+    let (name, mut script) = (command.get_name().to_owned(), Vec::new());
+    clap_complete::generate(shell, command, name, &mut script);
+    String::from_utf8_lossy(&script).into_owned()
 }
 
 fn fail<P: Program>(error: &Error) -> ExitCode {
-    eprintln!("{}: {error}", P::NAME);
-    ExitCode::from(error.exit_code())
+    output::complain(&format!("{}: {error}", P::NAME), error.exit_code())
 }
 
-fn run<P: Program>(arguments: &Arguments) -> Result<ExitCode, Error> {
+fn run<P: Program>(task: Task, config: Option<&Path>) -> Result<ExitCode, Error> {
     globals::install_tls();
-    let source = config_source::<P>(arguments.config.as_deref());
+    let source = config_source::<P>(config);
     let table = source.read()?;
     let settings = config::take_settings::<P>(&mut table.clone())?;
     let runtime = runtime::<P>(threads(&settings)).map_err(Error::program)?;
     let result = runtime.block_on(async {
-        match &arguments.command {
-            _ if arguments.check_config => check_config::<P>(table),
-            Some(Command::Accounts(Accounts::Check { alias })) => check_account::<P>(table, alias).await,
+        match task {
+            Task::CheckConfig => check_config::<P>(table),
+            Task::CheckAccount(alias) => check_account::<P>(table, &alias).await,
             _ => serve::<P>(table, source, &settings).await,
         }
     });
@@ -115,12 +151,6 @@ fn runtime<P: Program>(threads: usize) -> io::Result<Runtime> {
     builder.worker_threads(threads).enable_all().build()
 }
 
-/// The words of a subcommand of the program's own; a `--config` that stood before them stands behind them.
-fn own_words(words: &[String], config: Option<&Path>) -> Vec<String> {
-    let config = config.map(|file| format!("--config={}", file.display()));
-    words.iter().cloned().chain(config).collect()
-}
-
 /// Where the configuration of a program comes from: the file that is given, else `NAME.toml` of the program in the working
 /// directory, and the environment.
 #[must_use]
@@ -138,8 +168,7 @@ fn check_config<P: Program>(mut table: Table) -> Result<ExitCode, Error> {
     running::verifier::<P>(&settings)?;
     tls::server(&settings)?;
     P::check(&config::program::<P::Config>(table)?)?;
-    println!("{}: the configuration is right", P::NAME);
-    Ok(ExitCode::SUCCESS)
+    Ok(output::answer(&format!("{}: the configuration is right", P::NAME), 0))
 }
 
 async fn check_account<P: Program>(mut table: Table, alias: &str) -> Result<ExitCode, Error> {
@@ -149,16 +178,11 @@ async fn check_account<P: Program>(mut table: Table, alias: &str) -> Result<Exit
     P::check(&own)?;
     let telemetry = Telemetry::new(P::NAME, &settings.telemetry, None)?;
     let process = Process::new(P::NAME, settings, telemetry, &whole, Workers::default());
-    match P::check_account(own, &process, alias).await {
-        Ok(text) => {
-            println!("{}: account {alias}: {text}", P::NAME);
-            Ok(ExitCode::SUCCESS)
-        }
-        Err(text) => {
-            eprintln!("{}: account {alias}: {text}", P::NAME);
-            Ok(ExitCode::FAILURE)
-        }
-    }
+    let said = |text| format!("{}: account {alias}: {text}", P::NAME);
+    Ok(match P::check_account(own, &process, alias).await {
+        Ok(text) => output::answer(&said(text), 0),
+        Err(text) => output::complain(&said(text), 1),
+    })
 }
 
 async fn serve<P: Program>(table: Table, source: ConfigSource, settings: &Settings) -> Result<ExitCode, Error> {
@@ -224,6 +248,16 @@ mod tests {
             Ok(Surface::new())
         }
 
+        fn commands(cli: clap::Command) -> clap::Command {
+            let low = clap::Arg::new("low").long("low").action(clap::ArgAction::SetTrue);
+            cli.subcommand(clap::Command::new("stock").arg(low))
+        }
+
+        fn command(matches: &ArgMatches, _: Option<&Path>) -> ExitCode {
+            let low = matches.subcommand_matches("stock").is_some_and(|stock| stock.get_flag("low"));
+            ExitCode::from(if low { 7 } else { 0 })
+        }
+
         async fn check_account(config: Own, process: &Process, alias: &str) -> Result<String, String> {
             match config.alias == alias {
                 true => Ok(format!("{} knows it", process.name())),
@@ -237,7 +271,12 @@ mod tests {
         write!(file, "{config}").unwrap();
         let path = file.path().to_str().unwrap();
         let words = [&["shop", "--config", path], words].concat();
-        run::<Shop>(&Arguments::try_parse_from(words).unwrap())
+        let (task, config) = parsed(&words).unwrap();
+        run::<Shop>(task, config.as_deref())
+    }
+
+    fn parsed(words: &[&str]) -> Result<(Task, Option<PathBuf>), clap::Error> {
+        parse::<Shop>(words.iter().map(OsString::from))
     }
 
     const GOOD: &str = "alias = \"main\"\n[callers]\nmode = \"open\"\n";
@@ -264,11 +303,18 @@ mod tests {
     }
 
     #[test]
-    fn words_of_the_program_are_passed_on_whole() {
-        let arguments = Arguments::try_parse_from(["shop", "keys", "new", "--long"]).unwrap();
-        let Some(Command::Own(words)) = arguments.command else { panic!("not passed on") };
-        assert_eq!(words, ["keys", "new", "--long"]);
-        let file = Some(Path::new("shop.toml"));
-        assert_eq!(own_words(&words, file), ["keys", "new", "--long", "--config=shop.toml"]);
+    fn commands_of_the_program_stand_beside_those_of_every_program() {
+        let help = command::<Shop>().render_help().to_string();
+        for name in ["accounts", "completions", "stock"] {
+            assert!(help.contains(&format!("\n  {name}")), "{help}");
+        }
+        for words in [["shop", "--config=a.toml", "stock", "--low"], ["shop", "stock", "--low", "--config=a.toml"]] {
+            let (task, config) = parsed(&words).unwrap();
+            let Task::Own(matches) = task else { panic!("{task:?} is another's") };
+            assert_eq!(config.as_deref(), Some(Path::new("a.toml")));
+            assert_eq!(Shop::command(&matches, None), ExitCode::from(7));
+        }
+        assert_eq!(parsed(&["shop", "lost"]).unwrap_err().kind(), ErrorKind::InvalidSubcommand);
+        assert_eq!(parsed(&["shop", "--check-config", "stock"]).unwrap_err().kind(), ErrorKind::ArgumentConflict);
     }
 }

@@ -25,6 +25,7 @@ mod layers;
 mod listener;
 pub mod names;
 mod outflow;
+pub mod output;
 mod process;
 mod program;
 mod protocol;
@@ -43,7 +44,7 @@ mod tls;
 mod watches;
 mod workers;
 
-pub use cli::{config_source, main};
+pub use cli::{completions, config_source, main};
 pub use config::apply_overrides;
 pub use connection::peer::{Peer, PeerIdentity};
 pub use consul::{CheckKind, Consul, ConsulAnswer, ConsulError, ConsulInstance, ConsulSettings};

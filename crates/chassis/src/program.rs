@@ -1,6 +1,6 @@
 //! What a binary adds to the chassis.
 
-use std::{future::Future, process::ExitCode};
+use std::{future::Future, path::Path, process::ExitCode};
 
 use serde::de::DeserializeOwned;
 
@@ -18,6 +18,9 @@ pub trait Program: Send + Sync + 'static {
     /// Whether each connection stays with one thread, and there is one for each core: right for a program that only passes calls
     /// on. One whose calls can keep a processor busy for long shares them between its threads.
     const THREAD_PER_CORE: bool = false;
+
+    /// Whether the program has upstream accounts, with which the command `accounts` works; the gateway has none.
+    const HAS_ACCOUNTS: bool = true;
 
     /// The program's own part of the configuration file (accounts, policy ...), with `deny_unknown_fields`.
     type Config: DeserializeOwned + Send;
@@ -54,10 +57,17 @@ pub trait Program: Send + Sync + 'static {
         async { Err(format!("{} has no accounts", Self::NAME)) }
     }
 
-    /// Runs a subcommand of the program's own (`ispbridge-gateway keys new`), given its words; `None` if there is no such one.
+    /// Adds the program's own commands (`ispbridge-gateway keys`) to those that every program has.
     #[must_use]
-    fn command(words: &[String]) -> Option<ExitCode> {
-        let _ = words;
-        None
+    fn commands(cli: clap::Command) -> clap::Command {
+        cli
+    }
+
+    /// Runs one of the program's own commands, which stands in `matches` as its subcommand; `config` is the configuration file
+    /// that the command line names.
+    #[must_use]
+    fn command(matches: &clap::ArgMatches, config: Option<&Path>) -> ExitCode {
+        let _ = (matches, config);
+        ExitCode::FAILURE
     }
 }

@@ -1,14 +1,10 @@
 //! The command line.
 
-use std::{
-    io::{self, Write},
-    net::SocketAddr,
-    path::PathBuf,
-    process::ExitCode,
-    time::Duration,
-};
+use std::{io, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use chassis::output;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
 use crate::{
     client::{Client, Error, Target},
@@ -58,6 +54,11 @@ enum Command {
         account: Option<String>,
         #[command(flatten)]
         target: TargetArguments,
+    },
+    /// Prints a script that completes command lines, for a shell to read.
+    Completions {
+        /// The shell.
+        shell: Shell,
     },
     /// Works with the upstream accounts of a service.
     #[command(subcommand)]
@@ -132,34 +133,35 @@ pub fn run() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
-            // There is nobody left to tell if the terminal is gone.
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { 64 } else { 0 });
+            return output::refuse(&error);
         }
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     match runtime {
         Ok(runtime) => runtime.block_on(answer(arguments)),
-        Err(error) => fail(&error.to_string()),
+        Err(error) => output::complain(&error.to_string(), 1),
     }
 }
 
 async fn answer(arguments: Arguments) -> ExitCode {
     let command = arguments.command.unwrap_or(Command::Up(arguments.up));
     let answered = match command {
+        Command::Completions { shell } => {
+            return output::answer(&chassis::completions(&mut Arguments::command(), shell), 0);
+        }
         Command::Up(arguments) => return up::run(&arguments).await,
         Command::Accounts(Accounts::Check { provider, alias, config }) => {
             let provider = provider.to_possible_value();
             let name = provider.as_ref().map_or("", |value| value.get_name());
-            return fail(&programs::check_account(name, &alias, &config));
+            return output::complain(&programs::check_account(name, &alias, &config), 1);
         }
         Command::List { service, target } => list(service, target.into()).await,
         Command::Describe { symbol, target } => describe(&symbol, target.into()).await,
         Command::Call { method, json, account, target } => call(&method, json, account.as_deref(), target.into()).await,
     };
     match answered {
-        Ok(text) => show(&text),
-        Err(error) => fail(&failure::text(&error)),
+        Ok(text) => output::answer(&text, 0),
+        Err(error) => output::complain(&failure::text(&error), 1),
     }
 }
 
@@ -185,19 +187,6 @@ async fn call(method: &str, mut json: String, account: Option<&str>, target: Tar
     let method = Reflection::open(&client).await?.method(method).await?;
     let reply = client.call(&method, &json, account).await?;
     Ok(reply + "\n")
-}
-
-fn show(text: &str) -> ExitCode {
-    // A reader that has seen enough (`| head`) is no failure.
-    match io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => fail(&error.to_string()),
-        _ => ExitCode::SUCCESS,
-    }
-}
-
-fn fail(text: &str) -> ExitCode {
-    eprintln!("{text}");
-    ExitCode::FAILURE
 }
 
 fn seconds(text: &str) -> Result<Duration, &'static str> {

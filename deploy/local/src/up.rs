@@ -1,11 +1,8 @@
 //! `ispbridge up`: the suite until somebody stops it.
 
-use std::{
-    io::{self, Write},
-    process::ExitCode,
-};
+use std::{io, process::ExitCode};
 
-use chassis::{LogFormat, LogSettings};
+use chassis::{LogFormat, LogSettings, output};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
@@ -18,20 +15,20 @@ use crate::{
 pub(crate) async fn run(arguments: &UpArguments) -> ExitCode {
     let (mut interrupt, mut terminate) = match signals() {
         Ok(signals) => signals,
-        Err(error) => return fail(&error.to_string()),
+        Err(error) => return output::complain(&error.to_string(), 1),
     };
     // What goes well is not worth a line here; the services log each call when they run alone.
     let log = LogSettings { format: LogFormat::Text, level: "warn".to_owned() };
     if let Err(error) = chassis::install_globals(&log) {
-        return fail(&error.to_string());
+        return output::complain(&error.to_string(), 1);
     }
     let options = Options { grpc: arguments.grpc, admin: arguments.admin };
     let suite = match Suite::start(options).await {
         Ok(suite) => suite,
-        Err(error) => return fail(&advice(&error)),
+        Err(error) => return output::complain(&advice(&error), 1),
     };
     // Whoever closed the output still has the suite.
-    let _ = writeln!(io::stdout(), "{}", welcome(&suite));
+    let _ = output::answer(&welcome(&suite), 0);
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
@@ -78,9 +75,4 @@ fn advice(error: &Error) -> String {
         }
         error => error.to_string(),
     }
-}
-
-fn fail(text: &str) -> ExitCode {
-    eprintln!("{text}");
-    ExitCode::FAILURE
 }

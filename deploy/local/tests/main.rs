@@ -10,6 +10,8 @@ mod azotel;
 mod caller;
 #[path = "main/command_line.rs"]
 mod command_line;
+#[path = "main/every_command.rs"]
+mod every_command;
 #[path = "main/freeside.rs"]
 mod freeside;
 #[path = "main/refusals.rs"]

@@ -1,13 +1,18 @@
 //! `explain`: may this principal call this method with this account, and by which line.
 
-use std::{collections::HashMap, fs, sync::Arc};
+use std::{
+    collections::HashMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
+use clap::Args;
 use prost::Message;
 use prost_types::{FileDescriptorSet, method_options::IdempotencyLevel};
 use serde::Deserialize;
 use toml::de::{DeTable, DeValue};
 
-use super::words::Words;
 use crate::{
     Gateway,
     catalog::Nature,
@@ -21,6 +26,29 @@ use crate::{
         roster::Roster,
     },
 };
+
+/// Who, what, with which account.
+#[derive(Debug, Args)]
+#[command(after_help = "Ends with 0 if the principal may, with 1 if it may not.")]
+pub(super) struct Arguments {
+    /// Name of a principal, of a key in the file of keys, or ISSUER:SUBJECT of a token.
+    principal: String,
+    /// package.Service/Method
+    method: String,
+    /// Alias of the account, as x-ispbridge-account has it.
+    account: Option<String>,
+    /// A group that the principal's token claims, as ISSUER:VALUE; may come again.
+    #[arg(long = "claim", value_name = "ISSUER:VALUE", value_parser = claim)]
+    claims: Vec<(String, String)>,
+    /// An encoded FileDescriptorSet that says whether the method only reads.
+    #[arg(long, value_name = "FILE")]
+    descriptors: Option<PathBuf>,
+}
+
+fn claim(text: &str) -> Result<(String, String), &'static str> {
+    let (issuer, value) = text.split_once(':').ok_or("write ISSUER:VALUE")?;
+    Ok((issuer.to_owned(), value.to_owned()))
+}
 
 /// What of the configuration says who may do what; no secret is read.
 #[derive(Debug, Default, Deserialize)]
@@ -36,41 +64,35 @@ struct Policy {
 struct Lines(HashMap<usize, String>);
 
 /// Answers the question; `Err` has a text of what is wrong with it.
-pub(super) fn run(words: &[&str]) -> Result<(bool, String), String> {
-    let words = Words::parse(words, &["config", "claim", "descriptors"])?;
-    let (principal, method, account) = match words.names[..] {
-        [principal, method] => (principal, method, None),
-        [principal, method, account] => (principal, method, Some(account)),
-        _ => return Err("explain PRINCIPAL METHOD [ACCOUNT] --config FILE".to_owned()),
-    };
-    let source = chassis::config_source::<Gateway>(words.config());
-    let table = source.read().map_err(|error| error.to_string())?;
+pub(super) fn run(arguments: &Arguments, config: Option<&Path>) -> Result<(bool, String), String> {
+    let table = chassis::config_source::<Gateway>(config).read().map_err(|error| error.to_string())?;
     let policy: Policy = table.try_into().map_err(|error: toml::de::Error| error.to_string())?;
+    let Arguments { principal, method, account, .. } = arguments;
     let name = method.trim_start_matches('/');
     let method = MethodName::of(name).ok_or_else(|| format!("{name:?} is no method: write package.Service/Method"))?;
     let provider = provider_segment(method.service).map(|segment| segment.replace('_', "-"));
     let provider = provider.ok_or_else(|| format!("{name:?} is no method of a provider"))?;
+    let account = account.as_deref();
     let account = account.map(|account| account.strip_prefix(&format!("{provider}/")).unwrap_or(account));
-    let nature = words.last("descriptors").map(|file| nature(file, &method)).transpose()?;
+    let nature = arguments.descriptors.as_deref().map(|file| nature(file, &method)).transpose()?;
     let question = Question { call: Call { method, provider: &provider, nature }, account };
-    let grants = policy.grants_of(principal, &words)?;
-    let lines = Lines::of(words.config());
+    let grants = policy.grants_of(arguments)?;
+    let lines = Lines::of(config);
     Ok(said(principal, &question, &explain(&grants, &question), &lines))
 }
 
 impl Policy {
-    fn grants_of(&self, principal: &str, words: &Words<'_>) -> Result<Vec<Arc<Grant>>, String> {
+    fn grants_of(&self, Arguments { principal, claims, .. }: &Arguments) -> Result<Vec<Arc<Grant>>, String> {
         let roster = Roster::new(&self.groups, &self.grants);
         let file = self.keys.as_ref().map_or_else(|| Ok(KeyFile::default()), |keys| KeyFile::read(&keys.file));
         let file = file.map_err(|error| error.to_string())?;
-        let token = self.principals.iter().find(|entry| entry.tokens.iter().any(|token| token == principal));
-        let name = token.map_or(principal, |entry| entry.name.as_str());
+        let token = self.principals.iter().find(|entry| entry.tokens.contains(principal));
+        let name = token.map_or(principal.as_str(), |entry| entry.name.as_str());
         let mut grants = roster.principal(name).to_vec();
         let keys = file.keys.iter().enumerate().filter(|(_, key)| key.name == name);
         grants.extend(keys.flat_map(|(index, key)| roster.key(index, key)));
-        for claim in words.all("claim") {
-            let (issuer, value) = claim.split_once(':').ok_or("--claim is issuer:value")?;
-            grants.extend(roster.claims(issuer, &[value.to_owned()]).cloned());
+        for (issuer, value) in claims {
+            grants.extend(roster.claims(issuer, std::slice::from_ref(value)).cloned());
         }
         let known = self.principals.iter().any(|entry| entry.name == name)
             || file.keys.iter().any(|key| key.name == name)
@@ -80,7 +102,7 @@ impl Policy {
 }
 
 impl Lines {
-    fn of(config: Option<&std::path::Path>) -> Self {
+    fn of(config: Option<&Path>) -> Self {
         let text = config.and_then(|file| fs::read_to_string(file).ok()).unwrap_or_default();
         let file = config.map(|file| file.display().to_string()).unwrap_or_default();
         let Ok(table) = DeTable::parse(&text) else {
@@ -124,8 +146,10 @@ fn said(principal: &str, question: &Question<'_>, verdict: &Verdict, lines: &Lin
 }
 
 /// Whether a method only reads, by a `FileDescriptorSet` (`buf build -o FILE`, `protoc --descriptor_set_out=FILE`).
-fn nature(file: &str, method: &MethodName<'_>) -> Result<Nature, String> {
-    let bytes = fs::read(file).map_err(|error| format!("{file}: {error}"))?;
+fn nature(file: &Path, method: &MethodName<'_>) -> Result<Nature, String> {
+    let bytes = fs::read(file);
+    let file = file.display();
+    let bytes = bytes.map_err(|error| format!("{file}: {error}"))?;
     let set = FileDescriptorSet::decode(bytes.as_slice()).map_err(|_| format!("{file} is no FileDescriptorSet"))?;
     let services = set.file.iter().flat_map(|file| file.service.iter().map(move |service| (file.package(), service)));
     let mut methods = services.flat_map(|(package, service)| {

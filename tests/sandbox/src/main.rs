@@ -1,7 +1,10 @@
 //! Serves the stand-in upstreams until interrupted.
 
-use std::net::SocketAddr;
-use std::process::ExitCode;
+use std::{
+    io::{self, Write},
+    net::SocketAddr,
+    process::ExitCode,
+};
 
 use clap::Parser;
 use ispbridge_sandbox::{Config, Credentials, Sandbox};
@@ -58,16 +61,23 @@ async fn main() -> ExitCode {
     match Sandbox::start(Flags::parse().into()).await {
         Ok(sandbox) => run(sandbox).await,
         Err(error) => {
-            eprintln!("cannot listen: {error}");
+            // Nobody is left to be told if standard error is gone.
+            let _ = writeln!(io::stderr(), "cannot listen: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
 async fn run(sandbox: Sandbox) -> ExitCode {
-    println!("aex       http://{}", sandbox.aex());
-    println!("freeside  http://{}/selfservice/xmlrpc.cgi", sandbox.freeside());
-    println!("azotel    http://{}/API/operatorapi.pl, JSON at /restapi/API/", sandbox.azotel());
+    // Whoever closed the output still has the upstreams.
+    let _ = writeln!(
+        io::stdout(),
+        "aex       http://{}\nfreeside  http://{}/selfservice/xmlrpc.cgi\n\
+         azotel    http://{}/API/operatorapi.pl, JSON at /restapi/API/",
+        sandbox.aex(),
+        sandbox.freeside(),
+        sandbox.azotel()
+    );
     interrupted().await;
     sandbox.stop().await;
     ExitCode::SUCCESS
