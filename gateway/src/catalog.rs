@@ -8,7 +8,6 @@ mod filter;
 pub(crate) mod followers;
 mod kept;
 mod learn;
-mod reflection;
 
 use std::{
     collections::BTreeSet,
@@ -19,13 +18,12 @@ use std::{
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use chassis::Redactor;
+use chassis::{Redactor, Reflection};
 use prost_reflect::{DescriptorPool, MethodDescriptor};
 use rustc_hash::FxHashMap;
 use tokio::time::sleep;
 use tonic::Code;
 
-pub(crate) use self::reflection::{Reflection, reflect};
 use self::{contract::Contract, kept::Kept, learn::Shared};
 use crate::{
     answer::{self, Answer, Outcome},
@@ -69,8 +67,8 @@ pub(crate) struct Known {
 #[derive(Default)]
 struct Snapshot {
     contracts: FxHashMap<Arc<str>, Arc<Contract>>,
-    /// Reflection by version and by the services that are shown; all of them without a set.
-    reflections: Kept<(reflection::Version, Option<BTreeSet<String>>), Option<Reflection>>,
+    /// Reflection by the services that are shown; all of them without a set.
+    reflections: Kept<Option<BTreeSet<String>>, Option<Reflection>>,
     /// OpenAPI documents by the methods that are shown; all of them without a set.
     documents: Kept<Option<BTreeSet<Arc<str>>>, Bytes>,
 }
@@ -140,12 +138,14 @@ impl Catalog {
         })
     }
 
-    /// The reflection service for a path over what these grants reach; over everything without any.
-    pub(crate) fn reflection(&self, path: &str, grants: Option<&Grants>) -> Option<Reflection> {
+    /// Reflection over what these grants reach; over everything without any. Nothing (after a log line) if a file cannot be read.
+    pub(crate) fn reflection(&self, grants: Option<&Grants>) -> Option<Reflection> {
         let snapshot = self.current.load_full();
         let visible = grants.map(|grants| snapshot.services_for(grants));
-        let key = (reflection::Version::of(path), visible);
-        snapshot.reflections.get(&key, || reflection::over(&snapshot.files(key.1.as_ref()), key.0))
+        snapshot.reflections.get(&visible, || {
+            let indexed = Reflection::new(snapshot.files(visible.as_ref()).into_values());
+            indexed.inspect_err(|error| tracing::warn!(%error, "the union of the descriptors cannot be served")).ok()
+        })
     }
 
     /// Whether these grants reach any method of a service; of one that is not described yet they may.

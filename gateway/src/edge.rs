@@ -19,7 +19,7 @@ use tower::Service;
 
 use crate::{
     answer::{Answer, Outcome},
-    catalog::{self, Catalog, Known, Nature},
+    catalog::{Catalog, Known, Nature},
     doors::{self, openapi},
     fleet::{route::Route, routes::Routes},
     forward, headers,
@@ -123,14 +123,12 @@ impl Edge {
 
     async fn reflect(&self, parts: Parts, body: Body) -> Result<Response<Body>, Box<Answer>> {
         let (principal, catalog) = (self.looks(&parts).await?, Arc::clone(&self.catalog));
-        let uri = parts.uri.clone();
-        let service =
-            aside(move || catalog.reflection(uri.path(), principal.as_ref().map(|principal| &principal.grants)));
-        let service = service
+        let reflection = aside(move || catalog.reflection(principal.as_ref().map(|principal| &principal.grants)));
+        let reflection = reflection
             .await
             .ok_or_else(|| Answer::new(Code::Unavailable, "CATALOG_NOT_READY", "nothing is known to reflect yet"))?;
         let request = Request::from_parts(parts, tonic::body::Body::new(body));
-        Ok(catalog::reflect(service, request).await.map(Body::new))
+        Ok(reflection.answer(request).await.map(Body::new))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use tonic_health::{ServingStatus, server::HealthReporter};
 
-use crate::{Error, Surface};
+use crate::{Error, Reflection, Surface};
 
 const HEALTH: &str = "grpc.health.v1.Health";
 const REFLECTION: [&str; 2] = ["grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"];
@@ -49,14 +49,6 @@ impl Health {
 }
 
 fn with_reflection(surface: Surface) -> Result<Surface, Error> {
-    let configured = || {
-        surface.descriptors.iter().fold(
-            tonic_reflection::server::Builder::configure()
-                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET),
-            |builder, set| builder.register_encoded_file_descriptor_set(set),
-        )
-    };
-    let v1 = configured().build_v1().map_err(Error::program)?;
-    let v1alpha = configured().build_v1alpha().map_err(Error::program)?;
-    Ok(surface.service(v1).service(v1alpha))
+    let reflection = Reflection::of_sets(&surface.descriptors).map_err(Error::program)?;
+    Ok(surface.service(reflection.v1()).service(reflection.v1alpha()))
 }

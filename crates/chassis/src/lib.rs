@@ -31,6 +31,7 @@ mod program;
 mod protocol;
 mod record;
 mod redact;
+mod reflection;
 mod reload;
 mod running;
 mod secret;
@@ -60,6 +61,7 @@ pub use program::Program;
 pub use protocol::{is_grpc, not_grpc};
 pub use record::ConfigState;
 pub use redact::{Describe, RedactError, Redactor};
+pub use reflection::Reflection;
 pub use running::{Running, StartOptions, start, start_with};
 pub use secret::Secret;
 pub use settings::{

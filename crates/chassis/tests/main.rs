@@ -28,6 +28,8 @@ mod pki;
 mod probe;
 #[path = "main/redact.rs"]
 mod redact;
+#[path = "main/reflection.rs"]
+mod reflection;
 #[path = "main/reload.rs"]
 mod reload;
 #[path = "main/restart.rs"]

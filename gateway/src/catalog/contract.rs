@@ -2,11 +2,13 @@
 
 use std::sync::{Arc, OnceLock};
 
+use bytes::Bytes;
 use chassis::Redactor;
+use prost::encoding::{WireType, encode_key, encode_varint};
 use prost_reflect::{DescriptorError, DescriptorPool};
 use rustc_hash::FxHashMap;
 
-use super::{Nature, learn::Description, reflection::file_descriptor_set};
+use super::{Nature, learn::Description};
 
 /// The contract of one provider.
 #[derive(Debug)]
@@ -70,5 +72,34 @@ impl Contract {
     #[cfg(test)]
     pub(super) fn is_read(&self) -> bool {
         self.pool.get().is_some()
+    }
+}
+
+/// Joins encoded files to an encoded `FileDescriptorSet`, byte for byte: its field 1 is the list of files.
+fn file_descriptor_set<'a>(files: impl Iterator<Item = &'a Bytes>) -> Vec<u8> {
+    let mut set = Vec::new();
+    for file in files {
+        encode_key(1, WireType::LengthDelimited, &mut set);
+        encode_varint(file.len() as u64, &mut set);
+        set.extend_from_slice(file);
+    }
+    set
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+    use prost_types::{FileDescriptorProto, FileDescriptorSet};
+
+    use super::*;
+
+    #[test]
+    fn files_are_joined_to_a_set() {
+        let file = |name: &str| FileDescriptorProto { name: Some(name.to_owned()), ..Default::default() };
+        let files = [file("a.proto"), file("b.proto")];
+        let encoded = files.clone().map(|file| Bytes::from(file.encode_to_vec()));
+        let set = file_descriptor_set(encoded.iter());
+        let decoded = FileDescriptorSet::decode(set.as_slice()).unwrap();
+        assert_eq!(decoded.file, files);
     }
 }

@@ -8,10 +8,10 @@ use std::{
 use bytes::{Buf, Bytes, BytesMut};
 use prost::{
     Message,
-    encoding::{DecodeContext, decode_key, skip_field},
+    encoding::{DecodeContext, decode_key, message, skip_field},
 };
 use prost_reflect::DescriptorPool;
-use prost_types::FileDescriptorProto;
+use prost_types::{FileDescriptorProto, ServiceDescriptorProto, SourceCodeInfo};
 
 use super::{Contract, Nature, Snapshot, learn::Description};
 use crate::{
@@ -19,8 +19,11 @@ use crate::{
     policy::{Call, Grants},
 };
 
-/// Number of the field `service` of a `FileDescriptorProto` (descriptor.proto).
+/// Numbers of the fields `service` and `source_code_info` of a `FileDescriptorProto` (descriptor.proto).
 const SERVICE: u32 = 6;
+const SOURCE_CODE_INFO: u32 = 9;
+/// How the path of a location in a service begins.
+const SERVICE_PATH: i32 = 6;
 
 /// Encoded files by name.
 pub(super) type Files = BTreeMap<String, Bytes>;
@@ -104,24 +107,42 @@ fn shown(description: &Description, visible: &BTreeSet<String>) -> Files {
 
 /// A file without its services that are not visible; all else stays byte for byte, custom options too.
 fn without_hidden(encoded: &Bytes, file: &FileDescriptorProto, visible: &BTreeSet<String>) -> Option<Bytes> {
-    let mut services = file.service.iter();
+    let is_visible =
+        |service: &ServiceDescriptorProto| visible.contains(&format!("{}.{}", file.package(), service.name()));
+    let shown: Vec<bool> = file.service.iter().map(is_visible).collect();
+    let mut services = shown.iter();
     let mut rest = encoded.clone();
     let mut kept = BytesMut::with_capacity(encoded.len());
     while rest.has_remaining() {
         let before = rest.clone();
         let (tag, wire) = decode_key(&mut rest).ok()?;
         skip_field(wire, tag, &mut rest, DecodeContext::default()).ok()?;
-        let hidden = tag == SERVICE && !visible.contains(&format!("{}.{}", file.package(), services.next()?.name()));
-        if !hidden {
-            kept.extend_from_slice(&before[..before.len() - rest.len()]);
+        match tag {
+            SERVICE if !*services.next()? => {}
+            SOURCE_CODE_INFO => message::encode(tag, &renumbered(file.source_code_info.clone()?, &shown), &mut kept),
+            _ => kept.extend_from_slice(&before[..before.len() - rest.len()]),
         }
     }
     Some(kept.freeze())
 }
 
+/// The source info of a file whose services are shown or not: a location names its service by the place among them.
+fn renumbered(mut info: SourceCodeInfo, shown: &[bool]) -> SourceCodeInfo {
+    info.location.retain_mut(|location| match location.path.as_mut_slice() {
+        [SERVICE_PATH, place, ..] => {
+            let before = usize::try_from(*place).ok().filter(|&place| shown.get(place) == Some(&true));
+            let after = before.map(|place| shown[..place].iter().filter(|&&shown| shown).count());
+            *place = after.and_then(|after| i32::try_from(after).ok()).unwrap_or(*place);
+            after.is_some()
+        }
+        _ => true,
+    });
+    info
+}
+
 #[cfg(test)]
 mod tests {
-    use prost_types::ServiceDescriptorProto;
+    use prost_types::source_code_info::Location;
 
     use super::*;
 
@@ -154,5 +175,29 @@ mod tests {
         assert_eq!(shown.keys().collect::<Vec<_>>(), ["a.proto", "c.proto"]);
         let left = FileDescriptorProto::decode(shown["a.proto"].as_ref()).unwrap();
         assert_eq!(left, file("a.proto", &["LineService"], &["c.proto"]));
+    }
+
+    #[test]
+    fn comments_stay_with_their_service() {
+        let location = |path: &[i32], comment: &str| Location {
+            path: path.to_vec(),
+            span: vec![1, 2, 3],
+            leading_comments: Some(comment.to_owned()),
+            ..Location::default()
+        };
+        let mut whole = file("a.proto", &["AService", "BService", "CService"], &[]);
+        let comments = [
+            location(&[4, 1], "message"),
+            location(&[6, 0], "A"),
+            location(&[6, 1, 2, 0], "B"),
+            location(&[6, 2], "C"),
+        ];
+        whole.source_code_info = Some(SourceCodeInfo { location: comments.to_vec() });
+        let visible = ["BService", "CService"].map(|name| format!("ispbridge.aex.v1.{name}"));
+        let shown = without_hidden(&whole.encode_to_vec().into(), &whole, &BTreeSet::from(visible)).unwrap();
+        let mut expected = file("a.proto", &["BService", "CService"], &[]);
+        let comments = [location(&[4, 1], "message"), location(&[6, 0, 2, 0], "B"), location(&[6, 1], "C")];
+        expected.source_code_info = Some(SourceCodeInfo { location: comments.to_vec() });
+        assert_eq!(FileDescriptorProto::decode(shown).unwrap(), expected);
     }
 }

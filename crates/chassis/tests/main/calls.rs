@@ -4,10 +4,6 @@ use std::time::Duration;
 
 use ispbridge_kit::http1::get;
 use tonic::{Code, Request};
-use tonic_reflection::pb::v1::{
-    ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
-    server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
-};
 use tonic_types::StatusExt;
 
 use crate::probe::{READ, WRITE, ask, connected, drink, send, started, until_metric};
@@ -139,30 +135,4 @@ async fn a_call_too_many_is_refused_at_once() {
     assert_eq!((refused.code(), reason(&refused).as_str()), (Code::ResourceExhausted, "TOO_MANY_CALLS"));
     assert_eq!(refused.get_details_retry_info().unwrap().retry_delay, Some(Duration::from_secs(1)));
     busy.abort();
-}
-
-#[tokio::test]
-async fn reflection_names_the_services() {
-    let running = started("").await;
-    let mut client = ServerReflectionClient::new(connected(running.grpc_addr()).await);
-    let request = ServerReflectionRequest {
-        host: String::new(),
-        message_request: Some(MessageRequest::ListServices(String::new())),
-    };
-    let mut answers = client.server_reflection_info(tokio_stream::once(request)).await.unwrap().into_inner();
-    let Some(MessageResponse::ListServicesResponse(list)) = answers.message().await.unwrap().unwrap().message_response
-    else {
-        panic!("no list");
-    };
-    let names: Vec<_> = list.service.iter().map(|service| service.name.as_str()).collect();
-    assert!(names.contains(&"chassis.test.v1.ProbeService") && names.contains(&"grpc.health.v1.Health"), "{names:?}");
-    assert!(names.contains(&"grpc.reflection.v1.ServerReflection"), "{names:?}");
-}
-
-#[tokio::test]
-async fn reflection_can_be_off() {
-    let running = started("[server]\nreflection = false").await;
-    let mut client = ServerReflectionClient::new(connected(running.grpc_addr()).await);
-    let status = client.server_reflection_info(tokio_stream::empty()).await.unwrap_err();
-    assert_eq!(status.code(), Code::Unimplemented);
 }
