@@ -44,5 +44,5 @@ async fn build_info(State(process): State<Process>) -> Json<BuildInfo> {
 }
 
 async fn config(State(process): State<Process>) -> Json<Shown> {
-    Json(process.record().shown())
+    Json(process.record().shown(process.file_sources().iter().map(|source| source.shown()).collect()))
 }

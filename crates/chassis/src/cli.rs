@@ -198,15 +198,14 @@ async fn serve<P: Program>(table: Table, source: ConfigSource, settings: &Settin
     let mut running = running::start_with::<P>(table, options).await?;
     loop {
         tokio::select! {
-            _ = terminate.recv() => {
-                running.stops_for("SIGTERM");
-                break running.announce().await;
-            }
-            // Who presses a key waits for the end; there is no balancer to tell.
-            _ = interrupt.recv() => break running.stops_for("SIGINT"),
-            // Whether it was taken is in the log and on the admin port.
-            _ = hangup.recv() => drop(running.reread()),
-        }
+                    _ = terminate.recv() => {
+                        running.stops_for("SIGTERM");
+                        break running.announce().await;
+                    }
+                    // Who presses a key waits for the end; there is no balancer to tell.
+        _ = interrupt.recv() => break running.stops_for("SIGINT"),
+                    _ = hangup.recv() => running.reread_aside(),
+                }
     }
     tokio::select! {
         () = running.drain() => Ok(ExitCode::SUCCESS),

@@ -2,7 +2,7 @@
 
 mod nesting;
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
@@ -25,8 +25,8 @@ const CONSUL_ADDRESS: &str = "CONSUL_HTTP_ADDR";
 /// Reads a file; the text of a broken one is not repeated, it might hold what it should not.
 pub(crate) fn read(path: &Path) -> Result<Table, Error> {
     let name = path.display().to_string();
-    let text =
-        fs::read_to_string(path).map_err(|error| Error::config(&name, format!("cannot be read: {}", error.kind())))?;
+    let text = reference::read_text(path)
+        .map_err(|error| Error::config(&name, format!("cannot be read: {}", error.kind())))?;
     nesting::parse(&text).map_err(|error| {
         let before = error.span().map_or("", |span| text.get(..span.start).unwrap_or(""));
         Error::config(format!("{name}:{}", before.lines().count().max(1)), error.message())

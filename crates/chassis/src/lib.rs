@@ -19,6 +19,7 @@ mod drain;
 mod durations;
 mod ended;
 mod error;
+mod file_source;
 mod globals;
 mod health;
 mod layers;
@@ -34,7 +35,6 @@ mod redact;
 mod reflection;
 mod reload;
 mod running;
-mod secret;
 mod settings;
 mod source;
 mod spent;
@@ -42,6 +42,7 @@ mod surface;
 mod tap;
 mod telemetry;
 mod tls;
+mod watched;
 mod watches;
 mod workers;
 
@@ -54,6 +55,7 @@ pub use drain::Draining;
 pub use durations::{Durations, Timed};
 pub use ended::{Ended, Reason, Watch};
 pub use error::Error;
+pub use file_source::FileSource;
 pub use globals::install_globals;
 pub use layers::{notes::CallNotes, timing::Timing};
 pub use process::Process;
@@ -61,9 +63,9 @@ pub use program::Program;
 pub use protocol::{is_grpc, not_grpc};
 pub use record::ConfigState;
 pub use redact::{Describe, RedactError, Redactor};
+pub use reference::Secret;
 pub use reflection::Reflection;
 pub use running::{Running, StartOptions, start, start_with};
-pub use secret::Secret;
 pub use settings::{
     AdminSettings, AuditSettings, CallerKey, CallersMode, CallersSettings, LogFormat, LogSettings, Propagator, Seconds,
     ServerSettings, Settings, TelemetrySettings, TracesExporter,

@@ -45,8 +45,12 @@ pub const REPLY_MEMORY: &str = "ispbridge.reply_memory";
 pub const GIVEN_UP: &str = "ispbridge.peers.given_up";
 /// Counter: spans that no collector got, by [`REASON`].
 pub const SPANS_LOST: &str = "ispbridge.spans.lost";
-/// Counter: attempts to take a configuration that was read again, by [`RESULT`].
+/// Counter: attempts to take a configuration, or another file, that was read again, by [`SOURCE`] and [`RESULT`].
 pub const RELOADS: &str = "ispbridge.config.reloads";
+/// Histogram: seconds from a change of a file to its taking, by [`SOURCE`].
+pub const RELOAD_DELAY: &str = "ispbridge.config.delay";
+/// Attribute of ours: what was read again, `configuration` or the name of a file that is read by itself (`keys`).
+pub const SOURCE: &str = "ispbridge.source";
 /// Attribute of ours: `ok` or `failed`.
 pub const RESULT: &str = "ispbridge.result";
 /// Attribute of ours: why something was given up or lost.
@@ -60,6 +64,9 @@ pub const PART: &str = "ispbridge.part";
 /// Boundaries of duration histograms in seconds, from the semantic conventions.
 pub const DURATION_BUCKETS: [f64; 14] =
     [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
+
+/// Boundaries of [`RELOAD_DELAY`] in seconds.
+pub const DELAY_BUCKETS: [f64; 11] = [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 7.5, 10.0, 30.0, 60.0, 300.0];
 
 /// Metadata: the code of a status. Of what every call looks for there is a name that need not be parsed first.
 pub const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");

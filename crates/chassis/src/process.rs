@@ -14,8 +14,9 @@ use opentelemetry_sdk::trace::SdkTracer;
 use toml::Table;
 
 use crate::{
-    Draining, Durations, Settings,
+    Draining, Durations, Error, FileSource, Settings,
     drain::{Places, Switch},
+    file_source::Sourced,
     outflow::Memory,
     record::{ConfigState, Record},
     telemetry::Telemetry,
@@ -37,6 +38,7 @@ struct Inner {
     memory: Arc<Memory>,
     stopping: AtomicBool,
     record: Record,
+    file_sources: RwLock<Vec<Arc<Sourced>>>,
     watches: OnceLock<Watches>,
     workers: Workers,
     kept: RwLock<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
@@ -62,6 +64,7 @@ impl Process {
             memory,
             stopping: AtomicBool::new(false),
             record: Record::new(config),
+            file_sources: RwLock::default(),
             watches: OnceLock::new(),
             workers,
             kept: RwLock::default(),
@@ -110,6 +113,21 @@ impl Process {
         kept.get(&TypeId::of::<T>())?.clone().downcast().ok()
     }
 
+    /// Takes what a file says, and again whenever it changes.
+    ///
+    /// # Errors
+    /// What is wrong with it now.
+    pub fn follow(&self, source: Arc<dyn FileSource>) -> Result<(), Error> {
+        let sourced = Sourced::open(source, self)?;
+        self.0.file_sources.write().unwrap_or_else(PoisonError::into_inner).push(Arc::new(sourced));
+        Ok(())
+    }
+
+    /// The files that are read again by themselves.
+    pub(crate) fn file_sources(&self) -> Vec<Arc<Sourced>> {
+        self.0.file_sources.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// The chassis' own sections of the configuration.
     #[must_use]
     pub fn settings(&self) -> &Settings {
@@ -135,6 +153,7 @@ impl Process {
     /// Lets go of what was kept: it may itself hold the process.
     pub(crate) fn forget(&self) {
         self.0.kept.write().unwrap_or_else(PoisonError::into_inner).clear();
+        self.0.file_sources.write().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// The threads that serve connections.

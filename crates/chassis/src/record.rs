@@ -1,19 +1,19 @@
 //! What a process knows of its configuration, for the people who ask its admin port: no value that may be secret.
 
 use std::{
-    path::PathBuf,
     sync::{Mutex, PoisonError},
     time::SystemTime,
 };
 
+use reference::Noted;
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 use toml::{Table, Value};
 
 use crate::{
     Error,
+    file_source::Shown as ShownSource,
     reload::{self, Fixed},
-    source,
 };
 
 const BLACK: &str = "REDACTED";
@@ -28,13 +28,13 @@ pub(crate) struct Record(Mutex<State>);
 struct State {
     /// What may be shown, as JSON; the configuration itself may have thousands of entries and is needed no more.
     shown: Box<str>,
-    /// The files that it names.
-    files: Vec<PathBuf>,
+    /// The files that were read for it, and for the one that was not taken since.
+    files: Noted,
     /// The sections that stay those of the first configuration.
     fixed: Fixed,
     generation: u64,
     since: SystemTime,
-    refused: Option<(SystemTime, String)>,
+    refused: Option<Refusal>,
     needs_restart: Vec<&'static str>,
 }
 
@@ -49,6 +49,8 @@ pub(crate) struct Shown {
     last_error: Option<Refusal>,
     /// Sections that have changed and count only after a restart.
     needs_restart: Vec<&'static str>,
+    /// Files beside the configuration that are read again by themselves.
+    sources: Vec<ShownSource>,
     config: Json,
 }
 
@@ -65,8 +67,10 @@ pub struct ConfigState {
     pub needs_restart: Vec<&'static str>,
 }
 
-#[derive(Debug, Serialize)]
-struct Refusal {
+/// Why something was not taken.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Refusal {
+    /// Seconds since 1970.
     at: u64,
     error: String,
 }
@@ -76,7 +80,7 @@ impl Record {
     pub(crate) fn new(table: &Table) -> Self {
         Self(Mutex::new(State {
             shown: shown(table),
-            files: source::files(table),
+            files: Noted::new(),
             fixed: reload::fixed(table),
             generation: 1,
             since: SystemTime::now(),
@@ -85,9 +89,20 @@ impl Record {
         }))
     }
 
-    /// The files that the configuration names.
-    pub(crate) fn files(&self) -> Vec<PathBuf> {
+    /// The files that a change of the configuration may be due to, with what they held when they were last read or seen.
+    pub(crate) fn files(&self) -> Noted {
         self.with(|state| state.files.clone())
+    }
+
+    /// Notes the files that were read for a configuration. If it was not taken the old one's still count: it may be put right
+    /// by what they say, or by one that was missing.
+    pub(crate) fn noted(&self, noted: Noted, is_taken: bool) {
+        self.with(|state| {
+            if is_taken {
+                state.files.clear();
+            }
+            state.files.extend(noted);
+        });
     }
 
     /// Fixed sections that are not as they were at the start.
@@ -100,10 +115,10 @@ impl Record {
 
     /// Notes a configuration that was taken; returns its number.
     pub(crate) fn taken(&self, table: &Table, needs_restart: Vec<&'static str>) -> u64 {
-        let (shown, files) = (shown(table), source::files(table));
+        let shown = shown(table);
         self.with(|state| {
             state.generation += 1;
-            (state.shown, state.files, state.needs_restart) = (shown, files, needs_restart);
+            (state.shown, state.needs_restart) = (shown, needs_restart);
             (state.since, state.refused) = (SystemTime::now(), None);
             state.generation
         })
@@ -111,7 +126,7 @@ impl Record {
 
     /// Notes a configuration that was not taken.
     pub(crate) fn refused(&self, error: &Error) {
-        self.with(|state| state.refused = Some((SystemTime::now(), error.to_string())));
+        self.with(|state| state.refused = Some(Refusal::of(error)));
     }
 
     /// How far it has come.
@@ -119,18 +134,19 @@ impl Record {
         self.with(|state| ConfigState {
             generation: state.generation,
             taken_at: seconds(state.since),
-            last_error: state.refused.as_ref().map(|(_, error)| error.clone()),
+            last_error: state.refused.as_ref().map(|refusal| refusal.error.clone()),
             needs_restart: state.needs_restart.clone(),
         })
     }
 
     /// What may be shown.
-    pub(crate) fn shown(&self) -> Shown {
+    pub(crate) fn shown(&self, sources: Vec<ShownSource>) -> Shown {
         self.with(|state| Shown {
             generation: state.generation,
             taken_at: seconds(state.since),
-            last_error: state.refused.as_ref().map(|(at, error)| Refusal { at: seconds(*at), error: error.clone() }),
+            last_error: state.refused.clone(),
             needs_restart: state.needs_restart.clone(),
+            sources,
             config: serde_json::from_str(&state.shown).unwrap_or_default(),
         })
     }
@@ -140,7 +156,15 @@ impl Record {
     }
 }
 
-fn seconds(time: SystemTime) -> u64 {
+impl Refusal {
+    /// Notes an error of now.
+    pub(crate) fn of(error: &Error) -> Self {
+        Self { at: seconds(SystemTime::now()), error: error.to_string() }
+    }
+}
+
+/// Seconds since 1970.
+pub(crate) fn seconds(time: SystemTime) -> u64 {
     time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
@@ -200,7 +224,7 @@ mod tests {
         "#
         .parse()
         .unwrap();
-        let shown = serde_json::to_string(&Record::new(&table).shown()).unwrap();
+        let shown = serde_json::to_string(&Record::new(&table).shown(Vec::new())).unwrap();
         assert!(!shown.contains("hunter2") && !shown.contains("robot"), "{shown}");
         assert!(shown.contains("https://example.org:8443/api?REDACTED"), "{shown}");
         assert!(shown.contains(r#""password":{"file":"/run/secrets/aex"}"#), "{shown}");
@@ -211,11 +235,11 @@ mod tests {
     fn the_last_error_is_shown_until_a_configuration_is_taken() {
         let record = Record::new(&Table::new());
         record.refused(&Error::config("accounts.main.url", "is missing"));
-        let shown = serde_json::to_value(record.shown()).unwrap();
+        let shown = serde_json::to_value(record.shown(Vec::new())).unwrap();
         assert_eq!((shown["generation"].as_u64(), shown["config"].as_object().unwrap().len()), (Some(1), 0));
         assert_eq!(shown["last_error"]["error"], "configuration: accounts.main.url: is missing");
         assert_eq!(record.taken(&Table::new(), vec!["server"]), 2);
-        let shown = serde_json::to_value(record.shown()).unwrap();
+        let shown = serde_json::to_value(record.shown(Vec::new())).unwrap();
         assert!(shown["last_error"].is_null() && shown["needs_restart"][0] == "server", "{shown}");
     }
 }

@@ -3,29 +3,22 @@
 use std::{
     marker::PhantomData,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use arc_swap::ArcSwap;
 use aws_lc_rs::digest::{SHA256, digest};
 use opentelemetry::KeyValue;
+use reference::{Noted, noting};
 use toml::{Table, Value};
 
-use crate::{
-    ConfigSource, Draining, Error, Process, Program,
-    caller::Verifier,
-    config, names, running,
-    source::{self, Stamp},
-    tls,
-};
+use crate::{ConfigSource, Error, Process, Program, caller::Verifier, config, names, running, tls, watched::Watched};
 
+/// The name of the configuration where other files are sources of their own.
+const NAME: &str = "configuration";
 /// Sections that are read at the start only.
 const FIXED: [&str; 6] = ["server", "admin", "telemetry", "log", "audit", "consul"];
 /// Those sections of one configuration, by name.
 pub(crate) type Fixed = [(&'static str, Option<Value>); FIXED.len()];
-
-/// A file that is being written is waited for until it looks the same twice.
-const SETTLING: Duration = Duration::from_millis(200);
 
 /// Takes configurations for a running program of any type.
 pub(crate) trait Reload: Send + Sync {
@@ -42,10 +35,17 @@ pub(crate) struct Reloader<P> {
     program: PhantomData<fn() -> P>,
 }
 
-/// What tells one program's part of a configuration from another, and the state of the secrets in it: the part itself may
+/// What tells one program's part of a configuration from another, and what the files that it names held: the part itself may
 /// have thousands of entries.
 #[derive(PartialEq)]
-struct Part(Box<[u8]>, Vec<Stamp>);
+pub(crate) struct Part(Box<[u8]>, Noted);
+
+/// The configuration as something that is watched.
+pub(crate) struct Configured {
+    pub(crate) source: ConfigSource,
+    pub(crate) process: Process,
+    pub(crate) reload: Arc<dyn Reload>,
+}
 
 impl<P: Program> Reloader<P> {
     /// Begins with the program's part of the configuration that the process started with.
@@ -53,17 +53,16 @@ impl<P: Program> Reloader<P> {
         process: &Process,
         verifier: Option<Arc<ArcSwap<Verifier>>>,
         tls: Option<tls::Current>,
-        own: &Table,
+        current: Part,
     ) -> Self {
-        let current = Mutex::new(Part::of(own));
-        Self { process: process.clone(), verifier, tls, current, program: PhantomData }
+        Self { process: process.clone(), verifier, tls, current: Mutex::new(current), program: PhantomData }
     }
 
     fn try_take(&self, mut table: Table, forced: bool) -> Result<(), Error> {
+        // One at a time, or an older configuration could replace a newer one.
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         let settings = config::take_settings::<P>(&mut table)?;
-        let part = Part::of(&table);
-        let own: P::Config = config::program(table)?;
-        P::check(&own)?;
+        let (own, part) = checked::<P>(table)?;
         let tls = tls::server(&settings)?;
         if tls.is_some() != self.tls.is_some() {
             return Err(Error::config("server.tls", "comes and goes with a restart only"));
@@ -77,7 +76,6 @@ impl<P: Program> Reloader<P> {
             tls.alpn_protocols.clone_from(&current.load().alpn_protocols);
             current.store(Arc::new(tls));
         }
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if forced || *current != part {
             P::reload(own, &self.process)?;
             *current = part;
@@ -88,53 +86,52 @@ impl<P: Program> Reloader<P> {
 
 impl<P: Program> Reload for Reloader<P> {
     fn take(&self, table: Table, forced: bool) -> Result<u64, Error> {
-        match self.try_take(table.clone(), forced) {
+        let (result, noted) = noting(|| self.try_take(table.clone(), forced));
+        self.process.record().noted(noted, result.is_ok());
+        match result {
             Ok(()) => Ok(taken(&self.process, &table)),
             Err(error) => Err(refused(&self.process, error)),
         }
     }
 }
 
-impl Part {
-    fn of(table: &Table) -> Self {
-        let written = digest(&SHA256, table.to_string().as_bytes());
-        Self(written.as_ref().into(), source::stamps(&source::files(table)))
+impl Configured {
+    /// Reads the configuration again.
+    pub(crate) fn reread(&self, forced: bool) -> Result<u64, Error> {
+        match self.source.read() {
+            Ok(table) => self.reload.take(table, forced),
+            Err(error) => Err(refused(&self.process, error)),
+        }
     }
 }
 
-/// Reads a configuration again whenever its file, or a secret that it names, has changed; until the process drains.
-pub(crate) async fn watch(source: ConfigSource, process: Process, reload: Arc<dyn Reload>, every: Duration) {
-    let mut draining = process.draining();
-    let stamps = || source.stamps(&process.record().files());
-    let mut seen = stamps();
-    while pause(every, &mut draining).await {
-        let mut now = stamps();
-        if now == seen {
-            continue;
-        }
-        while pause(SETTLING.min(every), &mut draining).await {
-            let settled = stamps();
-            if std::mem::replace(&mut now, settled) == now {
-                break;
-            }
-        }
+impl Watched for Configured {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn files(&self) -> Noted {
+        let mut files = self.process.record().files();
+        files.extend(self.source.noted());
+        files
+    }
+
+    fn take(&self, seen: Noted) -> bool {
+        self.process.record().noted(seen, false);
         // What is wrong with it is in the log and on the admin port.
-        let _ = reread(&source, &process, &*reload, false);
-        seen = stamps();
+        self.reread(false).is_ok()
     }
 }
 
-/// Reads a configuration again.
-pub(crate) fn reread(
-    source: &ConfigSource,
-    process: &Process,
-    reload: &dyn Reload,
-    forced: bool,
-) -> Result<u64, Error> {
-    match source.read() {
-        Ok(table) => reload.take(table, forced),
-        Err(error) => Err(refused(process, error)),
-    }
+/// Reads the program's part of a configuration.
+pub(crate) fn checked<P: Program>(table: Table) -> Result<(P::Config, Part), Error> {
+    let written = digest(&SHA256, table.to_string().as_bytes()).as_ref().into();
+    let (own, noted) = noting(|| {
+        let own = config::program(table)?;
+        P::check(&own)?;
+        Ok(own)
+    });
+    own.map(|own| (own, Part(written, noted)))
 }
 
 fn taken(process: &Process, table: &Table) -> u64 {
@@ -157,15 +154,13 @@ fn refused(process: &Process, error: Error) -> Error {
 }
 
 fn count(process: &Process, result: &'static str) {
-    process.telemetry().instruments.reloads.add(1, &[KeyValue::new(names::RESULT, result)]);
+    count_reload(process, NAME, result);
 }
 
-/// False if the process drains.
-async fn pause(time: Duration, draining: &mut Draining) -> bool {
-    tokio::select! {
-        () = tokio::time::sleep(time) => true,
-        () = draining.wait() => false,
-    }
+/// Counts an attempt to take what was read again.
+pub(crate) fn count_reload(process: &Process, source: &'static str, result: &'static str) {
+    let labels = [KeyValue::new(names::RESULT, result), KeyValue::new(names::SOURCE, source)];
+    process.telemetry().instruments.reloads.add(1, &labels);
 }
 
 /// The sections that are read at the start only, without what of them is read again.

@@ -17,9 +17,9 @@ use crate::{
     health::{self, Health},
     layers::{self, methods::Methods},
     listener::{self, Listener},
-    reload::{self, Reload, Reloader},
+    reload::{self, Configured, Reload, Reloader},
     telemetry::Telemetry,
-    tls,
+    tls, watched,
     watches::Watches,
     workers::Workers,
 };
@@ -67,14 +67,17 @@ pub async fn start<P: Program>(config: Table) -> Result<Running, Error> {
 /// As [`start`].
 pub async fn start_with<P: Program>(mut config: Table, options: StartOptions) -> Result<Running, Error> {
     let whole = config.clone();
-    let settings = config::take_settings::<P>(&mut config)?;
-    let own: P::Config = config::program(config.clone())?;
-    P::check(&own)?;
+    let (read, files) = reference::noting(|| {
+        let settings = config::take_settings::<P>(&mut config)?;
+        reload::checked::<P>(config).map(|own| (settings, own))
+    });
+    let (settings, (own, part)) = read?;
     let verifier = verifier::<P>(&settings)?.map(|verifier| Arc::new(ArcSwap::from_pointee(verifier)));
     let tls = tls::server(&settings)?.map(|tls| Arc::new(ArcSwap::from_pointee(tls)));
     let telemetry = Telemetry::new(P::NAME, &settings.telemetry, options.span_processor)?;
     let process = Process::new(P::NAME, settings, telemetry, &whole, options.workers);
     drop(whole);
+    process.record().noted(files, true);
     let surface = P::build(own, &process).await?;
     process.set_watches(watches(&process, &surface)?);
     let admin_routes = surface.admin.clone();
@@ -87,7 +90,7 @@ pub async fn start_with<P: Program>(mut config: Table, options: StartOptions) ->
         tls::also_http1(tls);
     }
     let stack = layers::around(surface.into_router(), &process, methods, verifier.clone(), door);
-    let reload = Arc::new(Reloader::<P>::new(&process, verifier, tls.clone(), &config));
+    let reload = Arc::new(Reloader::<P>::new(&process, verifier, tls.clone(), part));
     let server = &process.settings().server;
     let (socket, address) = listener::bind(server.listen, server.reuse_port)?;
     let admin = admin(&process, admin_routes)?;
@@ -105,7 +108,7 @@ pub async fn start_with<P: Program>(mut config: Table, options: StartOptions) ->
         registration,
         reason: "told by the program",
     };
-    running.watch_source();
+    running.watch_files();
     Ok(running)
 }
 
@@ -129,29 +132,41 @@ impl Running {
     }
 
     /// Takes another configuration while the process runs: the program's part and the keys of callers; returns its number.
+    /// What is read apart from it ([`Process::follow`]) is read again too.
     ///
     /// # Errors
     /// What is wrong with it; the process then goes on as it was.
     pub fn reload(&self, config: Table) -> Result<u64, Error> {
+        retake_files(&self.process);
         self.reload.take(config, true)
     }
 
-    /// Reads the configuration again from where it came, as SIGHUP asks.
+    /// Reads the configuration again from where it came, and what is read apart from it.
     ///
     /// # Errors
     /// As [`Self::reload`], or that it came from nowhere that could be read again.
     pub fn reread(&self) -> Result<u64, Error> {
-        let source = self.source.as_ref();
-        let source = source.ok_or_else(|| Error::program("the configuration cannot be read again"))?;
-        reload::reread(source, &self.process, &*self.reload, true)
+        reread(&self.process, self.configured().as_ref())
     }
 
-    fn watch_source(&self) {
-        let every = self.process.settings().server.reload_seconds.0;
-        if let Some(source) = self.source.clone()
-            && !every.is_zero()
-        {
-            tokio::spawn(reload::watch(source, self.process.clone(), self.reload.clone(), every));
+    /// As [`Self::reread`], where a slow disk holds up nothing else.
+    pub(crate) fn reread_aside(&self) {
+        let (process, configured) = (self.process.clone(), self.configured());
+        // Whether it was taken is in the log and on the admin port.
+        tokio::task::spawn_blocking(move || reread(&process, configured.as_ref()).is_ok());
+    }
+
+    fn configured(&self) -> Option<Configured> {
+        let (source, process, reload) = (self.source.clone()?, self.process.clone(), self.reload.clone());
+        Some(Configured { source, process, reload })
+    }
+
+    fn watch_files(&self) {
+        if let Some(configured) = self.configured() {
+            watched::begin(Arc::new(configured), &self.process);
+        }
+        for source in self.process.file_sources() {
+            watched::begin(source, &self.process);
         }
     }
 
@@ -206,6 +221,19 @@ impl Running {
         }
         self.process.forget();
         tracing::info!(process = self.process.name(), "stopped");
+    }
+}
+
+fn reread(process: &Process, configured: Option<&Configured>) -> Result<u64, Error> {
+    retake_files(process);
+    configured.ok_or_else(|| Error::program("the configuration cannot be read again"))?.reread(true)
+}
+
+/// Before the configuration: what is wrong there must not hold up a key that is gone.
+fn retake_files(process: &Process) {
+    for source in process.file_sources() {
+        // What is wrong with it is in the log and on the admin port.
+        let _ = source.retake();
     }
 }
 

@@ -83,8 +83,8 @@ pub struct ServerSettings {
     /// How long a drain may take before what is left is answered with UNAVAILABLE (a write with ABORTED) and cut; the
     /// process ends at most a second later.
     pub drain_seconds: Seconds,
-    /// How often the configuration file and the secrets that it names are looked at for changes; 0 is never (SIGHUP
-    /// remains).
+    /// How often the configuration file and what it refers to (secrets, certificates, keys) are looked at for changes; 0 is
+    /// never (SIGHUP remains). A file that is being written is given 0.6 s at most to come to rest.
     pub reload_seconds: Seconds,
     /// Whether the reflection service is offered.
     pub reflection: bool,

@@ -1,13 +1,13 @@
 //! Where the configuration of a process comes from, so that it can be read again when it changes.
 
 use std::{
-    fmt, fs,
-    os::unix::fs::MetadataExt,
-    path::{Path, PathBuf},
-    time::SystemTime,
+    fmt,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
 };
 
-use toml::{Table, Value};
+use reference::Noted;
+use toml::Table;
 
 use crate::{Error, config};
 
@@ -16,16 +16,15 @@ use crate::{Error, config};
 pub struct ConfigSource {
     file: Option<PathBuf>,
     variables: Vec<(String, String)>,
+    /// What the file held when it was read last.
+    noted: Arc<Mutex<Noted>>,
 }
-
-/// What is known of a file without reading it; `None` if it is not there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Stamp(PathBuf, Option<(SystemTime, u64, u64)>);
 
 impl ConfigSource {
     /// Names the file, and the environment as it is ([`crate::apply_overrides`] says what counts of it).
     pub fn new(file: Option<PathBuf>, variables: impl IntoIterator<Item = (String, String)>) -> Self {
-        Self { file, variables: variables.into_iter().filter(|(name, _)| config::is_read(name)).collect() }
+        let variables = variables.into_iter().filter(|(name, _)| config::is_read(name)).collect();
+        Self { file, variables, noted: Arc::default() }
     }
 
     /// Reads the configuration as it is now.
@@ -33,15 +32,18 @@ impl ConfigSource {
     /// # Errors
     /// A file that cannot be read, or a variable that leads nowhere.
     pub fn read(&self) -> Result<Table, Error> {
-        let mut table = self.file.as_deref().map_or_else(|| Ok(Table::new()), config::read)?;
+        let read = || self.file.as_deref().map_or_else(|| Ok(Table::new()), config::read);
+        let (table, noted) = reference::noting(read);
+        *self.noted.lock().unwrap_or_else(PoisonError::into_inner) = noted;
+        let mut table = table?;
         config::apply_standard(&mut table, &self.variables)?;
         config::apply_overrides(&mut table, self.variables.iter().cloned())?;
         Ok(table)
     }
 
-    /// The state of the file and of others that it names.
-    pub(crate) fn stamps(&self, named: &[PathBuf]) -> Vec<Stamp> {
-        self.file.iter().chain(named).map(|file| Stamp::of(file)).collect()
+    /// The file, with what it held when it was read last.
+    pub(crate) fn noted(&self) -> Noted {
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -52,57 +54,9 @@ impl fmt::Debug for ConfigSource {
     }
 }
 
-impl Stamp {
-    fn of(file: &Path) -> Self {
-        let known = fs::metadata(file).ok();
-        let known = known.and_then(|known| Some((known.modified().ok()?, known.len(), known.ino())));
-        Self(file.to_owned(), known)
-    }
-}
-
-/// The files that a configuration names as secrets (`{ file = "..." }`).
-pub(crate) fn files(table: &Table) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    table.values().for_each(|value| collect(value, &mut files));
-    files
-}
-
-/// Their state.
-pub(crate) fn stamps(files: &[PathBuf]) -> Vec<Stamp> {
-    files.iter().map(|file| Stamp::of(file)).collect()
-}
-
-fn collect(value: &Value, files: &mut Vec<PathBuf>) {
-    match value {
-        Value::Array(items) => items.iter().for_each(|item| collect(item, files)),
-        Value::Table(table) => match table.get("file") {
-            Some(Value::String(file)) if table.len() == 1 => files.push(file.into()),
-            _ => table.values().for_each(|value| collect(value, files)),
-        },
-        _ => {}
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_secret_that_changes_is_seen_wherever_it_is_named() {
-        let directory = tempfile::tempdir().unwrap();
-        let secret = directory.path().join("secret");
-        let text = format!("[[accounts]]\nlogin = {{ password = {{ file = {secret:?} }} }}\n[log]\nfile = 7");
-        let table: Table = text.parse().unwrap();
-        let now = || stamps(&files(&table));
-        let missing = now();
-        assert_eq!(missing.len(), 1);
-        fs::write(&secret, "one").unwrap();
-        let first = now();
-        assert_ne!(missing, first);
-        assert_eq!(first, now());
-        fs::write(&secret, "two, which is longer").unwrap();
-        assert_ne!(first, now());
-    }
 
     #[test]
     fn variables_are_not_printed() {

@@ -10,7 +10,7 @@ use std::{sync::Arc, time::Duration};
 
 use opentelemetry::{
     Context, KeyValue,
-    metrics::{Counter, Meter, MeterProvider, UpDownCounter},
+    metrics::{Counter, Histogram, Meter, MeterProvider, UpDownCounter},
     propagation::{TextMapCompositePropagator, TextMapPropagator},
     trace::TracerProvider,
 };
@@ -59,6 +59,7 @@ pub(crate) struct Instruments {
     pub(crate) in_flight: UpDownCounter<i64>,
     pub(crate) panics: Counter<u64>,
     pub(crate) reloads: Counter<u64>,
+    pub(crate) reload_delay: Histogram<f64>,
     pub(crate) time: Arc<Spent>,
     given_up: Counter<u64>,
 }
@@ -146,7 +147,13 @@ impl Instruments {
             panics: meter.u64_counter(names::PANICS).with_description("Calls whose handler panicked").build(),
             reloads: meter
                 .u64_counter(names::RELOADS)
-                .with_description("Attempts to take a configuration that was read again")
+                .with_description("Attempts to take a configuration or another file that was read again")
+                .build(),
+            reload_delay: meter
+                .f64_histogram(names::RELOAD_DELAY)
+                .with_unit("s")
+                .with_description("From a change of a file to its taking")
+                .with_boundaries(names::DELAY_BUCKETS.into())
                 .build(),
             time: Arc::new(Spent::new(meter)),
             given_up: meter

@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    fs,
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
@@ -213,6 +212,6 @@ pub(super) fn keys_of_file(issuer: &IssuerConfig, index: usize) -> Result<Option
         return Ok(None);
     };
     let wrong = |problem: String| Error::config(format!("issuers[{index}].jwks.file"), problem);
-    let text = fs::read(file).map_err(|error| wrong(format!("cannot be read: {}", error.kind())))?;
+    let text = reference::read(file).map_err(|error| wrong(format!("cannot be read: {}", error.kind())))?;
     keys(&text, &issuer.algorithms).map(Some).map_err(|problem| wrong(problem.to_owned()))
 }

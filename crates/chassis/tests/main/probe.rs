@@ -3,6 +3,7 @@
 use std::{
     convert::Infallible,
     net::SocketAddr,
+    path::PathBuf,
     pin::Pin,
     sync::{
         Arc, LazyLock, Mutex,
@@ -12,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use chassis::{Error, Process, Program, Running, StartOptions, Surface};
+use chassis::{Error, Process, Program, Running, Secret, StartOptions, Surface};
 use ispbridge_kit::http1::get;
 use opentelemetry::trace::TraceContextExt;
 use prost::Message;
@@ -49,6 +50,24 @@ pub(crate) struct Probe;
 pub(crate) struct ProbeConfig {
     #[serde(default)]
     word: String,
+    /// Where the word stands if not here.
+    word_of: Option<Secret>,
+    /// A table that looks like a secret and is none.
+    ledger: Option<Ledger>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Ledger {
+    #[allow(dead_code, reason = "it stands in the configuration only")]
+    file: PathBuf,
+}
+
+impl ProbeConfig {
+    fn word(self) -> String {
+        let _ = self.ledger;
+        self.word_of.map_or(self.word, |word| word.expose().to_owned())
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -68,16 +87,17 @@ impl Program for Probe {
 
     async fn build(config: ProbeConfig, process: &Process) -> Result<Surface, Error> {
         static SET: LazyLock<Vec<u8>> = LazyLock::new(descriptors);
-        let word = Arc::new(Word(Mutex::new(config.word)));
+        let word = Arc::new(Word(Mutex::new(config.word())));
         process.keep(word.clone());
         Ok(Surface::new().descriptors(&SET).service(ProbeService(word)))
     }
 
     fn reload(config: ProbeConfig, process: &Process) -> Result<(), Error> {
-        if config.word == "bad" {
+        let word = config.word();
+        if word == "bad" {
             return Err(Error::config("word", "is bad"));
         }
-        *process.kept::<Word>().unwrap().0.lock().unwrap() = config.word;
+        *process.kept::<Word>().unwrap().0.lock().unwrap() = word;
         Ok(())
     }
 }

@@ -2,7 +2,12 @@
 
 use std::{
     fs,
+    io::Write,
     path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -133,4 +138,74 @@ async fn a_hangup_reads_again_what_looks_the_same() {
     fs::remove_file(site.directory.path().join("probe.toml")).unwrap();
     assert!(site.running.reread().unwrap_err().to_string().contains("cannot be read"));
     assert_eq!(site.word().await, "one");
+}
+
+/// Appends to a file again and again until it is dropped.
+struct Busy(Arc<AtomicBool>);
+
+impl Busy {
+    fn with(file: PathBuf) -> Self {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let ended = Arc::clone(&is_over);
+        std::thread::spawn(move || {
+            while !ended.load(Ordering::Relaxed) {
+                let mut file = fs::OpenOptions::new().create(true).append(true).open(&file).unwrap();
+                file.write_all(b"x").unwrap();
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        });
+        Self(is_over)
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[tokio::test]
+async fn files_that_are_no_secrets_are_not_watched() {
+    let folder = tempfile::tempdir().unwrap();
+    let [word, ledger, audit] = ["word", "ledger", "audit"].map(|name| folder.path().join(name));
+    fs::write(&word, "one").unwrap();
+    let declared =
+        format!("word_of = {{ file = {word:?} }}\nledger = {{ file = {ledger:?} }}\naudit = {{ file = {audit:?} }}");
+    let _busy = [&ledger, &audit].map(|file| Busy::with(file.clone()));
+    let site = Site::open(&declared).await;
+    fs::write(&word, "two").unwrap();
+    site.until_word("two").await;
+    assert_eq!(site.config().await["generation"], 2, "only the secret was a change");
+    let admin = site.running.admin_addr().unwrap();
+    let delay = "ispbridge_config_delay_seconds_count{ispbridge_source=\"configuration\"";
+    until_metric(admin, delay, " 1").await;
+}
+
+#[tokio::test]
+async fn a_file_that_never_rests_holds_nothing_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let busy = folder.path().join("busy");
+    fs::write(&busy, "x").unwrap();
+    let site = Site::open(&format!("word_of = {{ file = {busy:?} }}")).await;
+    let _busy = Busy::with(busy);
+    site.write("word = \"two\"");
+    site.until_word("two").await;
+}
+
+#[tokio::test]
+async fn a_secret_that_was_missing_is_taken_when_it_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let word = folder.path().join("word");
+    let site = Site::open("word = \"one\"").await;
+    site.write(&format!("word_of = {{ file = {word:?} }}"));
+    let admin = site.running.admin_addr().unwrap();
+    until_metric(admin, "ispbridge_config_reloads_total{ispbridge_result=\"failed\"", " 1").await;
+    assert_eq!(site.word().await, "one");
+    fs::write(&word, "two").unwrap();
+    site.until_word("two").await;
+    fs::remove_file(&word).unwrap();
+    until_metric(admin, "ispbridge_config_reloads_total{ispbridge_result=\"failed\"", " 2").await;
+    assert_eq!(site.word().await, "two", "what was taken stays");
+    fs::write(&word, "three").unwrap();
+    site.until_word("three").await;
 }

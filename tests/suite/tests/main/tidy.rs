@@ -34,8 +34,9 @@ fn set<const N: usize>(folders: [&str; N]) -> BTreeSet<String> {
 fn allowed(folder: &str) -> Option<BTreeSet<String>> {
     match folder.split('/').next().unwrap() {
         "services" => Some(set(["crates/bridge", "crates/chassis"])),
-        "gateway" => Some(set(["crates/chassis"])),
+        "gateway" => Some(set(["crates/chassis", "crates/reference"])),
         "crates" if folder == "crates/playback" => Some(set(["crates/chassis"])),
+        "crates" if folder == "crates/bridge" || folder == "crates/chassis" => Some(set(["crates/reference"])),
         "crates" => Some(set([])),
         "tests" if folder == "tests/sandbox" || folder == "tests/kit" => Some(set([])),
         _ => None,

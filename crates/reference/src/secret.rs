@@ -1,18 +1,23 @@
-//! A secret of the chassis' own keys, given by reference and never shown.
+//! A secret: named in the configuration, held in memory, never printed.
 
-use std::{fmt, fs};
+use std::{fmt, path::PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, de};
 
+use crate::note::read_text;
+
 /// A text that was read from `{ file = "..." }` or `{ env = "NAME" }`; it has no readable form.
+///
+/// The reference is followed when the configuration is read. A plain text in its place is refused, so that no secret
+/// stands in a configuration file.
 #[derive(Clone)]
 pub struct Secret(SecretString);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Reference {
-    file: Option<std::path::PathBuf>,
+    file: Option<PathBuf>,
     env: Option<String>,
 }
 
@@ -26,6 +31,12 @@ impl Secret {
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self::new(text)
     }
 }
 
@@ -47,7 +58,7 @@ impl<'de> Deserialize<'de> for Secret {
 fn resolve(reference: &Reference) -> Result<String, String> {
     let text = match (&reference.file, &reference.env) {
         (Some(file), None) => {
-            fs::read_to_string(file).map_err(|error| format!("cannot read {}: {}", file.display(), error.kind()))?
+            read_text(file).map_err(|error| format!("cannot read {}: {}", file.display(), error.kind()))?
         }
         (None, Some(name)) => variable(name)?,
         _ => return Err("a secret has exactly one of file and env".to_owned()),
@@ -58,14 +69,17 @@ fn resolve(reference: &Reference) -> Result<String, String> {
     }
 }
 
-#[allow(clippy::disallowed_methods, reason = "the configuration itself names the variable")]
+#[expect(clippy::disallowed_methods, reason = "the configuration itself names the variable")]
 fn variable(name: &str) -> Result<String, String> {
     std::env::var(name).map_err(|_| format!("the variable {name} is not set, or is not UTF-8"))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+    use crate::{Content, Noted, noting};
 
     #[derive(Debug, Deserialize)]
     struct Holder {
@@ -84,19 +98,26 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_read_without_its_last_line_end_and_is_not_printed() {
-        let path = std::env::temp_dir().join(format!("chassis-secret-{}", std::process::id()));
+    fn a_file_is_read_without_its_last_line_end_noted_and_not_printed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
         fs::write(&path, "s3cret words\n").unwrap();
-        let table: toml::Table = toml::from_str(&format!("secret = {{ file = {path:?} }}")).unwrap();
-        let holder: Holder = table.try_into().unwrap();
-        fs::remove_file(&path).unwrap();
+        let text = format!("secret = {{ file = {path:?} }}");
+        let (holder, noted) = noting(|| toml::from_str::<Holder>(&text).unwrap());
         assert_eq!(holder.secret.expose(), "s3cret words");
         assert!(!format!("{holder:?}").contains("s3cret"));
+        assert_eq!(noted, Noted::from([(path, Content::of_bytes(b"s3cret words\n"))]));
     }
 
     #[test]
-    fn both_references_at_once_are_refused() {
-        let table: toml::Table = toml::from_str("secret = { file = \"a\", env = \"B\" }").unwrap();
-        assert!(table.try_into::<Holder>().unwrap_err().to_string().contains("exactly one"));
+    fn what_cannot_be_read_is_named_and_noted() {
+        for text in ["{ env = \"ISPBRIDGE_TEST_NOT_SET\" }", "{ file = \"a\", env = \"B\" }", "{}"] {
+            assert!(toml::from_str::<Holder>(&format!("secret = {text}")).is_err(), "{text}");
+        }
+        let (read, noted) = noting(|| toml::from_str::<Holder>("secret = { file = \"/nowhere/secret\" }"));
+        assert!(read.unwrap_err().message().contains("/nowhere/secret"));
+        assert_eq!(noted, Noted::from([("/nowhere/secret".into(), Content::Unreadable)]));
+        let variable: Holder = toml::from_str("secret = { env = \"PATH\" }").unwrap();
+        assert!(!variable.secret.expose().is_empty());
     }
 }
