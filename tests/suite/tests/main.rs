@@ -44,6 +44,8 @@ mod interop;
 mod log;
 #[path = "main/outcome.rs"]
 mod outcome;
+#[path = "main/placement.rs"]
+mod placement;
 #[path = "main/polyglot.rs"]
 mod polyglot;
 #[path = "main/promises.rs"]
