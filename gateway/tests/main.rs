@@ -34,6 +34,8 @@ mod load;
 mod log;
 #[path = "main/matrix.rs"]
 mod matrix;
+#[path = "main/otlp.rs"]
+mod otlp;
 #[path = "main/overload.rs"]
 mod overload;
 #[path = "../../crates/chassis/tests/main/pki.rs"]

@@ -1,6 +1,7 @@
 //! The configuration file of a process: read, overridden from the environment, split between chassis and program.
 
 mod nesting;
+mod standard;
 
 use std::path::Path;
 
@@ -11,16 +12,6 @@ use crate::{CallersMode, ConsulSettings, Error, Program, Settings};
 
 /// Beginning of the variables that override a key: `ISPBRIDGE__SERVER__LISTEN` is `server.listen`.
 const PREFIX: &str = "ISPBRIDGE__";
-
-/// Variables of the OpenTelemetry specification, and their keys in `[telemetry]`.
-const STANDARD: [(&str, &str); 3] = [
-    ("OTEL_SDK_DISABLED", "disabled"),
-    ("OTEL_TRACES_EXPORTER", "traces_exporter"),
-    ("OTEL_PROPAGATORS", "propagators"),
-];
-
-/// Consul's own variable for the address of its agent, the default of `consul.address` where there is a section `[consul]`.
-const CONSUL_ADDRESS: &str = "CONSUL_HTTP_ADDR";
 
 /// Reads a file; the text of a broken one is not repeated, it might hold what it should not.
 pub(crate) fn read(path: &Path) -> Result<Table, Error> {
@@ -54,35 +45,12 @@ pub fn apply_overrides(table: &mut Table, variables: impl IntoIterator<Item = (S
 
 /// Whether a variable of this name can mean anything to [`apply_overrides`] or [`apply_standard`].
 pub(crate) fn is_read(name: &str) -> bool {
-    name.starts_with(PREFIX) || name == CONSUL_ADDRESS || STANDARD.iter().any(|(standard, _)| *standard == name)
+    name.starts_with(PREFIX) || standard::is_read(name)
 }
 
-/// Applies those variables of the OpenTelemetry specification that its SDK for Rust does not read itself (a value that is
-/// not known here is left alone, as the specification asks), and Consul's for its agent.
+/// Applies the variables of the OpenTelemetry specification, and Consul's for its agent.
 pub(crate) fn apply_standard(table: &mut Table, variables: &[(String, String)]) -> Result<(), Error> {
-    for (name, key) in STANDARD {
-        let given = variables.iter().find(|(given, _)| given == name).map(|(_, text)| text.trim());
-        let Some(value) = given.filter(|text| !text.is_empty()).and_then(|text| standard(key, text)) else {
-            continue;
-        };
-        set(table, &["telemetry", key], value).ok_or_else(|| Error::config("telemetry", "is not a section"))?;
-    }
-    let address = variables.iter().find(|(name, text)| name == CONSUL_ADDRESS && !text.trim().is_empty());
-    if let (Some((_, address)), Some(Value::Table(consul))) = (address, table.get_mut("consul")) {
-        consul.entry("address").or_insert_with(|| address.trim().into());
-    }
-    Ok(())
-}
-
-fn standard(key: &str, text: &str) -> Option<Value> {
-    match key {
-        "disabled" => Some(Value::Boolean(text.eq_ignore_ascii_case("true"))),
-        "traces_exporter" => matches!(text, "otlp" | "none").then(|| text.into()),
-        _ => {
-            let known = text.split(',').map(str::trim).filter(|form| matches!(*form, "tracecontext" | "baggage"));
-            Some(Value::Array(known.map(Value::from).collect()))
-        }
-    }
+    standard::apply(table, variables)
 }
 
 /// Takes the chassis' sections out of a configuration and checks what one section alone cannot know.
@@ -135,10 +103,7 @@ fn limits(settings: &Settings) -> Result<(), Error> {
     if settings.audit.max_bytes < 1024 {
         return Err(Error::config("audit.max_bytes", "is at least 1024"));
     }
-    if !(0.0..=1.0).contains(&settings.telemetry.sampling_ratio) {
-        return Err(Error::config("telemetry.sampling_ratio", "is between 0 and 1"));
-    }
-    Ok(())
+    settings.telemetry.check()
 }
 
 fn section<T: DeserializeOwned + Default>(table: &mut Table, name: &str) -> Result<T, Error> {

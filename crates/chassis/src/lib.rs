@@ -67,11 +67,14 @@ pub use reference::Secret;
 pub use reflection::Reflection;
 pub use running::{Running, StartOptions, start, start_with};
 pub use settings::{
-    AdminSettings, AuditSettings, CallerKey, CallersMode, CallersSettings, LogFormat, LogSettings, Propagator, Seconds,
-    ServerSettings, Settings, TelemetrySettings, TracesExporter,
+    AdminSettings, AuditSettings, CallerKey, CallersMode, CallersSettings, LogFormat, LogSettings, Seconds,
+    ServerSettings, Settings,
 };
 pub use source::ConfigSource;
 pub use surface::Surface;
+pub use telemetry::{
+    Exporter, MetricsTemporality, OtlpCompression, OtlpHeaders, Propagator, SignalSettings, TelemetrySettings,
+};
 pub use tls::{ClientAuth, TlsSettings};
 pub use workers::Workers;
 

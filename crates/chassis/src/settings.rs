@@ -9,7 +9,7 @@ use std::{
 
 use serde::{Deserialize, Deserializer, de};
 
-use crate::{ConsulSettings, Secret, TlsSettings};
+use crate::{ConsulSettings, Secret, TelemetrySettings, TlsSettings};
 
 /// The sections that every process of the suite has.
 #[derive(Clone, Debug, Default)]
@@ -118,48 +118,6 @@ pub struct AuditSettings {
     pub keep: u32,
 }
 
-/// `[telemetry]`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct TelemetrySettings {
-    /// Whether there is no telemetry at all: nothing is recorded, pushed or shown on the admin port (`OTEL_SDK_DISABLED`).
-    pub disabled: bool,
-    /// OTLP over gRPC, e.g. `http://127.0.0.1:4317`; nothing is pushed if the key is absent.
-    pub otlp_endpoint: Option<String>,
-    /// Where spans go (`OTEL_TRACES_EXPORTER`).
-    pub traces_exporter: TracesExporter,
-    /// In which forms a trace travels on (`OTEL_PROPAGATORS`).
-    pub propagators: Vec<Propagator>,
-    /// Share of the traces that begin here and are kept; a caller's decision is followed.
-    pub sampling_ratio: f64,
-    /// Whether spans that end in error are kept though their trace was not chosen. Then every span is recorded, which
-    /// costs a few microseconds per call.
-    pub keep_errors: bool,
-    /// How many milliseconds a span takes to be kept though its trace was not chosen; it costs the same.
-    pub keep_slower_than_ms: Option<u64>,
-}
-
-/// Where spans go.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum TracesExporter {
-    /// To `telemetry.otlp_endpoint`.
-    #[default]
-    Otlp,
-    /// Nowhere.
-    None,
-}
-
-/// A form in which a trace travels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Propagator {
-    /// `traceparent` and `tracestate` (W3C Trace Context).
-    TraceContext,
-    /// `baggage` (W3C Baggage); known because it is part of the usual setting, but nothing of it is kept or sent on.
-    Baggage,
-}
-
 /// `[log]`. Lines go to standard error; those of INFO and below may wait 20 ms for company, which a killed process loses.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -258,20 +216,6 @@ impl Default for ServerSettings {
             reflection: true,
             tls: None,
             reuse_port: false,
-        }
-    }
-}
-
-impl Default for TelemetrySettings {
-    fn default() -> Self {
-        Self {
-            disabled: false,
-            otlp_endpoint: None,
-            traces_exporter: TracesExporter::Otlp,
-            propagators: vec![Propagator::TraceContext],
-            sampling_ratio: 1.0,
-            keep_errors: false,
-            keep_slower_than_ms: None,
         }
     }
 }

@@ -2,9 +2,12 @@
 
 pub(crate) mod exemplars;
 mod export;
+mod headers;
 pub(crate) mod keep;
 pub(crate) mod openmetrics;
+mod otlp;
 mod propagation;
+mod settings;
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,12 +17,12 @@ use opentelemetry::{
     propagation::{TextMapCompositePropagator, TextMapPropagator},
     trace::TracerProvider,
 };
-use opentelemetry_otlp::WithExportConfig;
 use opentelemetry_sdk::{
     Resource,
     error::OTelSdkResult,
-    metrics::SdkMeterProvider,
-    trace::{Sampler, SdkTracer, SdkTracerProvider, Span, SpanData, SpanProcessor},
+    metrics::{PeriodicReader, SdkMeterProvider},
+    resource::TelemetryResourceDetector,
+    trace::{Sampler, SdkTracer, SdkTracerProvider, Span, SpanData, SpanProcessor, TracerProviderBuilder},
 };
 use prometheus::{Registry, TextEncoder};
 use tokio::sync::oneshot;
@@ -27,17 +30,19 @@ use tokio::sync::oneshot;
 pub(crate) use self::propagation::push_hex;
 use self::{
     exemplars::Exemplars,
-    export::Losses,
+    export::{Counted, Losses},
     keep::{Keep, Recording},
     openmetrics::OpenMetrics,
     propagation::TraceContext,
 };
-use crate::{Durations, Error, Propagator, TelemetrySettings, TracesExporter, names, outflow::Memory, spent::Spent};
+pub use self::{
+    headers::OtlpHeaders,
+    settings::{Exporter, MetricsTemporality, OtlpCompression, Propagator, SignalSettings, TelemetrySettings},
+};
+use crate::{Durations, Error, names, outflow::Memory, spent::Spent};
 
 /// How long the last spans and numbers may take to leave.
 const FLUSH: Duration = Duration::from_secs(3);
-
-const ENDPOINT: &str = "telemetry.otlp_endpoint";
 
 /// The providers of one process and what is made of them once.
 #[derive(Debug)]
@@ -74,18 +79,17 @@ impl Telemetry {
         settings: &TelemetrySettings,
         extra: Option<Box<dyn SpanProcessor>>,
     ) -> Result<Self, Error> {
-        let resource = Resource::builder()
-            .with_service_name(name)
-            .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
-            .build();
+        let resource = resource(name, settings);
         let registry = Registry::new();
         let metrics = meter_provider(name, settings, &registry, resource.clone())?;
         let meter = metrics.meter(names::SCOPE);
         let lost = meter.u64_counter(names::SPANS_LOST).with_description("Spans that no collector got").build();
-        let exported = !settings.disabled && (traces_endpoint(settings).is_some() || extra.is_some());
+        let spans = otlp::spans(settings)?;
+        let exported = !settings.disabled && (spans.is_some() || extra.is_some());
         let keep = Keep::of(settings).filter(|_| exported);
         let exemplars = Exemplars::new(exported, keep);
-        let traces = tracer_provider(settings, extra, keep, resource, &Losses::new(name, lost))?;
+        let spans = spans.map(|exporter| Losses::new(name, lost).batched(exporter, settings));
+        let traces = tracer_provider(settings, spans, extra, keep, resource);
         Ok(Self {
             tracer: traces.tracer(names::SCOPE),
             propagator: Arc::new(propagator(settings)),
@@ -191,51 +195,49 @@ impl SpanProcessor for Boxed {
     }
 }
 
-/// Where spans go.
-fn traces_endpoint(settings: &TelemetrySettings) -> Option<&String> {
-    settings.otlp_endpoint.as_ref().filter(|_| settings.traces_exporter == TracesExporter::Otlp)
+/// What the process says of itself; the SDK's own detectors would read the environment past the configuration.
+fn resource(name: &'static str, settings: &TelemetrySettings) -> Resource {
+    let named = settings.service_name.clone().unwrap_or_else(|| name.to_owned());
+    let more = settings.resource.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone()));
+    Resource::builder_empty()
+        .with_detector(Box::new(TelemetryResourceDetector))
+        .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
+        .with_attributes([KeyValue::new("service.name", named)])
+        .with_attributes(more)
+        .build()
 }
 
 fn tracer_provider(
     settings: &TelemetrySettings,
+    spans: Option<Counted>,
     extra: Option<Box<dyn SpanProcessor>>,
     keep: Option<Keep>,
     resource: Resource,
-    losses: &Losses,
-) -> Result<SdkTracerProvider, Error> {
+) -> SdkTracerProvider {
     let off = SdkTracerProvider::builder().with_sampler(Sampler::AlwaysOff);
     if settings.disabled {
-        return Ok(off.build());
+        return off.build();
     }
-    let endpoint = traces_endpoint(settings);
     // Without an exporter a trace that begins here is not worth recording; a caller's decision travels on all the same.
-    let root = match (endpoint, &extra) {
+    let root = match (&spans, &extra) {
         (None, None) => Sampler::AlwaysOff,
         _ => Sampler::TraceIdRatioBased(settings.sampling_ratio),
     };
-    let sampler = Sampler::ParentBased(Box::new(root));
-    let mut builder = match keep {
+    let sampler = match settings.follow_callers {
+        true => Sampler::ParentBased(Box::new(root)),
+        false => root,
+    };
+    let builder = match keep {
         Some(_) => off.with_resource(resource).with_sampler(Recording(sampler)),
         None => off.with_resource(resource).with_sampler(sampler),
     };
-    if let Some(endpoint) = endpoint {
-        let exporter = opentelemetry_otlp::SpanExporter::builder()
-            .with_tonic()
-            .with_endpoint(endpoint)
-            .build()
-            .map_err(|error| Error::config(ENDPOINT, error))?;
-        builder = match keep {
-            Some(keep) => builder.with_span_processor(keep.before(losses.batched(exporter))),
-            None => builder.with_span_processor(losses.batched(exporter)),
-        };
-    }
-    if let Some(processor) = extra {
-        builder = match keep {
-            Some(keep) => builder.with_span_processor(keep.before(Boxed(processor))),
-            None => builder.with_span_processor(Boxed(processor)),
-        };
-    }
-    Ok(builder.build())
+    let spans = spans.map(|spans| Boxed(Box::new(spans)));
+    let processors = spans.into_iter().chain(extra.map(Boxed));
+    let add = |builder: TracerProviderBuilder, processor| match keep {
+        Some(keep) => builder.with_span_processor(keep.before(processor)),
+        None => builder.with_span_processor(processor),
+    };
+    processors.fold(builder, add).build()
 }
 
 fn meter_provider(
@@ -253,13 +255,9 @@ fn meter_provider(
         .build()
         .map_err(|error| Error::Telemetry(error.to_string()))?;
     let mut builder = builder.with_reader(prometheus);
-    if let Some(endpoint) = &settings.otlp_endpoint {
-        let exporter = opentelemetry_otlp::MetricExporter::builder()
-            .with_tonic()
-            .with_endpoint(endpoint)
-            .build()
-            .map_err(|error| Error::config(ENDPOINT, error))?;
-        builder = builder.with_periodic_exporter(export::reported(name, exporter));
+    if let Some(exporter) = otlp::metrics(settings)? {
+        let reader = PeriodicReader::builder(export::reported(name, exporter));
+        builder = builder.with_reader(reader.with_interval(settings.metrics_interval_seconds.0).build());
     }
     Ok(builder.build())
 }

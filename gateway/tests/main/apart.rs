@@ -31,6 +31,11 @@ fn free() -> SocketAddr {
 impl Apart {
     /// Starts it with an addition to its configuration.
     pub(crate) fn start(folder: &Path, more: &str) -> Self {
+        Self::start_with(folder, more, &[])
+    }
+
+    /// Starts it with variables, too.
+    pub(crate) fn start_with(folder: &Path, more: &str, variables: &[(&str, &str)]) -> Self {
         let (grpc, admin) = (free(), free());
         let text = format!(
             "server.listen = \"{grpc}\"\nadmin.listen = \"{admin}\"\n\
@@ -39,7 +44,7 @@ impl Apart {
         let (file, log) = (folder.join("gateway.toml"), folder.join("log"));
         fs::write(&file, text).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_ispbridge-gateway"));
-        command.arg("--config").arg(&file).env("ISPBRIDGE_GATEWAY_ROOT", ROOT);
+        command.arg("--config").arg(&file).env("ISPBRIDGE_GATEWAY_ROOT", ROOT).envs(variables.iter().copied());
         let child = command.stderr(File::create(&log).unwrap()).spawn().unwrap();
         let end = std::time::Instant::now() + Duration::from_secs(20);
         while TcpStream::connect(admin).is_err() {
@@ -68,6 +73,11 @@ impl Apart {
             }
         };
         timeout(Duration::from_secs(20), told).await.unwrap_or_else(|_| panic!("the log does not say {message:?}"))
+    }
+
+    /// The whole of its log.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap()
     }
 
     /// Sends a signal.

@@ -66,6 +66,16 @@ impl Authority {
         config.with_client_cert_verifier(clients).with_single_cert(chain, key).unwrap()
     }
 
+    /// A client's certificate of this authority and its private key, both in PEM.
+    ///
+    /// # Panics
+    /// If the system has no chance to give.
+    #[must_use]
+    pub fn client(&self) -> (String, String) {
+        let (params, key) = (CertificateParams::new(["client".to_owned()]).unwrap(), KeyPair::generate().unwrap());
+        (params.signed_by(&key, &self.0).unwrap().pem(), key.serialize_pem())
+    }
+
     fn certificate(&self, flaw: Flaw) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
         let name = if flaw == Flaw::OtherHost { "other.example.com" } else { NAME };
         let mut params = CertificateParams::new([name.to_owned()]).unwrap();

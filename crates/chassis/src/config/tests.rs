@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use serde::Deserialize;
 
 use super::*;
-use crate::{LogFormat, Process, Propagator, Surface, TracesExporter};
+use crate::{Exporter, LogFormat, Process, Propagator, Surface};
 
 #[derive(Debug)]
 struct Plain;
@@ -162,14 +162,14 @@ fn standard_variables_of_telemetry_are_followed() {
         take_settings::<Plain>(&mut table).unwrap().telemetry
     };
     let usual = read(&[]);
-    assert!(!usual.disabled && usual.traces_exporter == TracesExporter::Otlp);
+    assert!(!usual.disabled && usual.traces_exporter == Exporter::Otlp);
     assert_eq!((usual.propagators.as_slice(), usual.sampling_ratio), (&[Propagator::TraceContext][..], 0.5));
     let none = [("OTEL_SDK_DISABLED", "TRUE"), ("OTEL_TRACES_EXPORTER", "none"), ("OTEL_PROPAGATORS", "none")];
     let none = read(&none);
-    assert!(none.disabled && none.traces_exporter == TracesExporter::None && none.propagators.is_empty());
+    assert!(none.disabled && none.traces_exporter == Exporter::None && none.propagators.is_empty());
     let mixed = read(&[("OTEL_PROPAGATORS", "b3, tracecontext,baggage"), ("OTEL_TRACES_EXPORTER", "zipkin")]);
     assert_eq!(mixed.propagators, [Propagator::TraceContext, Propagator::Baggage]);
-    assert_eq!(mixed.traces_exporter, TracesExporter::Otlp);
+    assert_eq!(mixed.traces_exporter, Exporter::Otlp);
     assert!(!read(&[("OTEL_SDK_DISABLED", "1"), ("OTEL_PROPAGATORS", "")]).disabled);
 }
 

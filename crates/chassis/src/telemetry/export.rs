@@ -16,14 +16,9 @@ use opentelemetry_sdk::{
     trace::{BatchConfigBuilder, BatchSpanProcessor, Span, SpanData, SpanExporter, SpanProcessor},
 };
 
+use super::settings::TelemetrySettings;
 use crate::names;
 
-/// Spans that may wait for the collector; the SDK's own queue has the same size and would drop without a word.
-const WAITING: usize = 2048;
-/// Spans that are sent together. The SDK's 512 cost almost 2 MiB while they are written down, and are no faster.
-const TOGETHER: usize = 128;
-/// The specification's variable for it.
-const TOGETHER_VARIABLE: &str = "OTEL_BSP_MAX_EXPORT_BATCH_SIZE";
 /// How often a failing collector is worth a line.
 const SELDOM: Duration = Duration::from_secs(60);
 
@@ -70,6 +65,8 @@ struct Counting<E> {
 pub(crate) struct Counted {
     inner: BatchSpanProcessor,
     losses: Losses,
+    /// Spans that may wait.
+    room: usize,
 }
 
 /// Watches an exporter of numbers.
@@ -83,16 +80,15 @@ impl Losses {
     }
 
     /// Puts an exporter of spans behind a queue.
-    pub(crate) fn batched<E: SpanExporter + 'static>(&self, inner: E) -> Counted {
+    pub(crate) fn batched<E: SpanExporter + 'static>(&self, inner: E, settings: &TelemetrySettings) -> Counted {
         let exporter = Counting { inner, losses: self.clone(), report: Report::new(self.process, "spans") };
-        let config = BatchConfigBuilder::default().with_max_queue_size(WAITING);
-        #[allow(clippy::disallowed_methods, reason = "the SDK reads it, and has no other way to say whether it is set")]
-        let config = match std::env::var_os(TOGETHER_VARIABLE) {
-            Some(_) => config,
-            None => config.with_max_export_batch_size(TOGETHER),
-        };
+        // The SDK's own queue has the same size and would drop without a word.
+        let config = BatchConfigBuilder::default()
+            .with_max_queue_size(settings.queue_spans)
+            .with_max_export_batch_size(settings.batch_spans)
+            .with_scheduled_delay(settings.batch_delay_seconds.0);
         let inner = BatchSpanProcessor::builder(exporter).with_batch_config(config.build()).build();
-        Counted { inner, losses: self.clone() }
+        Counted { inner, losses: self.clone(), room: settings.queue_spans }
     }
 
     fn lose(&self, spans: usize, reason: &'static str) {
@@ -185,7 +181,7 @@ impl SpanProcessor for Counted {
         if !span.span_context.is_sampled() {
             return;
         }
-        if self.losses.waiting.fetch_add(1, Ordering::Relaxed) >= WAITING {
+        if self.losses.waiting.fetch_add(1, Ordering::Relaxed) >= self.room {
             self.losses.waiting.fetch_sub(1, Ordering::Relaxed);
             self.losses.lose(1, "queue_full");
             return;
@@ -251,7 +247,9 @@ mod tests {
             let reader = opentelemetry_prometheus::exporter().with_registry(registry.clone()).build().unwrap();
             let metrics = SdkMeterProvider::builder().with_reader(reader).build();
             let losses = Losses::new("test", metrics.meter("test").u64_counter(names::SPANS_LOST).build());
-            let traces = SdkTracerProvider::builder().with_span_processor(losses.batched(exporter)).build();
+            let traces = SdkTracerProvider::builder()
+                .with_span_processor(losses.batched(exporter, &TelemetrySettings::default()))
+                .build();
             Self { traces, registry, _metrics: metrics }
         }
 
@@ -279,10 +277,11 @@ mod tests {
     fn spans_that_find_no_place_in_the_queue_are_counted() {
         let (go_on, wait) = mpsc::channel();
         let site = Site::new(Bad::Waits(Mutex::new(wait)));
-        site.spans(WAITING * 3);
+        let room = TelemetrySettings::default().queue_spans;
+        site.spans(room * 3);
         let lost = site.lost("queue_full");
         // A batch may have been on its way already.
-        assert!((WAITING..=WAITING * 2).contains(&lost), "{lost}");
+        assert!((room..=room * 2).contains(&lost), "{lost}");
         drop(go_on);
         let _ = site.traces.shutdown_with_timeout(Duration::from_secs(5));
     }
