@@ -6,6 +6,8 @@
 mod aex;
 #[path = "main/azotel.rs"]
 mod azotel;
+#[path = "main/banner.rs"]
+mod banner;
 #[path = "main/caller.rs"]
 mod caller;
 #[path = "main/command_line.rs"]

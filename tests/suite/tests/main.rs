@@ -36,6 +36,8 @@ mod fault_rows;
 mod faults;
 #[path = "main/filling.rs"]
 mod filling;
+#[path = "main/go_clients.rs"]
+mod go_clients;
 #[path = "main/injection.rs"]
 mod injection;
 #[path = "main/interop.rs"]

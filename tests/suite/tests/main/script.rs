@@ -29,6 +29,13 @@ pub(crate) fn node() -> Option<Command> {
     })
 }
 
+/// The program that a variable names, or the one of this name in the path, if it runs with one argument.
+#[allow(clippy::disallowed_methods, reason = "which program runs a test is no setting of the suite")]
+pub(crate) fn tool(variable: &str, name: &str, argument: &str) -> Option<Command> {
+    let program = std::env::var(variable).unwrap_or_else(|_| name.to_owned());
+    has(Command::new(&program).arg(argument), name).then(|| Command::new(program))
+}
+
 /// Whether a program runs; says that its test is skipped if not.
 pub(crate) fn has(program: &mut Command, what: &str) -> bool {
     let runs = program.output().is_ok_and(|output| output.status.success());
