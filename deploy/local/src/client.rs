@@ -2,44 +2,42 @@
 
 use std::time::Duration;
 
-use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, uri::PathAndQuery};
 use prost_reflect::{DynamicMessage, MethodDescriptor, SerializeOptions};
 use serde_json::ser::PrettyFormatter;
+use tokio::time::Instant;
 use tonic::{
-    Request, Status,
-    client::Grpc,
-    metadata::{Ascii, MetadataValue},
-    transport::{Channel, Endpoint},
+    Code, Request, Response, Status, Streaming, TimeoutExpired, client::Grpc, metadata::MetadataMap, transport::Channel,
 };
 
-use crate::dynamic::DynamicCodec;
+use crate::{
+    dynamic::DynamicCodec,
+    target::{ACCOUNT, Target},
+};
 
-/// The header of the caller's key.
-pub const KEY: &str = "x-api-key";
-/// The header of the upstream account's alias.
-pub const ACCOUNT: &str = "x-ispbridge-account";
-
-const CONNECT: Duration = Duration::from_secs(5);
 /// Largest reply that is read; a gateway lets 4 MiB pass.
 const REPLY_BYTES: usize = 16 << 20;
 
-/// Where the gateway is, who calls, and how long a call may take.
-#[derive(Clone)]
-pub struct Target {
-    /// Address of the gateway, `http://host:port`.
-    pub address: String,
-    /// API key of the caller.
-    pub key: String,
-    /// How long a call may take.
-    pub timeout: Duration,
-}
-
-/// A connection with the caller's key.
+/// A connection with the caller's credentials.
 #[derive(Clone)]
 pub struct Client {
+    address: String,
     channel: Channel,
-    key: MetadataValue<Ascii>,
+    headers: HeaderMap,
     timeout: Duration,
+}
+
+/// A call that was made.
+#[derive(Debug)]
+pub struct Called {
+    /// The reply in proto JSON, or the status that the call ended with.
+    pub reply: Result<String, Status>,
+    /// What came before the reply.
+    pub headers: HeaderMap,
+    /// What came after it.
+    pub trailers: HeaderMap,
+    /// How long it took.
+    pub took: Duration,
 }
 
 /// Why something asked for could not be had.
@@ -74,21 +72,14 @@ impl Client {
     /// Connects.
     ///
     /// # Errors
-    /// An address that is none, or where nobody answers; a key that cannot be a header.
+    /// An address that is none, or where nobody answers; certificates that cannot be used.
     pub async fn connect(target: &Target) -> Result<Self, Error> {
-        let mut key: MetadataValue<Ascii> =
-            target.key.parse().map_err(|_| Error::Argument("the key holds characters that no key has".to_owned()))?;
-        key.set_sensitive(true);
         let unreachable = |error: tonic::transport::Error| Error::Unreachable {
             address: target.address.clone(),
             cause: root_cause(&error),
         };
-        let endpoint = Endpoint::from_shared(target.address.clone())
-            .ok()
-            .filter(|endpoint| endpoint.uri().scheme_str() == Some("http"))
-            .ok_or_else(|| Error::Argument(format!("{:?} is no address; write http://host:port", target.address)))?
-            .connect_timeout(CONNECT);
-        Ok(Self { channel: endpoint.connect().await.map_err(unreachable)?, key, timeout: target.timeout })
+        let channel = target.endpoint()?.connect().await.map_err(unreachable)?;
+        Ok(Self { address: target.address.clone(), channel, headers: target.headers.clone(), timeout: target.timeout })
     }
 
     /// Calls a method with a message in proto JSON and returns the answer in proto JSON.
@@ -96,33 +87,99 @@ impl Client {
     /// # Errors
     /// A message that is not the method's, or the status that the call ended with.
     pub async fn call(&self, method: &MethodDescriptor, json: &str, account: Option<&str>) -> Result<String, Error> {
+        Ok(self.exchange(method, json, account).await?.reply?)
+    }
+
+    /// Does the same, and tells all that came back.
+    ///
+    /// # Errors
+    /// A message that is not the method's, or a method that streams: nothing was sent then.
+    pub async fn exchange(
+        &self,
+        method: &MethodDescriptor,
+        json: &str,
+        account: Option<&str>,
+    ) -> Result<Called, Error> {
         if method.is_client_streaming() || method.is_server_streaming() {
-            let text = format!("{} streams; this client cannot", method.full_name());
+            let text = format!("{} streams, and this client does not; use grpcurl for it", method.full_name());
             return Err(Error::Argument(text));
         }
         let mut request = self.request(message(method, json)?);
         if let Some(alias) = account {
-            let alias = alias.parse().map_err(|_| Error::Argument(format!("{alias:?} is no account alias")))?;
-            request.metadata_mut().insert(ACCOUNT, alias);
+            let value = HeaderValue::try_from(alias);
+            let value = value.map_err(|_| Error::Argument(format!("{alias:?} is no account alias")))?;
+            let mut headers = std::mem::take(request.metadata_mut()).into_headers();
+            headers.insert(ACCOUNT, value);
+            *request.metadata_mut() = MetadataMap::from_headers(headers);
         }
-        let mut grpc = Grpc::new(self.channel.clone()).max_decoding_message_size(REPLY_BYTES);
-        grpc.ready().await.map_err(|error| Error::Protocol(root_cause(&error)))?;
-        let codec = DynamicCodec::new(method.output());
-        let reply = grpc.unary(request, path(method)?, codec).await?;
-        to_json(reply.get_ref())
+        let called = self.send(method, request).await?;
+        Ok(Called { reply: called.reply.map_err(|status| self.late(status)), ..called })
     }
 
-    /// Puts key and deadline on a message.
+    async fn send(&self, method: &MethodDescriptor, request: Request<DynamicMessage>) -> Result<Called, Error> {
+        let (path, codec) = (path(method)?, DynamicCodec::new(method.output()));
+        let mut grpc = Grpc::new(self.channel.clone()).max_decoding_message_size(REPLY_BYTES);
+        grpc.ready().await.map_err(|error| Error::Protocol(root_cause(&error)))?;
+        let begun = Instant::now();
+        // As a stream, so that headers and trailers stay apart.
+        let (headers, trailers, reply) = match grpc.server_streaming(request, path, codec).await {
+            Ok(response) => read(response).await,
+            Err(status) => (HeaderMap::new(), status.metadata().clone().into_headers(), Err(status)),
+        };
+        let reply = match reply {
+            Ok(message) => Ok(to_json(&message)?),
+            Err(status) => Err(status),
+        };
+        Ok(Called { reply, headers, trailers, took: begun.elapsed() })
+    }
+
+    /// Puts credentials and deadline on a message.
     pub(crate) fn request<T>(&self, message: T) -> Request<T> {
         let mut request = Request::new(message);
-        request.metadata_mut().insert(KEY, self.key.clone());
+        *request.metadata_mut() = MetadataMap::from_headers(self.headers.clone());
         request.set_timeout(self.timeout);
         request
+    }
+
+    /// Tells a connection that did not hold until the first answer (by TLS 1.3 a client certificate is refused that late) from
+    /// what the other side says.
+    pub(crate) fn unreachable(&self, status: Status) -> Error {
+        let status = self.late(status);
+        match std::error::Error::source(&status) {
+            Some(source) => Error::Unreachable { address: self.address.clone(), cause: root_cause(source) },
+            None => status.into(),
+        }
+    }
+
+    /// tonic ends a call that takes too long with CANCELLED.
+    fn late(&self, status: Status) -> Status {
+        if status.code() != Code::Cancelled || status.message() != TimeoutExpired(()).to_string() {
+            return status;
+        }
+        let seconds = self.timeout.as_secs_f64();
+        Status::deadline_exceeded(format!("no answer within {seconds} s; what was to be changed may have been"))
     }
 
     pub(crate) fn channel(&self) -> Channel {
         self.channel.clone()
     }
+}
+
+/// Headers, trailers and the one message of a reply.
+async fn read(response: Response<Streaming<DynamicMessage>>) -> (HeaderMap, HeaderMap, Result<DynamicMessage, Status>) {
+    let (headers, mut stream, _) = response.into_parts();
+    let headers = headers.into_headers();
+    let message = stream.message().await;
+    let end = match &message {
+        Ok(_) => stream.trailers().await.map(Option::unwrap_or_default),
+        Err(status) => Ok(status.metadata().clone()),
+    };
+    let (trailers, ended) = match end {
+        Ok(trailers) => (trailers, Ok(())),
+        Err(status) => (status.metadata().clone(), Err(status)),
+    };
+    let message = message.and_then(|message| message.ok_or_else(|| Status::internal("the reply holds no message")));
+    (headers, trailers.into_headers(), ended.and(message))
 }
 
 fn message(method: &MethodDescriptor, json: &str) -> Result<DynamicMessage, Error> {
@@ -152,8 +209,8 @@ fn path(method: &MethodDescriptor) -> Result<PathAndQuery, Error> {
 }
 
 /// The innermost cause: the outer ones of a transport error only say that there is one.
-fn root_cause(error: &tonic::transport::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
+pub(crate) fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
     while let Some(inner) = cause.source() {
         cause = inner;
     }

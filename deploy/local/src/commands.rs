@@ -1,22 +1,30 @@
 //! The command line.
 
-use std::{io, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
+mod call;
+mod target;
+
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use chassis::output;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use self::target::TargetArguments;
 use crate::{
-    client::{Client, Error, Target},
+    client::{Client, Error},
     failure, print, programs,
     reflection::Reflection,
     up,
-    wiring::DEMO_KEY,
 };
 
-/// The whole suite in one process, for a first hour and for tests; and a client of any gateway.
+const EXIT_CODES: &str = "\
+Exit codes: 0 done, 64 wrong command line or message, 64 + the code of gRPC when gateway or service say no
+(69 NOT_FOUND, 71 PERMISSION_DENIED, 78 UNAVAILABLE, also when nobody can be reached, 80 UNAUTHENTICATED ...), else 1.";
+
+/// A client of any gateway, which learns the contract from its reflection; and the whole suite in one process, for a first
+/// hour and for tests.
 #[derive(Debug, Parser)]
-#[command(name = "ispbridge", version, args_conflicts_with_subcommands = true)]
+#[command(name = "ispbridge", version, args_conflicts_with_subcommands = true, after_help = EXIT_CODES)]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
@@ -29,13 +37,15 @@ enum Command {
     /// Starts the suite (also without any command).
     Up(UpArguments),
     /// Lists the services, or the methods of one service.
+    #[command(after_help = EXIT_CODES)]
     List {
         /// Full name of a service.
         service: Option<String>,
         #[command(flatten)]
         target: TargetArguments,
     },
-    /// Prints a service, a method or a message.
+    /// Prints a service, a method with its messages, a message or an enum, with the contract's comments.
+    #[command(after_help = EXIT_CODES)]
     Describe {
         /// Full name, e.g. ispbridge.aex.v1.CustomerService/GetCustomer
         symbol: String,
@@ -43,15 +53,10 @@ enum Command {
         target: TargetArguments,
     },
     /// Calls a method.
+    #[command(after_help = EXIT_CODES)]
     Call {
-        /// Full name, e.g. ispbridge.aex.v1.CustomerService/GetCustomer
-        method: String,
-        /// The request in proto JSON; - reads it from standard input.
-        #[arg(default_value = "{}")]
-        json: String,
-        /// Alias of the upstream account; may be left out where only one is granted.
-        #[arg(long)]
-        account: Option<String>,
+        #[command(flatten)]
+        call: call::CallArguments,
         #[command(flatten)]
         target: TargetArguments,
     },
@@ -97,44 +102,12 @@ pub(crate) struct UpArguments {
     pub(crate) admin: SocketAddr,
 }
 
-#[derive(Args)]
-struct TargetArguments {
-    /// Address of the gateway.
-    #[arg(long, default_value = "http://127.0.0.1:50051")]
-    address: String,
-    /// API key [default: the key of the local suite]
-    #[arg(long, env = "ISPBRIDGE_KEY", hide_env_values = true)]
-    key: Option<String>,
-    /// Seconds that a call may take.
-    #[arg(long, default_value = "60", value_parser = seconds)]
-    timeout: Duration,
-}
-
-impl std::fmt::Debug for TargetArguments {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // The key is a secret.
-        formatter.debug_struct("TargetArguments").field("address", &self.address).finish_non_exhaustive()
-    }
-}
-
-impl From<TargetArguments> for Target {
-    fn from(arguments: TargetArguments) -> Self {
-        Self {
-            address: arguments.address,
-            key: arguments.key.unwrap_or_else(|| DEMO_KEY.to_owned()),
-            timeout: arguments.timeout,
-        }
-    }
-}
-
 /// Runs the command that the command line names.
 #[must_use]
 pub fn run() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => {
-            return output::refuse(&error);
-        }
+        Err(error) => return output::refuse(&error),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     match runtime {
@@ -146,27 +119,25 @@ pub fn run() -> ExitCode {
 async fn answer(arguments: Arguments) -> ExitCode {
     let command = arguments.command.unwrap_or(Command::Up(arguments.up));
     let answered = match command {
-        Command::Completions { shell } => {
-            return output::answer(&chassis::completions(&mut Arguments::command(), shell), 0);
-        }
         Command::Up(arguments) => return up::run(&arguments).await,
+        Command::Completions { shell } => Ok(chassis::completions(&mut Arguments::command(), shell)),
         Command::Accounts(Accounts::Check { provider, alias, config }) => {
             let provider = provider.to_possible_value();
             let name = provider.as_ref().map_or("", |value| value.get_name());
             return output::complain(&programs::check_account(name, &alias, &config), 1);
         }
-        Command::List { service, target } => list(service, target.into()).await,
-        Command::Describe { symbol, target } => describe(&symbol, target.into()).await,
-        Command::Call { method, json, account, target } => call(&method, json, account.as_deref(), target.into()).await,
+        Command::List { service, target } => list(service, &target).await,
+        Command::Describe { symbol, target } => describe(&symbol, &target).await,
+        Command::Call { call, target } => call.run(&target).await,
     };
     match answered {
         Ok(text) => output::answer(&text, 0),
-        Err(error) => output::complain(&failure::text(&error), 1),
+        Err(error) => output::complain(&failure::text(&error), failure::exit_code(&error)),
     }
 }
 
-async fn list(service: Option<String>, target: Target) -> Result<String, Error> {
-    let client = Client::connect(&target).await?;
+async fn list(service: Option<String>, target: &TargetArguments) -> Result<String, Error> {
+    let client = Client::connect(&target.target()?).await?;
     let mut reflection = Reflection::open(&client).await?;
     match service {
         Some(name) => Ok(print::methods(&reflection.service(&name).await?)),
@@ -174,25 +145,7 @@ async fn list(service: Option<String>, target: Target) -> Result<String, Error> 
     }
 }
 
-async fn describe(symbol: &str, target: Target) -> Result<String, Error> {
-    let client = Client::connect(&target).await?;
+async fn describe(symbol: &str, target: &TargetArguments) -> Result<String, Error> {
+    let client = Client::connect(&target.target()?).await?;
     Reflection::open(&client).await?.describe(symbol).await
-}
-
-async fn call(method: &str, mut json: String, account: Option<&str>, target: Target) -> Result<String, Error> {
-    if json == "-" {
-        json = io::read_to_string(io::stdin()).map_err(|error| Error::Argument(format!("standard input: {error}")))?;
-    }
-    let client = Client::connect(&target).await?;
-    let method = Reflection::open(&client).await?.method(method).await?;
-    let reply = client.call(&method, &json, account).await?;
-    Ok(reply + "\n")
-}
-
-fn seconds(text: &str) -> Result<Duration, &'static str> {
-    text.parse()
-        .ok()
-        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-        .filter(|seconds| !seconds.is_zero())
-        .ok_or("is no number of seconds")
 }

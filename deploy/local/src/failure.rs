@@ -14,10 +14,38 @@ const REQUEST_ID: &str = "x-request-id";
 pub fn text(error: &Error) -> String {
     match error {
         Error::Status(status) => status_text(status),
-        Error::Unreachable { .. } => {
-            format!("{error}\nIs the suite running? `cargo run` starts it.")
-        }
+        Error::Unreachable { address, cause } => format!("{error}{}", advice(address, cause)),
         error => error.to_string(),
+    }
+}
+
+/// The exit code: 64 for what was typed, 64 and the code for what gRPC says (as grpcurl has it), which for a gateway that
+/// cannot be reached is UNAVAILABLE.
+#[must_use]
+pub fn exit_code(error: &Error) -> u8 {
+    let of = |code: Code| u8::try_from(code as i32).map_or(1, |code| 64 + code);
+    match error {
+        Error::Argument(_) => 64,
+        Error::Status(status) => of(status.code()),
+        Error::Unreachable { .. } => of(Code::Unavailable),
+        Error::Protocol(_) => 1,
+    }
+}
+
+/// What may help where nobody can be reached.
+fn advice(address: &str, cause: &str) -> &'static str {
+    let has = |words: &[&str]| words.iter().any(|word| cause.contains(word));
+    match address.starts_with("https") {
+        _ if address == "http://127.0.0.1:50051" => "\nIs the suite running? `cargo run` starts it.",
+        true if has(&["InvalidContentType"]) => "\nIt does not speak TLS; without, the address begins with http://.",
+        true if has(&["UnknownIssuer", "BadSignature"]) => "\n--ca names the authority that vouches for the gateway.",
+        true if has(&["closed", "reset", "CertificateRequired"]) => {
+            "\nIt may ask for a client certificate: --cert and --key."
+        }
+        false if has(&["closed", "reset", "frame", "protocol"]) => {
+            "\nIt may speak TLS; then the address begins with https://."
+        }
+        _ => "",
     }
 }
 

@@ -1,10 +1,12 @@
-//! Services, methods and messages as text in the manner of a `.proto` file, without comments.
+//! Services, methods and messages as text in the manner of a `.proto` file, with its comments.
+
+mod comment;
 
 use std::{collections::BTreeSet, fmt::Write};
 
 use prost_reflect::{
-    Cardinality, DescriptorPool, DynamicMessage, EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor,
-    MethodDescriptor, OneofDescriptor, ServiceDescriptor, Value,
+    Cardinality, DescriptorPool, DynamicMessage, EnumDescriptor, EnumValueDescriptor, FieldDescriptor, Kind,
+    MessageDescriptor, MethodDescriptor, OneofDescriptor, ServiceDescriptor, Value,
 };
 
 /// Describes a service, a method (with its messages), a message or an enum; `None` if the pool has no such symbol.
@@ -33,17 +35,19 @@ pub fn methods(service: &ServiceDescriptor) -> String {
 }
 
 fn service_text(service: &ServiceDescriptor) -> String {
-    let mut text = format!("service {} {{\n", service.full_name());
-    for method in service.methods() {
-        text.push_str(&method_text(&method));
-    }
-    text + "}\n"
+    let methods: Vec<_> = service.methods().map(|method| method_text(&method)).collect();
+    format!("{}{}}}\n", service_head(service), methods.join("\n"))
+}
+
+fn service_head(service: &ServiceDescriptor) -> String {
+    format!("{}service {} {{\n", comment::of(&service.parent_file(), service.path(), ""), service.full_name())
 }
 
 fn method_text(method: &MethodDescriptor) -> String {
     let stream = |is: bool| if is { "stream " } else { "" };
     let head = format!(
-        "  rpc {}({}{}) returns ({}{})",
+        "{}  rpc {}({}{}) returns ({}{})",
+        comment::of(&method.parent_service().parent_file(), method.path(), "  "),
         method.name(),
         stream(method.is_client_streaming()),
         method.input().full_name(),
@@ -60,9 +64,7 @@ fn method_text(method: &MethodDescriptor) -> String {
 
 /// A method, then its request and reply with every message and enum of the same package that they hold.
 fn with_messages(method: &MethodDescriptor) -> String {
-    let mut text = format!("service {} {{\n", method.parent_service().full_name());
-    text.push_str(&method_text(method));
-    text.push_str("}\n");
+    let mut text = format!("{}{}}}\n", service_head(method.parent_service()), method_text(method));
     let package = method.parent_service().package_name().to_owned();
     let mut seen = BTreeSet::new();
     let mut wanted = vec![Kind::Message(method.output()), Kind::Message(method.input())];
@@ -83,12 +85,7 @@ fn with_messages(method: &MethodDescriptor) -> String {
                     && list.parent_message().is_none()
                     && seen.insert(list.full_name().to_owned()) =>
             {
-                let _ = write!(
-                    text,
-                    "
-{}",
-                    enum_text(&list, "")
-                );
+                let _ = write!(text, "\n{}", enum_text(&list, ""));
             }
             _ => {}
         }
@@ -101,7 +98,8 @@ fn is_of(package: &str, wanted: &str) -> bool {
 }
 
 fn message_text(message: &MessageDescriptor) -> String {
-    let mut text = format!("message {} {{\n", message.full_name());
+    let about = comment::of(&message.parent_file(), message.path(), "");
+    let mut text = format!("{about}message {} {{\n", message.full_name());
     for list in message.child_enums() {
         text.push_str(&enum_text(&list, "  "));
     }
@@ -128,7 +126,8 @@ fn ordered(fields: impl Iterator<Item = FieldDescriptor>) -> Vec<FieldDescriptor
 
 fn oneof_text(oneof: &OneofDescriptor) -> String {
     let fields: String = oneof.fields().map(|field| field_text(&field, "    ")).collect();
-    format!("  oneof {} {{\n{fields}  }}\n", oneof.name())
+    let about = comment::of(&oneof.parent_message().parent_file(), oneof.path(), "  ");
+    format!("{about}  oneof {} {{\n{fields}  }}\n", oneof.name())
 }
 
 fn field_text(field: &FieldDescriptor, indent: &str) -> String {
@@ -137,7 +136,8 @@ fn field_text(field: &FieldDescriptor, indent: &str) -> String {
         true => String::new(),
         false => format!(" [{}]", options.join(", ")),
     };
-    format!("{indent}{}{} {} = {}{options};\n", label(field), type_name(field), field.name(), field.number(),)
+    let about = comment::of(&field.parent_file(), field.path(), indent);
+    format!("{about}{indent}{}{} {} = {}{options};\n", label(field), type_name(field), field.name(), field.number())
 }
 
 fn label(field: &FieldDescriptor) -> &'static str {
@@ -176,9 +176,14 @@ fn enum_text(list: &EnumDescriptor, indent: &str) -> String {
         true => list.full_name(),
         false => list.name(),
     };
-    let values: String =
-        list.values().map(|value| format!("{indent}  {} = {};\n", value.name(), value.number())).collect();
-    format!("{indent}enum {name} {{\n{values}{indent}}}\n")
+    let (file, inner) = (list.parent_file(), format!("{indent}  "));
+    let value = |value: EnumValueDescriptor| {
+        let about = comment::of(&file, value.path(), &inner);
+        format!("{about}{inner}{} = {};\n", value.name(), value.number())
+    };
+    let values: String = list.values().map(value).collect();
+    let about = comment::of(&file, list.path(), indent);
+    format!("{about}{indent}enum {name} {{\n{values}{indent}}}\n")
 }
 
 /// The options as `name = value`; those of other files stand in brackets.

@@ -46,7 +46,8 @@ impl Reflection {
         send(&questions, MessageRequest::ListServices(String::new())).await?;
         let mut reflection = ServerReflectionClient::new(client.channel());
         let stream = client.request(ReceiverStream::new(asked));
-        let mut answers = reflection.server_reflection_info(stream).await?.into_inner();
+        let answered = reflection.server_reflection_info(stream).await;
+        let mut answers = answered.map_err(|status| client.unreachable(status))?.into_inner();
         let MessageResponse::ListServicesResponse(list) = next(&mut answers).await? else {
             return Err(strange());
         };

@@ -16,9 +16,10 @@ use tokio::time::{sleep, timeout};
 use toml::Table;
 
 use crate::{
-    client::{self, Client, Target},
+    client::{self, Client},
     reflection::Reflection,
     secrets::Secrets,
+    target::Target,
     wiring::{DEMO_KEY, READER_KEY, Wiring},
 };
 
@@ -147,11 +148,8 @@ impl Suite {
     /// The gateway as a target of [`Client`].
     #[must_use]
     pub fn target(&self) -> Target {
-        Target {
-            address: format!("http://{}", self.address()),
-            key: self.key().to_owned(),
-            timeout: Duration::from_secs(10),
-        }
+        let target = Target::new(format!("http://{}", self.address())).with_key(self.key());
+        Target { timeout: Duration::from_secs(10), ..target.expect("the suite's key is a header") }
     }
 
     /// Stops in order: the gateway lets its calls end, then the services theirs, then the upstreams go.

@@ -47,7 +47,7 @@ fn welcome(suite: &Suite) -> String {
     let (address, sandbox) = (suite.address(), suite.sandbox());
     let option = match address.to_string().as_str() {
         "127.0.0.1:50051" => String::new(),
-        other => format!(" --address http://{other}"),
+        other => format!(" --address http://{other} --api-key {DEMO_KEY}"),
     };
     format!(
         "ispbridge is ready: gRPC {address}, admin http://{admin}/metrics, \

@@ -16,6 +16,14 @@ mod command_line;
 mod every_command;
 #[path = "main/freeside.rs"]
 mod freeside;
+#[path = "main/guarded.rs"]
+mod guarded;
+#[path = "../../../gateway/tests/main/issuer.rs"]
+#[allow(dead_code, reason = "the gateway's tests need more of it")]
+mod issuer;
+#[path = "../../../crates/chassis/tests/main/pki.rs"]
+#[allow(dead_code, reason = "the chassis' tests need more of it")]
+mod pki;
 #[path = "main/refusals.rs"]
 mod refusals;
 #[path = "main/running.rs"]

@@ -1,7 +1,7 @@
 //! A suite of one test, and calls to it by name.
 
 use ispbridge::{
-    client::{Client, Error, Target},
+    client::{Client, Error},
     reflection::Reflection,
     suite::{Options, Suite},
 };
@@ -18,7 +18,7 @@ pub(crate) async fn started() -> Suite {
 pub(crate) async fn call_as(suite: &Suite, key: &str, method: &str, request: &Value) -> Result<Value, Error> {
     let own = Client::connect(&suite.target()).await?;
     let method = Reflection::open(&own).await?.method(method).await?;
-    let client = Client::connect(&Target { key: key.to_owned(), ..suite.target() }).await?;
+    let client = Client::connect(&suite.target().with_key(key)?).await?;
     let reply = client.call(&method, &request.to_string(), None).await?;
     Ok(serde_json::from_str(&reply).unwrap())
 }

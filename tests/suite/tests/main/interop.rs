@@ -6,10 +6,7 @@ mod service;
 use std::{path::PathBuf, time::Duration};
 
 use chassis::Running;
-use ispbridge::{
-    client::{Client, Target},
-    reflection::Reflection,
-};
+use ispbridge::{client::Client, reflection::Reflection, target::Target};
 use ispbridge_gateway::{Gateway, KeyHash};
 
 use self::service::PACKAGE;
@@ -34,7 +31,7 @@ async fn gateway() -> Running {
     );
     let gateway = chassis::start::<Gateway>(text.parse().unwrap()).await.unwrap();
     let address = format!("http://{}", gateway.grpc_addr());
-    let client = Client::connect(&Target { address, key: KEY.to_owned(), timeout: Duration::from_secs(10) }).await;
+    let client = Client::connect(&Target::new(address).with_key(KEY).unwrap()).await;
     let client = client.unwrap();
     let known = async {
         while !has_learnt(&client).await {

@@ -3,10 +3,7 @@
 use std::{fs, net::SocketAddr, path::PathBuf, time::Duration};
 
 use chassis::{Program, Running, caller::Root};
-use ispbridge::{
-    client::{Client, Target},
-    reflection::Reflection,
-};
+use ispbridge::{client::Client, reflection::Reflection, target::Target};
 use ispbridge_aex::Aex;
 use ispbridge_azotel::Azotel;
 use ispbridge_freeside::Freeside;
@@ -116,8 +113,7 @@ impl Stage {
 
     /// Returns when the gateway has learnt what every service can do.
     async fn until_known(&self) {
-        let target =
-            Target { address: self.address(), key: self.secrets.key.clone(), timeout: Duration::from_secs(10) };
+        let target = Target::new(self.address()).with_key(&self.secrets.key).unwrap();
         let client = Client::connect(&target).await.unwrap();
         let shown = async || {
             let reflection = Reflection::open(&client).await.ok()?;
