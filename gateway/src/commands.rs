@@ -2,7 +2,10 @@
 
 mod document;
 mod explain;
+mod fetch;
 mod keys;
+mod site;
+mod taken;
 
 use std::{
     io::{self, BufRead},
@@ -77,8 +80,8 @@ pub(crate) fn run(matches: &ArgMatches, config: Option<&Path>) -> ExitCode {
     };
     let printed = match command {
         Command::Explain(arguments) => return explained(&arguments, config),
-        Command::Keys(Keys::Add(add)) => keys::add(add, config),
-        Command::Keys(Keys::Revoke(revoke)) => keys::revoke(&revoke, config),
+        Command::Keys(Keys::Add(add)) => return keys::add(add, config),
+        Command::Keys(Keys::Revoke(revoke)) => return keys::revoke(&revoke, config),
         Command::Keys(Keys::List(at)) => keys::list(&at, config),
         Command::Keys(Keys::New) => fresh(),
         Command::Keys(Keys::Hash) => first_line().map(|key| KeyHash::of(&key).to_string()),

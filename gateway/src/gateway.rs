@@ -15,7 +15,7 @@ use crate::{
         routes::{Routes, Wanted},
     },
     health::Doctor,
-    identity::Identity,
+    identity::{self, Identity, key_source::KeysOfFile},
     limits::Limits,
     status::{Board, View},
     telemetry::hop::Hops,
@@ -46,6 +46,10 @@ impl Program for Gateway {
         config.check()
     }
 
+    fn check_files(config: &Config) -> Result<(), Error> {
+        identity::check_key_file(config)
+    }
+
     async fn build(config: Config, process: &Process) -> Result<Surface, Error> {
         let consul = process.settings().consul.as_ref().map(Consul::new).transpose()?;
         let catalog = Arc::new(Catalog::default());
@@ -55,6 +59,7 @@ impl Program for Gateway {
         followers.follow(routes.all());
         let limits = limits(&config, process);
         let identity = Arc::new(Identity::new(&config, limits.quotas())?);
+        KeysOfFile { identity: Arc::clone(&identity), process: process.clone() }.follow()?;
         tokio::spawn(Arc::clone(identity.marks()).follow(process.draining()));
         let board = Board::new(config.routes.iter().map(|route| route.provider.as_str()));
         let view = View {
@@ -91,11 +96,11 @@ impl Program for Gateway {
 
     fn reload(config: Config, process: &Process) -> Result<(), Error> {
         let live = process.kept::<Live>().ok_or_else(|| Error::program("the gateway is not built yet"))?;
-        let access = live.identity.prepare(&config)?;
+        let prepared = live.identity.prepare(&config)?;
         live.routes.update(wanted(&config, &root(&config)?, live.consul.as_ref(), process.workers()))?;
         live.followers.follow(live.routes.all());
         live.limits.apply(&config.limits, &providers(&config));
-        live.identity.take(access);
+        live.identity.take(prepared).write_down(process, || "configuration".to_owned());
         Ok(())
     }
 

@@ -5,17 +5,20 @@
 //! key or token is only that of the transport, a proxy's for one. All refusals look alike.
 
 mod access;
+pub(crate) mod file_keys;
 mod guesses;
 pub(crate) mod issuer;
 pub(crate) mod key;
+pub(crate) mod key_entry;
 pub(crate) mod key_file;
 pub(crate) mod key_list;
+pub(crate) mod key_source;
 pub(crate) mod marks;
 mod remembered;
 
 use std::{
-    collections::HashSet,
-    sync::Arc,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -26,16 +29,19 @@ use jiff::Timestamp;
 use tonic::Code;
 
 use self::{
-    access::{Access, Shared},
+    access::{Access, KeyHolder, Shared},
+    file_keys::FileKeys,
     issuer::Unverified,
     key::{KeyHash, sha256},
+    key_entry::BadEntry,
     key_file::KeyFile,
     key_list::KeyList,
+    key_source::{KeyChanges, KeySource},
     remembered::Known,
 };
 use crate::{
     answer::{Answer, Outcome},
-    config::{Config, policy},
+    config::Config,
     limits::Quotas,
     principal::Principal,
 };
@@ -46,8 +52,24 @@ pub(crate) const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 /// Everybody who may call, and how they are known.
 #[derive(Debug)]
 pub(crate) struct Identity {
-    access: ArcSwap<Access>,
+    everybody: ArcSwap<Everybody>,
+    source: Mutex<KeySource>,
     shared: Shared,
+}
+
+/// One state of who may call, replaced as a whole.
+#[derive(Debug)]
+pub(crate) struct Everybody {
+    access: Arc<Access>,
+    keys: FileKeys,
+}
+
+/// A state that can be taken.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    access: Access,
+    /// Another file of keys than before, and what it says.
+    source: Option<KeySource>,
 }
 
 /// What a caller shows.
@@ -72,21 +94,53 @@ impl Shown<'_> {
 }
 
 impl Identity {
-    /// Begins with a configuration that was checked; asks issuers for their keys from now on.
+    /// Begins with a configuration that was checked, and without the keys of the file; asks issuers for their keys from now
+    /// on.
     pub(crate) fn new(config: &Config, quotas: &Arc<Quotas>) -> Result<Self, Error> {
         let shared = Shared::new(Arc::clone(quotas));
-        let access = Access::compile(config, &shared)?;
-        Ok(Self { access: ArcSwap::from_pointee(access), shared })
+        let everybody = Everybody { access: Access::compile(config, &shared)?.into(), keys: FileKeys::default() };
+        let source = KeySource { file: named_file(config), ..KeySource::default() };
+        shared.marks.stand_beside(source.file.as_deref());
+        Ok(Self { everybody: ArcSwap::from_pointee(everybody), source: Mutex::new(source), shared })
     }
 
-    /// Makes the state of another configuration.
-    pub(crate) fn prepare(&self, config: &Config) -> Result<Access, Error> {
-        Access::compile(config, &self.shared)
+    /// Makes the state of another configuration. The file of keys is read only if it is another one: what is wrong with it
+    /// holds up no configuration.
+    pub(crate) fn prepare(&self, config: &Config) -> Result<Prepared, Error> {
+        let (file, known) = (named_file(config), self.key_file());
+        let source = match file {
+            file if file == known => None,
+            None => Some(KeySource::default()),
+            Some(file) => Some(KeySource { said: Arc::new(KeyFile::read(&file)?), file: Some(file), was_there: true }),
+        };
+        Ok(Prepared { access: Access::compile(config, &self.shared)?, source })
     }
 
-    /// Replaces everybody who may call by others.
-    pub(crate) fn take(&self, access: Access) {
-        self.access.store(Arc::new(access));
+    /// Replaces everybody who may call by others; says which API keys have changed.
+    pub(crate) fn take(&self, prepared: Prepared) -> KeyChanges {
+        let mut source = self.source.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(other) = prepared.source {
+            *source = other;
+            self.shared.marks.stand_beside(source.file.as_deref());
+        }
+        self.admit(Arc::new(prepared.access), &source.said)
+    }
+
+    fn admit(&self, access: Arc<Access>, file: &KeyFile) -> KeyChanges {
+        let keys = FileKeys::admitted(file, &access, &self.shared);
+        let everybody = Arc::new(Everybody { access, keys });
+        let before = self.everybody.swap(Arc::clone(&everybody));
+        KeyChanges::between(&before, &everybody)
+    }
+
+    /// The file of keys.
+    fn key_file(&self) -> Option<PathBuf> {
+        self.source.lock().unwrap_or_else(PoisonError::into_inner).file.clone()
+    }
+
+    /// What of the file of keys does not count.
+    fn key_problems(&self) -> Vec<BadEntry> {
+        self.everybody.load().keys.problems()
     }
 
     /// When keys were used.
@@ -97,12 +151,12 @@ impl Identity {
     /// The API keys, for people.
     pub(crate) fn keys(&self) -> KeyList {
         self.shared.marks.look(Timestamp::now());
-        KeyList::of(&self.access.load())
+        KeyList::of(&self.everybody.load())
     }
 
     /// Whether reflection and health of services are open to everybody.
     pub(crate) fn is_public(&self) -> bool {
-        self.access.load().public
+        self.everybody.load().access.public
     }
 
     /// Finds out who is calling; `notes` learn it, and by which credential.
@@ -124,11 +178,12 @@ impl Identity {
         notes: &CallNotes,
     ) -> Result<Arc<Principal>, Box<Answer>> {
         let (token, hash) = {
-            let access = self.access.load();
+            let everybody = self.everybody.load();
+            let access = &everybody.access;
             let shown = shown(headers, peer, access.takes_tokens());
             shown.kind().into_iter().for_each(|kind| notes.set_authentication(kind));
             match shown {
-                Shown::Key(key) => return self.by_key(&access, key, peer),
+                Shown::Key(key) => return self.by_key(&everybody, key, peer),
                 Shown::Certificate(names) => return access.by_certificate(names).ok_or_else(refusal),
                 Shown::Nothing => return Err(refusal()),
                 Shown::Token(token) => {
@@ -144,12 +199,12 @@ impl Identity {
         Box::pin(self.by_token(token, hash)).await.ok_or_else(refusal)
     }
 
-    fn by_key(&self, access: &Access, key: &str, peer: Option<&Peer>) -> Result<Arc<Principal>, Box<Answer>> {
+    fn by_key(&self, everybody: &Everybody, key: &str, peer: Option<&Peer>) -> Result<Arc<Principal>, Box<Answer>> {
         let address = peer.map(|peer| peer.address().ip());
         if let Some(address) = address {
-            self.shared.guesses.check(address, access.guesses)?;
+            self.shared.guesses.check(address, everybody.access.guesses)?;
         }
-        let found = KeyHash::of_presented(key).and_then(|hash| access.by_key(&hash));
+        let found = KeyHash::of_presented(key).and_then(|hash| everybody.key(&hash)?.opened_by(&hash));
         found.ok_or_else(|| {
             address.into_iter().for_each(|address| self.shared.guesses.count(address));
             refusal()
@@ -157,7 +212,7 @@ impl Identity {
     }
 
     async fn by_token(&self, token: &str, hash: [u8; 32]) -> Option<Arc<Principal>> {
-        let access = self.access.load_full();
+        let access = Arc::clone(&self.everybody.load().access);
         let token = Unverified::parse(token)?;
         let issuer = access.issuer(token.claims.text("iss")?)?;
         let verified = issuer.verify(&token).await?;
@@ -170,6 +225,24 @@ impl Identity {
         };
         access.remembered.add(hash, known, now());
         Some(principal)
+    }
+}
+
+impl Everybody {
+    /// An API key, wherever it is written.
+    fn key(&self, hash: &KeyHash) -> Option<&KeyHolder> {
+        self.access.by_key.get(hash).or_else(|| self.keys.by_key.get(hash))
+    }
+
+    /// How many keys are in which state.
+    fn count(&self) -> [(&'static str, usize); 3] {
+        let good = self.keys().filter(|key| key.is_good()).count();
+        [("good", good), ("expired", self.keys().count() - good), ("bad", self.keys.bad.len())]
+    }
+
+    /// All API keys.
+    fn keys(&self) -> impl Iterator<Item = &KeyHolder> {
+        self.access.by_key.values().chain(self.keys.by_key.values())
     }
 }
 
@@ -210,30 +283,19 @@ fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
-/// Checks what the configuration names: the file of keys and the files of issuers.
-pub(crate) fn check(config: &Config) -> Result<(), Error> {
-    let keys = access::key_file(config)?;
-    check_keys(config, &keys)?;
-    for (index, issuer) in config.issuers.iter().enumerate() {
-        access::keys_of_file(issuer, index)?;
-    }
-    Ok(())
+fn named_file(config: &Config) -> Option<PathBuf> {
+    config.keys.as_ref().map(|keys| keys.file.clone())
 }
 
-fn check_keys(config: &Config, file: &KeyFile) -> Result<(), Error> {
-    let groups: HashSet<_> = config.groups.iter().map(|group| group.name.as_str()).collect();
-    let configured: HashSet<_> = config.principals.iter().flat_map(|principal| &principal.api_keys).collect();
-    for (index, key) in file.keys.iter().enumerate() {
-        let place = |field: &str| format!("keys.file: keys[{index}].{field}");
-        if configured.contains(&key.hash) {
-            return Err(Error::config(place("hash"), "is that of a principal's key"));
-        }
-        policy::check_known(place("groups"), "group", &key.groups, &groups)?;
-        for grant in &key.grants {
-            policy::check_accounts(config, place("grants"), &grant.accounts)?;
-        }
-    }
-    Ok(())
+/// Checks the files that the configuration names: those of issuers.
+pub(crate) fn check(config: &Config) -> Result<(), Error> {
+    let mut issuers = config.issuers.iter().enumerate();
+    issuers.try_for_each(|(index, issuer)| access::keys_of_file(issuer, index).map(drop))
+}
+
+/// Checks the file of keys as a start reads it: it may be missing, and what is wrong with an entry costs only that entry.
+pub(crate) fn check_key_file(config: &Config) -> Result<(), Error> {
+    named_file(config).map_or(Ok(()), |file| KeyFile::read_if_there(&file).map(drop))
 }
 
 #[cfg(test)]

@@ -24,6 +24,8 @@ mod failure;
 mod fake_consul;
 #[path = "main/issuer.rs"]
 mod issuer;
+#[path = "main/key_file.rs"]
+mod key_file;
 #[path = "main/keys.rs"]
 mod keys;
 #[path = "main/leaving.rs"]

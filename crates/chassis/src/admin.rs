@@ -3,6 +3,8 @@
 mod control;
 mod scrape;
 
+use std::net::SocketAddr;
+
 use axum::{Json, Router, extract::State, http::StatusCode, routing::get};
 use serde::Serialize;
 use tokio::net::TcpListener;
@@ -18,7 +20,8 @@ struct BuildInfo {
 /// Serves the admin port until the process is gone.
 pub(crate) async fn serve(socket: TcpListener, process: Process, own: Router) {
     // The loop of axum ends only with its task.
-    let _ = axum::serve(socket, routes(process).merge(own)).await;
+    let routes = routes(process).merge(own).into_make_service_with_connect_info::<SocketAddr>();
+    let _ = axum::serve(socket, routes).await;
 }
 
 fn routes(process: Process) -> Router {
@@ -44,5 +47,5 @@ async fn build_info(State(process): State<Process>) -> Json<BuildInfo> {
 }
 
 async fn config(State(process): State<Process>) -> Json<Shown> {
-    Json(process.record().shown(process.file_sources().iter().map(|source| source.shown()).collect()))
+    Json(process.record().shown(process.sources()))
 }

@@ -53,9 +53,24 @@ struct Losses {
     unsaid: Arc<AtomicU64>,
 }
 
+/// A change that the process made to itself.
+#[derive(Debug, Serialize)]
+pub struct Change {
+    /// What was changed, e.g. `keys`.
+    pub kind: &'static str,
+    /// On whose word.
+    pub actor: String,
+    /// As it was, without a secret.
+    pub before: Json,
+    /// As it is now, without a secret.
+    pub after: Json,
+}
+
 #[derive(Debug)]
 enum Entry {
     Call(Box<Facts>, Option<Bytes>),
+    /// Since when a change counts.
+    Change(String, Box<Change>),
     End(oneshot::Sender<()>),
 }
 
@@ -66,6 +81,14 @@ struct Line<'a> {
     /// The request with its sensitive fields blackened; absent where it was not kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     request: Option<Json>,
+}
+
+#[derive(Serialize)]
+struct ChangeLine<'a> {
+    time: &'a str,
+    process: &'static str,
+    #[serde(flatten)]
+    change: &'a Change,
 }
 
 #[derive(Serialize)]
@@ -107,6 +130,17 @@ impl Audit {
         Ok(Some(Self { queue, losses }))
     }
 
+    /// Writes a change of the process itself down.
+    pub(crate) fn changed(&self, change: Change) {
+        self.put(Entry::Change(now(), Box::new(change)));
+    }
+
+    fn put(&self, entry: Entry) {
+        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = self.queue.try_send(entry) {
+            self.losses.add();
+        }
+    }
+
     /// Waits until everything is on the disk.
     pub(crate) async fn end(&self, limit: Duration) {
         let (done, end) = oneshot::channel();
@@ -122,10 +156,7 @@ impl Watch for Audit {
         if !call.writes {
             return;
         }
-        let entry = Entry::Call(Box::new(call.facts()), call.request());
-        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = self.queue.try_send(entry) {
-            self.losses.add();
-        }
+        self.put(Entry::Call(Box::new(call.facts()), call.request()));
     }
 }
 
@@ -142,6 +173,7 @@ impl Writer {
             let patience = self.unsynced_since.map_or(Duration::MAX, |since| SYNC.saturating_sub(since.elapsed()));
             match entries.recv_timeout(patience) {
                 Ok(Entry::Call(facts, request)) => self.write(&facts, request),
+                Ok(Entry::Change(time, change)) => self.write_change(&time, &change),
                 Ok(Entry::End(done)) => {
                     self.sync();
                     let _ = done.send(());
@@ -155,11 +187,23 @@ impl Writer {
         }
     }
 
-    fn write(&mut self, facts: &Facts, request: Option<Bytes>) {
+    /// Says where records are missing.
+    fn write_gap(&mut self) {
         let unsaid = self.losses.unsaid.swap(0, Relaxed);
         if unsaid > 0 && !self.line(&Gap { time: now(), process: self.process, lost: unsaid }) {
             self.losses.unsaid.fetch_add(unsaid, Relaxed);
         }
+    }
+
+    fn write_change(&mut self, time: &str, change: &Change) {
+        self.write_gap();
+        if !self.line(&ChangeLine { time, process: self.process, change }) {
+            self.losses.add();
+        }
+    }
+
+    fn write(&mut self, facts: &Facts, request: Option<Bytes>) {
+        self.write_gap();
         let request =
             request.and_then(|bytes| self.describe.redactor(&facts.method)?.request(&facts.method, &bytes).ok());
         if !self.line(&Line { facts, request }) {

@@ -167,7 +167,9 @@ fn check_config<P: Program>(mut table: Table) -> Result<ExitCode, Error> {
     let settings = config::take_settings::<P>(&mut table)?;
     running::verifier::<P>(&settings)?;
     tls::server(&settings)?;
-    P::check(&config::program::<P::Config>(table)?)?;
+    let own = config::program::<P::Config>(table)?;
+    P::check(&own)?;
+    P::check_files(&own)?;
     Ok(output::answer(&format!("{}: the configuration is right", P::NAME), 0))
 }
 

@@ -13,6 +13,14 @@ use crate::{CallersMode, ConsulSettings, Error, Program, Settings};
 /// Beginning of the variables that override a key: `ISPBRIDGE__SERVER__LISTEN` is `server.listen`.
 const PREFIX: &str = "ISPBRIDGE__";
 
+/// Reads TOML that somebody wrote, as the configuration is read: nothing that nests too deep.
+///
+/// # Errors
+/// What is wrong with it, and where.
+pub fn parse_toml(text: &str) -> Result<Table, toml::de::Error> {
+    nesting::parse(text)
+}
+
 /// Reads a file; the text of a broken one is not repeated, it might hold what it should not.
 pub(crate) fn read(path: &Path) -> Result<Table, Error> {
     let name = path.display().to_string();

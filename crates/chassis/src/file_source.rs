@@ -19,6 +19,8 @@ use crate::{
 
 /// Problems that are written into the log each time.
 const LOGGED: usize = 20;
+/// Problems that are shown.
+const SHOWN: usize = 200;
 
 /// A file that a program reads by itself, apart from its configuration ([`Process::follow`]).
 pub trait FileSource: Send + Sync {
@@ -57,19 +59,21 @@ struct State {
     refused: Option<Refusal>,
 }
 
-/// What `/config` says of a file source.
-#[derive(Debug, Serialize)]
-pub(crate) struct Shown {
-    name: &'static str,
-    file: Option<PathBuf>,
+/// What has become of a file source.
+#[derive(Clone, Debug, Serialize)]
+pub struct SourceState {
+    /// Its name.
+    pub name: &'static str,
+    /// Where it is.
+    pub file: Option<PathBuf>,
     /// The SHA-256 hash of what was taken last, to be compared with the file.
-    sha256: Option<String>,
+    pub sha256: Option<String>,
     /// Seconds since 1970.
-    taken_at: Option<u64>,
+    pub taken_at: Option<u64>,
     /// Why the last one was not taken, if none was taken since.
-    last_error: Option<Refusal>,
+    pub last_error: Option<Refusal>,
     /// What of the last one that was taken does not count.
-    problems: Vec<String>,
+    pub problems: Vec<String>,
 }
 
 impl Sourced {
@@ -125,10 +129,14 @@ impl Sourced {
         Ok(())
     }
 
-    /// What may be shown.
-    pub(crate) fn shown(&self) -> Shown {
-        let (name, file, problems) = (self.source.name(), self.source.file(), self.source.problems());
-        self.with(|state| Shown {
+    /// What has become of it.
+    pub(crate) fn state(&self) -> SourceState {
+        let (name, file, mut problems) = (self.source.name(), self.source.file(), self.source.problems());
+        if problems.len() > SHOWN {
+            let more = format!("... and {} more", problems.len() - SHOWN);
+            problems.splice(SHOWN.., [more]);
+        }
+        self.with(|state| SourceState {
             name,
             file,
             sha256: state.taken.and_then(|content| content.sha256()),

@@ -14,7 +14,7 @@ use opentelemetry_sdk::trace::SdkTracer;
 use toml::Table;
 
 use crate::{
-    Draining, Durations, Error, FileSource, Settings,
+    Change, Draining, Durations, Error, FileSource, Settings, SourceState,
     drain::{Places, Switch},
     file_source::Sourced,
     outflow::Memory,
@@ -123,9 +123,21 @@ impl Process {
         Ok(())
     }
 
+    /// Writes a change of the process itself into its audit log, if there is one.
+    pub fn write_down(&self, change: Change) {
+        if let Some(audit) = self.watches().and_then(|watches| watches.audit.as_ref()) {
+            audit.changed(change);
+        }
+    }
+
     /// The files that are read again by themselves.
     pub(crate) fn file_sources(&self) -> Vec<Arc<Sourced>> {
         self.0.file_sources.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What has become of the files that are read by themselves.
+    pub(crate) fn sources(&self) -> Vec<SourceState> {
+        self.file_sources().iter().map(|source| source.state()).collect()
     }
 
     /// The chassis' own sections of the configuration.
@@ -165,7 +177,7 @@ impl Process {
     /// How far the configuration has come.
     #[must_use]
     pub fn config_state(&self) -> ConfigState {
-        self.0.record.state()
+        self.0.record.state(self.sources())
     }
 
     /// Sets who hears of calls, before there are any.

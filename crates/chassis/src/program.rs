@@ -34,6 +34,16 @@ pub trait Program: Send + Sync + 'static {
         Ok(())
     }
 
+    /// Says what keeps a process from starting though its configuration is right: files that the program reads by itself
+    /// ([`Process::follow`]). `--check-config` calls it.
+    ///
+    /// # Errors
+    /// The file that is wrong, and where.
+    fn check_files(config: &Self::Config) -> Result<(), Error> {
+        let _ = config;
+        Ok(())
+    }
+
     /// Builds what the process serves.
     fn build(config: Self::Config, process: &Process) -> impl Future<Output = Result<Surface, Error>> + Send;
 

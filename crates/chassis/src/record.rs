@@ -12,7 +12,7 @@ use toml::{Table, Value};
 
 use crate::{
     Error,
-    file_source::Shown as ShownSource,
+    file_source::SourceState,
     reload::{self, Fixed},
 };
 
@@ -50,7 +50,7 @@ pub(crate) struct Shown {
     /// Sections that have changed and count only after a restart.
     needs_restart: Vec<&'static str>,
     /// Files beside the configuration that are read again by themselves.
-    sources: Vec<ShownSource>,
+    sources: Vec<SourceState>,
     config: Json,
 }
 
@@ -65,14 +65,17 @@ pub struct ConfigState {
     pub last_error: Option<String>,
     /// Sections that have changed and count only after a restart.
     pub needs_restart: Vec<&'static str>,
+    /// Files beside the configuration that are read again by themselves.
+    pub sources: Vec<SourceState>,
 }
 
 /// Why something was not taken.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Refusal {
+pub struct Refusal {
     /// Seconds since 1970.
-    at: u64,
-    error: String,
+    pub at: u64,
+    /// Why, without a secret.
+    pub error: String,
 }
 
 impl Record {
@@ -130,17 +133,18 @@ impl Record {
     }
 
     /// How far it has come.
-    pub(crate) fn state(&self) -> ConfigState {
+    pub(crate) fn state(&self, sources: Vec<SourceState>) -> ConfigState {
         self.with(|state| ConfigState {
             generation: state.generation,
             taken_at: seconds(state.since),
             last_error: state.refused.as_ref().map(|refusal| refusal.error.clone()),
             needs_restart: state.needs_restart.clone(),
+            sources,
         })
     }
 
     /// What may be shown.
-    pub(crate) fn shown(&self, sources: Vec<ShownSource>) -> Shown {
+    pub(crate) fn shown(&self, sources: Vec<SourceState>) -> Shown {
         self.with(|state| Shown {
             generation: state.generation,
             taken_at: seconds(state.since),

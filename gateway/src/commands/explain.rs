@@ -84,18 +84,18 @@ pub(super) fn run(arguments: &Arguments, config: Option<&Path>) -> Result<(bool,
 impl Policy {
     fn grants_of(&self, Arguments { principal, claims, .. }: &Arguments) -> Result<Vec<Arc<Grant>>, String> {
         let roster = Roster::new(&self.groups, &self.grants);
-        let file = self.keys.as_ref().map_or_else(|| Ok(KeyFile::default()), |keys| KeyFile::read(&keys.file));
+        let file = self.keys.as_ref().map_or_else(|| Ok(KeyFile::default()), |keys| KeyFile::read_if_there(&keys.file));
         let file = file.map_err(|error| error.to_string())?;
         let token = self.principals.iter().find(|entry| entry.tokens.contains(principal));
         let name = token.map_or(principal.as_str(), |entry| entry.name.as_str());
         let mut grants = roster.principal(name).to_vec();
-        let keys = file.keys.iter().enumerate().filter(|(_, key)| key.name == name);
-        grants.extend(keys.flat_map(|(index, key)| roster.key(index, key)));
+        let keys = file.entries.iter().filter(|entry| entry.key.name == name && entry.key.is_good());
+        grants.extend(keys.flat_map(|entry| roster.key(entry.place.index, &entry.key)));
         for (issuer, value) in claims {
             grants.extend(roster.claims(issuer, std::slice::from_ref(value)).cloned());
         }
         let known = self.principals.iter().any(|entry| entry.name == name)
-            || file.keys.iter().any(|key| key.name == name)
+            || file.entries.iter().any(|entry| entry.key.name == name)
             || name.contains(':');
         known.then_some(grants).ok_or_else(|| format!("there is no principal {principal:?}"))
     }

@@ -45,7 +45,8 @@ pub struct CertificateName(String);
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeysConfig {
-    /// The file; when each key was used last stands in a second one of the same name and `.used`.
+    /// The file. It is read again by itself when it changes, entry by entry, and may be missing at the start; when each key
+    /// was used last stands in a second one of the same name and `.used`.
     pub file: PathBuf,
 }
 

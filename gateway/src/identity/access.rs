@@ -1,7 +1,7 @@
 //! One state of who may call: made from a configuration, replaced as a whole.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
@@ -15,7 +15,8 @@ use crate::{
         guesses::Guesses,
         issuer::{Issuer, Key, KeyRing, Verified, fetcher, keys},
         key::KeyHash,
-        key_file::KeyFile,
+        key_entry::Expiry,
+        key_file::Entry,
         key_list::Origin,
         marks::{Mark, Marks},
         remembered::Remembered,
@@ -47,20 +48,52 @@ pub(super) struct KeyHolder {
     pub(super) hash: KeyHash,
     pub(super) principal: Arc<Principal>,
     pub(super) mark: Arc<Mark>,
-    pub(super) from: Origin,
+    /// The entry of the file of keys; a key of the configuration has none.
+    pub(super) entry: Option<Arc<Entry>>,
 }
 
-/// One state of who may call.
+impl KeyHolder {
+    /// Where the key is written.
+    pub(super) fn from(&self) -> Origin {
+        if self.entry.is_some() { Origin::KeyFile } else { Origin::Configuration }
+    }
+
+    /// When it ends.
+    pub(super) fn expires(&self) -> Option<Expiry> {
+        self.entry.as_ref()?.key.expires
+    }
+
+    /// Whether it counts.
+    pub(super) fn is_good(&self) -> bool {
+        self.entry.as_ref().is_none_or(|entry| entry.key.is_good())
+    }
+
+    /// Who has the key that was presented; this is a use of it.
+    pub(super) fn opened_by(&self, presented: &KeyHash) -> Option<Arc<Principal>> {
+        if !self.hash.is(presented) || !self.is_good() {
+            return None;
+        }
+        self.mark.set();
+        Some(Arc::clone(&self.principal))
+    }
+}
+
+/// Who may call by the configuration.
 #[derive(Debug)]
 pub(crate) struct Access {
-    by_key: FxHashMap<KeyHash, KeyHolder>,
+    pub(super) by_key: FxHashMap<KeyHash, KeyHolder>,
     by_certificate: FxHashMap<Box<str>, Arc<Principal>>,
     /// Principals that have a name of their own for a token's.
     by_token: FxHashMap<Box<str>, Arc<Principal>>,
     issuers: HashMap<Box<str>, Issuer>,
-    roster: Roster,
+    pub(super) roster: Roster,
     /// The limits of a principal that the configuration does not know.
     limits: QuotaLimits,
+    /// Those of the principals that have others.
+    own_limits: FxHashMap<Box<str>, QuotaLimits>,
+    pub(super) groups: HashSet<Box<str>>,
+    /// Providers that there is a route to.
+    pub(super) providers: HashSet<Box<str>>,
     /// Tokens that were verified under this state.
     pub(super) remembered: Remembered,
     /// How many wrong keys an address may send in a minute.
@@ -75,7 +108,7 @@ impl Shared {
         Self { quotas, ..Self::default() }
     }
 
-    fn principal(&self, name: &str, grants: Grants, limits: QuotaLimits) -> Arc<Principal> {
+    pub(super) fn principal(&self, name: &str, grants: Grants, limits: QuotaLimits) -> Arc<Principal> {
         let name = Arc::from(name);
         let quota = self.quotas.of(&name, limits);
         Arc::new(Principal { name, grants, quota })
@@ -110,26 +143,23 @@ impl Access {
             issuers: HashMap::new(),
             roster: Roster::new(&config.groups, &config.grants),
             limits: QuotaLimits::usual(&config.limits),
+            own_limits: FxHashMap::default(),
+            groups: config.groups.iter().map(|group| group.name.as_str().into()).collect(),
+            providers: config.routes.iter().map(|route| route.provider.as_str().into()).collect(),
             remembered: Remembered::default(),
             guesses: config.guesses.per_minute,
             public: config.public_reflection,
         };
-        let file = key_file(config)?;
         for (index, issuer) in config.issuers.iter().enumerate() {
             let issuer = Issuer { config: issuer.clone(), ring: shared.ring(issuer, index)? };
             access.issuers.insert(issuer.config.issuer.as_str().into(), issuer);
         }
-        shared.marks.stand_beside(config.keys.as_ref().map(|keys| keys.file.as_path()));
-        let mut limits = HashMap::new();
         for entry in &config.principals {
-            let own = QuotaLimits::of(entry, &config.limits);
-            limits.insert(entry.name.as_str(), own);
-            access.admit(entry, own, shared);
-        }
-        for (index, key) in file.keys.iter().enumerate() {
-            let grants = Grants::of(&access.roster.key(index, key));
-            let limits = limits.get(key.name.as_str()).copied().unwrap_or(access.limits);
-            access.admit_key(&key.hash, &shared.principal(&key.name, grants, limits), Origin::KeyFile, shared);
+            let limits = QuotaLimits::of(entry, &config.limits);
+            if limits != access.limits {
+                access.own_limits.insert(entry.name.as_str().into(), limits);
+            }
+            access.admit(entry, limits, shared);
         }
         Ok(access)
     }
@@ -138,7 +168,7 @@ impl Access {
         let grants = Grants::of(self.roster.principal(&entry.name));
         let principal = shared.principal(&entry.name, grants, limits);
         for key in &entry.api_keys {
-            self.admit_key(key, &principal, Origin::Configuration, shared);
+            self.admit_key(key, &principal, shared);
         }
         let certificates = entry.certificates.iter().map(|name| (name.as_str().into(), Arc::clone(&principal)));
         self.by_certificate.extend(certificates);
@@ -146,29 +176,19 @@ impl Access {
         self.by_token.extend(tokens);
     }
 
-    fn admit_key(&mut self, key: &KeyHash, principal: &Arc<Principal>, from: Origin, shared: &Shared) {
+    fn admit_key(&mut self, key: &KeyHash, principal: &Arc<Principal>, shared: &Shared) {
         let (principal, mark) = (Arc::clone(principal), shared.marks.of(key));
-        self.by_key.insert(*key, KeyHolder { hash: *key, principal, mark, from });
+        self.by_key.insert(*key, KeyHolder { hash: *key, principal, mark, entry: None });
     }
 
-    /// Every API key.
-    pub(super) fn keys(&self) -> impl ExactSizeIterator<Item = &KeyHolder> {
-        self.by_key.values()
+    /// The limits of a principal.
+    pub(super) fn limits_of(&self, name: &str) -> QuotaLimits {
+        self.own_limits.get(name).copied().unwrap_or(self.limits)
     }
 
     /// Whether there is anybody whose tokens are believed.
     pub(super) fn takes_tokens(&self) -> bool {
         !self.issuers.is_empty()
-    }
-
-    /// Who has a key, which is then marked as used.
-    pub(super) fn by_key(&self, presented: &KeyHash) -> Option<Arc<Principal>> {
-        let holder = self.by_key.get(presented)?;
-        if !holder.hash.is(presented) {
-            return None;
-        }
-        holder.mark.set();
-        Some(Arc::clone(&holder.principal))
     }
 
     /// Who has a certificate with these names; nobody if they are names of several.
@@ -199,11 +219,6 @@ impl Access {
             None => shared.principal(&full, Grants::of(claimed), self.limits),
         }
     }
-}
-
-/// The file of keys, empty if the configuration names none.
-pub(super) fn key_file(config: &Config) -> Result<KeyFile, Error> {
-    config.keys.as_ref().map_or_else(|| Ok(KeyFile::default()), |keys| KeyFile::read(&keys.file))
 }
 
 /// The keys of an issuer that has them in a file.

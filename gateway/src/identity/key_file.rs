@@ -1,126 +1,182 @@
 //! The file of keys: written by `ispbridge-gateway keys`, read by the gateway whenever it changes.
+//!
+//! Entries are read one by one: what is wrong with one costs only that one.
 
 use std::{
     fmt,
     fs::{self, File},
     io::{self, Write},
+    ops::Range,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use chassis::Error;
-use serde::{Deserialize, Serialize, Serializer};
+use rustc_hash::FxHashMap;
+use serde::Deserialize;
+use toml::{
+    Table, Value,
+    de::{DeTable, DeValue, ValueDeserializer},
+};
 
 use crate::{
-    identity::key::KeyHash,
-    policy::pattern::{AccountPattern, MethodPattern, is_label},
+    identity::{
+        key::KeyHash,
+        key_entry::{BadEntry, KeyEntry, Place},
+    },
+    policy::pattern::is_label,
 };
 
 /// First line of the file.
 const HEAD: &str = "# Written by `ispbridge-gateway keys`; the keys themselves stand nowhere.\n\n";
+/// The list of keys in it.
+const KEYS: &str = "keys";
 
-/// All of the file.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+/// What the file says.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct KeyFile {
     /// The keys, oldest first.
-    pub(crate) keys: Vec<KeyEntry>,
+    pub(crate) entries: Vec<Arc<Entry>>,
+    /// What is wrong with others, whatever the configuration.
+    pub(crate) bad: Vec<BadEntry>,
 }
 
-/// One key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct KeyEntry {
-    /// The principal that has it.
-    pub(crate) name: String,
-    /// Its hash.
-    pub(crate) hash: KeyHash,
-    /// When it was made.
-    pub(crate) created: String,
-    /// Groups that who has it is in.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) groups: Vec<String>,
-    /// What who has it may do, besides what its principal and its groups may.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) grants: Vec<KeyGrant>,
+/// A key, and where it stands.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) place: Place,
+    pub(crate) key: KeyEntry,
 }
 
-/// What a key is granted, written `METHODS@ACCOUNTS`: patterns as in `[[grants]]`, with commas between them.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub(crate) struct KeyGrant {
-    text: String,
-    /// Which methods.
-    pub(crate) methods: Vec<MethodPattern>,
-    /// With which accounts.
-    pub(crate) accounts: Vec<AccountPattern>,
-}
-
-impl TryFrom<String> for KeyGrant {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let form =
-            || format!("{text:?} is no grant: write METHODS@ACCOUNTS, e.g. reads@aex/main or *@aex/*,azotel/main");
-        let (methods, accounts) = text.split_once('@').ok_or_else(form)?;
-        let parts = |list: &str| list.split(',').map(str::to_owned).collect::<Vec<_>>();
-        let methods = parts(methods).into_iter().map(MethodPattern::try_from).collect::<Result<_, _>>()?;
-        let accounts = parts(accounts).into_iter().map(AccountPattern::try_from).collect::<Result<_, _>>()?;
-        Ok(Self { methods, accounts, text })
-    }
-}
-
-impl fmt::Display for KeyGrant {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl Serialize for KeyGrant {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
+/// A text while it is taken apart.
+struct Text<'a>(&'a str);
 
 impl KeyFile {
-    /// Reads the file; one that is not there is an error.
+    /// Reads the file; one that is not there, or that is no TOML, is an error.
     pub(crate) fn read(path: &Path) -> Result<Self, Error> {
-        let name = path.display().to_string();
-        let text = fs::read_to_string(path)
-            .map_err(|error| Error::config("keys.file", format!("{name} cannot be read: {}", error.kind())))?;
-        let file: Self = toml::from_str(&text).map_err(|error| {
-            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-            Error::config(format!("{name}:{}", before.lines().count().max(1)), error.message())
-        })?;
-        file.check(&name)?;
+        let text = reference::read_text(path).map_err(|error| unreadable(path, &error))?;
+        Self::parse(&text).map_err(|(line, problem)| Error::config(format!("{}:{line}", path.display()), problem))
+    }
+
+    /// Reads the file; one that is not there is empty.
+    pub(crate) fn read_if_there(path: &Path) -> Result<Self, Error> {
+        if path.exists() { Self::read(path) } else { Ok(Self::default()) }
+    }
+
+    /// Takes a text apart; the error is the line and what is wrong with it.
+    pub(crate) fn parse(text: &str) -> Result<Self, (usize, String)> {
+        let whole = |error: toml::de::Error| (Text(text).line(error.span()), error.message().to_owned());
+        // Refuses what nests too deep for the readers below.
+        chassis::parse_toml(text).map_err(whole)?;
+        let table = DeTable::parse(text).map_err(whole)?.into_inner();
+        let mut file = Self::default();
+        for (name, value) in table {
+            let line = Text(text).line(Some(name.span()));
+            match (name.get_ref().as_ref(), value.into_inner()) {
+                (KEYS, DeValue::Array(items)) => {
+                    file.list(items.into_iter().enumerate().map(|(index, item)| Text(text).entry(index, item)));
+                }
+                (KEYS, _) => return Err((line, "keys is not a list: each key begins with [[keys]]".to_owned())),
+                (name, _) => file.bad.push(BadEntry::stray(name, line)),
+            }
+        }
         Ok(file)
     }
 
-    fn check(&self, file: &str) -> Result<(), Error> {
-        for (index, key) in self.keys.iter().enumerate() {
-            if !is_label(&key.name) {
-                let place = format!("{file}: keys[{index}].name");
-                return Err(Error::config(place, "is 1 to 63 lower-case letters, digits, -, _ or ."));
-            }
-            if self.keys[..index].iter().any(|other| other.hash == key.hash) {
-                return Err(Error::config(format!("{file}: keys[{index}].hash"), "is that of another key"));
+    fn list(&mut self, entries: impl Iterator<Item = Result<Entry, BadEntry>>) {
+        let mut seen = FxHashMap::default();
+        for entry in entries {
+            let first = |entry: Entry| match *seen.entry(entry.key.hash).or_insert(entry.place.index) {
+                other if other == entry.place.index => Ok(entry),
+                other => Err(entry.place.bad("hash", format!("must be that of one key only; keys[{other}] has it"))),
+            };
+            match entry.and_then(first) {
+                Ok(entry) => self.entries.push(Arc::new(entry)),
+                Err(bad) => self.bad.push(bad),
             }
         }
-        Ok(())
     }
 
-    /// Changes the file while nobody else does; one that is not there is empty.
-    pub(crate) fn change<T>(path: &Path, change: impl FnOnce(&mut Self) -> Result<T, String>) -> Result<T, String> {
+    /// Changes the file while nobody else does, also one with bad entries, which stay as they are; one that is not there is
+    /// empty.
+    pub(crate) fn change<T>(
+        path: &Path,
+        change: impl FnOnce(&mut Vec<Value>) -> Result<T, String>,
+    ) -> Result<T, String> {
         let said = |error: io::Error| format!("{}: {error}", path.display());
         let lock = File::options().create(true).truncate(false).write(true).open(beside(path, "lock")).map_err(said)?;
         lock.lock().map_err(said)?;
-        let mut file = match path.exists() {
-            true => Self::read(path).map_err(|error| error.to_string())?,
-            false => Self::default(),
+        let mut table = match fs::read_to_string(path) {
+            Ok(text) => parsed(path, &text)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Table::new(),
+            Err(error) => return Err(said(error)),
         };
-        let changed = change(&mut file)?;
-        let text = toml::to_string(&file).map_err(|error| error.to_string())?;
+        let changed = match table.entry(KEYS).or_insert_with(|| Value::Array(Vec::new())) {
+            Value::Array(keys) => change(keys)?,
+            _ => return Err(format!("{}: keys is not a list: each key begins with [[keys]]", path.display())),
+        };
+        let text = toml::to_string(&table).map_err(|error| error.to_string())?;
         replace(path, &format!("{HEAD}{text}")).map_err(said)?;
         Ok(changed)
+    }
+}
+
+impl Text<'_> {
+    fn line(&self, span: Option<Range<usize>>) -> usize {
+        let before = span.and_then(|span| self.0.get(..span.start)).unwrap_or_default();
+        before.matches('\n').count() + 1
+    }
+
+    fn entry(&self, index: usize, item: toml::Spanned<DeValue<'_>>) -> Result<Entry, BadEntry> {
+        let line = self.line(Some(item.span()));
+        let hash = item.get_ref().get("hash").and_then(|hash| hash.get_ref().as_str());
+        let hash = hash.and_then(|hash| KeyHash::try_from(hash.to_owned()).ok());
+        let place = Place { index, line, id: hash.map(|hash| hash.id()) };
+        match KeyEntry::deserialize(ValueDeserializer::from(item)) {
+            Ok(key) if !is_label(&key.name) => {
+                Err(place.bad("name", "must be 1 to 63 lower-case letters, digits, -, _ or ."))
+            }
+            Ok(key) => Ok(Entry { place, key }),
+            Err(error) => {
+                let line = error.span().map_or(line, |span| self.line(Some(span)));
+                Err(Place { line, ..place }.bad("", without_values(error.message())))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {}", self.place, self.key.name)
+    }
+}
+
+/// The id of the key that an entry as it is written is for, if its hash can be read, and the name of who has it.
+pub(crate) fn called(entry: &Value) -> (Option<String>, Option<&str>) {
+    let text = |field: &str| entry.get(field).and_then(Value::as_str);
+    let hash = text("hash").and_then(|hash| KeyHash::try_from(hash.to_owned()).ok());
+    (hash.map(|hash| hash.id()), text("name"))
+}
+
+fn parsed(path: &Path, text: &str) -> Result<Table, String> {
+    let said =
+        |error: toml::de::Error| format!("{}:{}: {}", path.display(), Text(text).line(error.span()), error.message());
+    chassis::parse_toml(text).map_err(said)
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Error {
+    let why = match error.kind() {
+        io::ErrorKind::NotFound => "does not exist".to_owned(),
+        _ => format!("cannot be read: {error}"),
+    };
+    Error::config("keys.file", format!("{} {why}", path.display()))
+}
+
+/// Cuts the value out of serde's `invalid type: string "...", expected ...`: it may be a key at the wrong place.
+fn without_values(message: &str) -> String {
+    match (message.starts_with("invalid "), message.rsplit_once(", expected ")) {
+        (true, Some((_, expected))) => format!("must be {expected}"),
+        _ => message.to_owned(),
     }
 }
 
@@ -148,15 +204,25 @@ pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    fn entry(name: &str, key: &str) -> KeyEntry {
-        let grants = ["reads@aex/main", "ispbridge.aex.v1.*,ispbridge.azotel.v1.*@aex/*,azotel/main"];
-        KeyEntry {
-            name: name.to_owned(),
-            hash: KeyHash::of(key),
-            created: "2026-11-23T00:00:00Z".to_owned(),
-            groups: vec!["staff".to_owned()],
-            grants: grants.map(|text| KeyGrant::try_from(text.to_owned()).unwrap()).into(),
-        }
+    fn entry(name: &str, key: &str) -> Value {
+        let text = format!(
+            "name = \"{name}\"\nhash = \"{}\"\ncreated = \"2026-11-23T00:00:00Z\"\ngroups = [\"staff\"]\n\
+             grants = [\"reads@aex/main\", \"ispbridge.aex.v1.*,ispbridge.azotel.v1.*@aex/*,azotel/main\"]\n",
+            KeyHash::of(key)
+        );
+        toml::from_str(&text).unwrap()
+    }
+
+    fn add(path: &Path, name: &str, key: &str) {
+        let push = |keys: &mut Vec<Value>| {
+            keys.push(entry(name, key));
+            Ok(())
+        };
+        KeyFile::change(path, push).unwrap();
+    }
+
+    fn keys(file: &KeyFile) -> Vec<KeyEntry> {
+        file.entries.iter().map(|entry| entry.key.clone()).collect()
     }
 
     #[test]
@@ -165,39 +231,70 @@ mod tests {
         let path = directory.path().join("keys.toml");
         assert!(KeyFile::read(&path).unwrap_err().to_string().contains("keys.file"));
         for (name, key) in [("crm", "one"), ("shop", "two")] {
-            let add = |file: &mut KeyFile| {
-                file.keys.push(entry(name, key));
-                Ok(())
-            };
-            KeyFile::change(&path, add).unwrap();
+            add(&path, name, key);
         }
-        let expected = KeyFile { keys: vec![entry("crm", "one"), entry("shop", "two")] };
-        assert_eq!(KeyFile::read(&path).unwrap(), expected);
+        let expected: Vec<KeyEntry> =
+            [entry("crm", "one"), entry("shop", "two")].map(|entry| entry.try_into().unwrap()).into();
+        assert_eq!(keys(&KeyFile::read(&path).unwrap()), expected);
         let refused = KeyFile::change(&path, |file| {
-            file.keys.clear();
+            file.clear();
             Err::<(), _>("no".to_owned())
         });
-        assert_eq!((refused, KeyFile::read(&path).unwrap()), (Err("no".to_owned()), expected));
+        assert_eq!((refused, keys(&KeyFile::read(&path).unwrap())), (Err("no".to_owned()), expected));
     }
 
     #[test]
-    fn what_is_wrong_with_a_file_is_named() {
+    fn a_bad_entry_is_named_and_the_others_are_read() {
+        let hash = |key: &str| KeyHash::of(key).to_string();
+        let id = KeyHash::of("bad").id();
+        let of = |key: &str| format!("[[keys]]\nname = \"crm\"\nhash = \"{}\"\ncreated = \"\"\n", hash(key));
+        let (good, bad) = (of("good"), of("bad"));
+        let id = Some(id.as_str());
+        let cases = [
+            (bad.replace("crm", "Crm"), 5, id, "name must be 1 to 63"),
+            (bad.replace("sha256", "sha1"), 7, None, "sha256"),
+            (bad.replace(&hash("bad"), "ispb_hunter2"), 7, None, "sha256"),
+            (format!("{bad}grants = [\"reads\"]\n"), 9, id, "METHODS@ACCOUNTS"),
+            (format!("{bad}grants = [\"read@aex/main\"]\n"), 9, id, "method pattern"),
+            (format!("{bad}key = 1\n"), 9, id, "unknown field `key`"),
+            (format!("{bad}groups = \"hunter2\"\n"), 9, id, "must be a sequence"),
+            (format!("{bad}expires = \"soon\"\n"), 9, id, "2027-01-01"),
+            (bad.replace("created = \"\"\n", ""), 5, id, "missing field `created`"),
+            (good.clone(), 5, Some(&*KeyHash::of("good").id()), "keys[0] has it"),
+        ];
+        for (text, line, id, part) in cases {
+            let file = KeyFile::parse(&format!("{good}{text}{}", of("last"))).unwrap();
+            let names: Vec<_> = file.entries.iter().map(|entry| entry.key.hash).collect();
+            assert_eq!(names, [KeyHash::of("good"), KeyHash::of("last")], "{part}");
+            let [bad] = file.bad.as_slice() else { panic!("{part}: {:?}", file.bad) };
+            let said = bad.to_string();
+            assert_eq!((bad.place.index, bad.place.line, bad.place.id.as_deref()), (1, line, id), "{said}");
+            assert!(said.starts_with("keys[1] (line ") && said.contains(part) && !said.contains("hunter2"), "{said}");
+        }
+        let stray = KeyFile::parse(&format!("{good}[[key]]\nname = \"crm\"\n")).unwrap();
+        assert_eq!(
+            (stray.entries.len(), stray.bad[0].to_string().as_str()),
+            (1, "key (line 5) must not be there: each key begins with [[keys]]")
+        );
+    }
+
+    #[test]
+    fn what_is_no_list_of_keys_is_an_error() {
+        let deep = "[".repeat(70);
+        for (text, line) in [("[[keys]]\nname = ", 2), ("\nkeys = 7", 2), (&format!("a = {deep}"), 1)] {
+            assert_eq!(KeyFile::parse(text).unwrap_err().0, line, "{text}");
+        }
+        assert!(KeyFile::parse("").unwrap().entries.is_empty());
+    }
+
+    #[test]
+    fn bad_entries_do_not_keep_others_from_being_changed() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("keys.toml");
-        let hash = KeyHash::of("one").to_string();
-        let good = format!("[[keys]]\nname = \"crm\"\nhash = \"{hash}\"\ncreated = \"\"\n");
-        let cases = [
-            (good.repeat(2), "keys[1].hash"),
-            (good.replace("crm", "Crm"), "keys[0].name"),
-            (good.replace("sha256", "sha1"), "keys.toml:"),
-            (format!("{good}grants = [\"reads\"]"), "METHODS@ACCOUNTS"),
-            (format!("{good}grants = [\"read@aex/main\"]"), "method pattern"),
-            (format!("{good}key = 1"), "keys.toml:"),
-        ];
-        for (text, part) in cases {
-            fs::write(&path, text).unwrap();
-            let error = KeyFile::read(&path).unwrap_err().to_string();
-            assert!(error.contains(part) && !error.contains("sha1"), "{part}: {error}");
-        }
+        fs::write(&path, "[[keys]]\nname = \"crm\"\nhash = 7\nodd = 1\n").unwrap();
+        add(&path, "shop", "two");
+        let file = KeyFile::read(&path).unwrap();
+        assert_eq!((file.entries.len(), file.bad.len()), (1, 1));
+        assert!(fs::read_to_string(&path).unwrap().contains("odd = 1"));
     }
 }

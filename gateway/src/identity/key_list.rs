@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use serde::Serialize;
 
-use super::access::Access;
+use super::{Everybody, key_entry::Expiry};
 use crate::status::to_the_second;
 
 /// Keys that are shown, those that were used last before all others.
@@ -35,20 +35,25 @@ struct KeyUse {
     principal: String,
     /// RFC 3339, if it was ever used.
     last_used: Option<String>,
+    /// RFC 3339, if it ends.
+    expires: Option<Expiry>,
+    is_expired: bool,
     from: Origin,
 }
 
 impl KeyList {
     /// Lists the keys of a state.
-    pub(super) fn of(access: &Access) -> Self {
-        let mut keys: Vec<_> = access.keys().map(|key| (key, key.mark.last())).collect();
+    pub(super) fn of(everybody: &Everybody) -> Self {
+        let mut keys: Vec<_> = everybody.keys().map(|key| (key, key.mark.last())).collect();
         keys.sort_by_cached_key(|(key, last)| (Reverse(*last), key.principal.name.clone(), key.hash.id()));
         let count = keys.len();
         let shown = keys.into_iter().take(SHOWN).map(|(key, last)| KeyUse {
             id: key.hash.id(),
             principal: key.principal.name.as_ref().to_owned(),
             last_used: last.map(to_the_second),
-            from: key.from,
+            expires: key.expires(),
+            is_expired: !key.is_good(),
+            from: key.from(),
         });
         Self { count, shown: shown.collect() }
     }

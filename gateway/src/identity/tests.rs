@@ -60,10 +60,11 @@ fn calls_in_flight_are_counted_on_after_a_reload() {
             "signing = {{ id = \"k1\", secret = {{ env = \"PATH\" }} }}\n\
              [[principals]]\nname = \"billing\"\napi_keys = [\"{key}\"]\n{more}"
         );
-        Access::compile(&toml::from_str(&text).unwrap(), &shared).unwrap()
+        let access = Access::compile(&toml::from_str(&text).unwrap(), &shared).unwrap();
+        access.by_key[&key].opened_by(&key).unwrap()
     };
-    let before = compile("").by_key(&key).unwrap();
-    let after = compile("in_flight = 7").by_key(&key).unwrap();
+    let before = compile("");
+    let after = compile("in_flight = 7");
     assert!(Arc::ptr_eq(&before.quota, &after.quota) && after.quota.level().limit == Some(7));
 }
 
@@ -77,4 +78,29 @@ async fn only_so_many_keys_are_shown_and_what_was_used_stands_first() {
     let first = &keys["shown"][0];
     assert_eq!((first["id"].as_str(), first["principal"].as_str()), (Some(&*KeyHash::of("249").id()), Some("billing")));
     assert!(first["last_used"].is_string() && keys["shown"][1]["last_used"].is_null());
+}
+
+#[tokio::test]
+async fn a_key_of_the_file_ends_when_it_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("keys.toml");
+    let of = |key: &str, expires: Timestamp| {
+        let hash = KeyHash::of(key);
+        format!("[[keys]]\nname = \"crm\"\nhash = \"{hash}\"\ncreated = \"\"\nexpires = \"{expires}\"\n")
+    };
+    let now = Timestamp::now();
+    let hour = jiff::SignedDuration::from_hours(1);
+    std::fs::write(&file, of("over", now - hour) + &of("good", now + hour)).unwrap();
+    let identity = identity(&format!("keys = {{ file = {file:?} }}"));
+    identity.take_key_file().unwrap();
+    let code = async |key: &str| {
+        let found = identity.authenticate(&with(&[(API_KEY, key)]), None, &CallNotes::default()).await;
+        found.map_or_else(|answer| answer.code(), |_| Code::Ok)
+    };
+    assert_eq!((code("good").await, code("over").await), (Code::Ok, Code::Unauthenticated));
+    let shown = serde_json::to_value(identity.keys()).unwrap();
+    let over = shown["shown"].as_array().unwrap().iter().find(|key| key["is_expired"] == true).unwrap();
+    assert_eq!(over["id"], KeyHash::of("over").id());
+    let problem = identity.key_problems()[0].to_string();
+    assert!(problem.starts_with("keys[0] (line 1, id ") && problem.contains("expired at 20"), "{problem}");
 }

@@ -66,6 +66,14 @@ impl MethodPattern {
         }
     }
 
+    /// The name, or its beginning, of the methods that it covers, unless it covers those of any name.
+    pub(crate) fn name(&self) -> Option<&str> {
+        match self {
+            Self::All | Self::Reads => None,
+            Self::Package(text) | Self::Service(text) | Self::Exact(text) => Some(text),
+        }
+    }
+
     /// What a call that it covers is looked up by: its name, a beginning of its name, or a word.
     pub(crate) fn text(&self) -> &str {
         match self {

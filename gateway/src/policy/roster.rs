@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     config::{GrantConfig, GroupConfig},
-    identity::key_file::KeyEntry,
+    identity::key_entry::KeyEntry,
     policy::grant::{Grant, Place},
 };
 

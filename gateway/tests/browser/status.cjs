@@ -54,8 +54,9 @@ async function isSafe(browser) {
     status.name = status.state = status.providers[0].name = HOSTILE;
     status.config.last_error = HOSTILE;
     status.providers[0].instances[0].address = status.providers[0].instances[0].state = HOSTILE;
+    status.config.sources = [{ name: HOSTILE, last_error: { at: 0, error: HOSTILE }, problems: [HOSTILE] }];
     status.keys.count = 12345;
-    for (const key of ["id", "principal", "from"]) status.keys.shown[0][key] = HOSTILE;
+    for (const key of ["id", "principal", "from", "expires"]) status.keys.shown[0][key] = HOSTILE;
     for (const key of ["account", "instance"]) status.providers[0].resting[0][key] = HOSTILE;
     for (const key of ["method", "reason", "principal", "account", "instance", "request_id"]) status.failures[0][key] = HOSTILE;
     await route.fulfill({ json: status });

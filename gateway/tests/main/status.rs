@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Asks the admin port; the head and the body of the answer.
-async fn admin(address: SocketAddr, what: &str) -> (String, String) {
+pub(crate) async fn admin(address: SocketAddr, what: &str) -> (String, String) {
     let what = what.to_owned();
     let asked = tokio::task::spawn_blocking(move || {
         let mut stream = TcpStream::connect(address).unwrap();

@@ -1,13 +1,14 @@
 //! What changes a process or shows its calls: only for who is on the machine, unless the configuration says otherwise.
 
 use std::{
+    net::SocketAddr,
     pin::Pin,
     task::{Context, Poll},
 };
 
 use axum::{
     Router,
-    extract::{Query, Request, State},
+    extract::{ConnectInfo, Query, Request, State},
     http::{HeaderMap, StatusCode, Uri, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -19,7 +20,7 @@ use serde::Deserialize;
 use tokio::sync::mpsc;
 
 use crate::{
-    Body, Process, globals,
+    Body, Change, Process, globals,
     tap::{Form, Wish},
 };
 
@@ -74,19 +75,35 @@ async fn level() -> Response {
     }
 }
 
-async fn set_level(Query(Level { level }): Query<Level>) -> Response {
+async fn set_level(State(process): State<Process>, client: Client, Query(Level { level }): Query<Level>) -> Response {
+    let before = globals::log_level();
     match globals::set_log_level(&level) {
-        Some(Ok(())) => format!("{level}\n").into_response(),
+        Some(Ok(())) => {
+            write_down(&process, &client, before);
+            format!("{level}\n").into_response()
+        }
         Some(Err(error)) => (StatusCode::BAD_REQUEST, format!("level {level:?}: {error}\n")).into_response(),
         None => no_log(),
     }
 }
 
-async fn reset_level() -> Response {
+async fn reset_level(State(process): State<Process>, client: Client) -> Response {
+    let before = globals::log_level();
     match globals::reset_log_level() {
-        Some(level) => format!("{level}\n").into_response(),
+        Some(level) => {
+            write_down(&process, &client, before);
+            format!("{level}\n").into_response()
+        }
         None => no_log(),
     }
+}
+
+/// Who asks, as far as a connection says it.
+type Client = ConnectInfo<SocketAddr>;
+
+fn write_down(process: &Process, ConnectInfo(client): &Client, before: Option<String>) {
+    let (actor, after) = (format!("admin {client}"), globals::log_level());
+    process.write_down(Change { kind: "log", actor, before: before.into(), after: after.into() });
 }
 
 /// Somebody who runs several programs in one process has a log of his own.

@@ -1,0 +1,92 @@
+//! What the commands for keys need to know of a configuration; no secret is read.
+
+use std::{collections::HashSet, net::SocketAddr, path::Path, time::Duration};
+
+use serde::Deserialize;
+
+use crate::{
+    Gateway,
+    config::{GroupConfig, KeysConfig},
+    identity::{file_keys::Named, key_entry::KeyEntry},
+};
+
+/// The part of a configuration that keys have to do with.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Site {
+    pub(super) keys: Option<KeysConfig>,
+    groups: Vec<GroupConfig>,
+    routes: Vec<Route>,
+    admin: Admin,
+    server: Server,
+}
+
+#[derive(Debug, Deserialize)]
+struct Route {
+    provider: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Admin {
+    listen: Option<SocketAddr>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(default)]
+struct Server {
+    reload_seconds: chassis::Seconds,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self { reload_seconds: chassis::ServerSettings::default().reload_seconds }
+    }
+}
+
+impl Site {
+    /// Reads what a command needs of the configuration.
+    pub(super) fn read(config: Option<&Path>) -> Result<Self, String> {
+        let table = chassis::config_source::<Gateway>(config).read().map_err(|error| error.to_string())?;
+        table.try_into().map_err(|error: toml::de::Error| error.message().to_owned())
+    }
+
+    /// Where the admin port of a gateway with this configuration is, if it can be told.
+    pub(super) fn admin(&self) -> Option<SocketAddr> {
+        let mut address = self.admin.listen.filter(|address| address.port() != 0)?;
+        if address.ip().is_unspecified() {
+            let loopback = match address {
+                SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+                SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+            };
+            address.set_ip(loopback);
+        }
+        Some(address)
+    }
+
+    /// How often a gateway looks at its files; zero is never.
+    pub(super) fn reloads_every(&self) -> Duration {
+        self.server.reload_seconds.0
+    }
+
+    /// Whether all that a new key names is there.
+    pub(super) fn check(&self, key: &KeyEntry) -> Result<(), String> {
+        let groups: HashSet<Box<str>> = self.groups.iter().map(|group| group.name.as_str().into()).collect();
+        let providers: HashSet<Box<str>> = self.routes.iter().map(|route| route.provider.as_str().into()).collect();
+        let named = Named { groups: &groups, providers: &providers };
+        named.check(key).map_err(|(field, problem)| format!("{field} {problem}"))?;
+        let methods = key.grants.iter().flat_map(|grant| &grant.methods).filter_map(|method| method.name());
+        for method in methods {
+            match chassis::names::provider(method) {
+                Some(name) if name.is_empty() || providers.contains(name.as_str()) => {}
+                Some(name) => {
+                    return Err(format!(
+                        "grants must name methods of providers that have a route, and {name:?} has none"
+                    ));
+                }
+                None => return Err(format!("grants must name methods, and none begins with {method:?}")),
+            }
+        }
+        Ok(())
+    }
+}
