@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
-use crate::{CallersMode, ConsulSettings, Error, Program, Settings};
+use crate::{CallersMode, ConsulSettings, Error, Program, Settings, globals};
 
 /// Beginning of the variables that override a key: `ISPBRIDGE__SERVER__LISTEN` is `server.listen`.
 const PREFIX: &str = "ISPBRIDGE__";
@@ -111,6 +111,7 @@ fn limits(settings: &Settings) -> Result<(), Error> {
     if settings.audit.max_bytes < 1024 {
         return Err(Error::config("audit.max_bytes", "is at least 1024"));
     }
+    globals::check(&settings.log)?;
     settings.telemetry.check()
 }
 

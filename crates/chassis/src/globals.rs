@@ -1,5 +1,6 @@
 //! The only things that an operating system process has once: the allocator, the TLS provider, the log, the panic hook.
 
+mod filter;
 mod json;
 mod sink;
 
@@ -102,8 +103,7 @@ pub(crate) fn log_level() -> Option<String> {
 /// Changes the filter until the process ends or it is changed again; nothing if the log is not ours.
 pub(crate) fn set_log_level(level: &str) -> Option<Result<(), String>> {
     let Filter { filter: handle, configured: before } = FILTER.get()?;
-    let parsed = EnvFilter::try_new(level).map_err(|error| format!("is not a filter: {error}"));
-    let set = parsed.and_then(|parsed| handle.reload(parsed).map_err(|error| error.to_string()));
+    let set = filter::parse(level).and_then(|parsed| handle.reload(parsed).map_err(|error| error.to_string()));
     if set.is_ok() {
         tracing::warn!(level, configured = before, "the log level was changed");
     }
@@ -144,8 +144,13 @@ fn escaped(text: &str) -> String {
     text.chars().map(escape).collect()
 }
 
+/// Whether a log can be filtered so.
+pub(crate) fn check(log: &LogSettings) -> Result<(), Error> {
+    filter(&log.level).map(drop)
+}
+
 fn filter(level: &str) -> Result<EnvFilter, Error> {
-    EnvFilter::try_new(level).map_err(|error| Error::config("log.level", format!("is not a filter: {error}")))
+    filter::parse(level).map_err(|error| Error::config("log.level", error))
 }
 
 /// Whether a line may be written whatever `log.level` says; a directive for a module of a library is finer than any cap

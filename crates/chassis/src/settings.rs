@@ -124,7 +124,9 @@ pub struct AuditSettings {
 pub struct LogSettings {
     /// JSON for machines or text for people.
     pub format: LogFormat,
-    /// A filter in the syntax of tracing-subscriber's `EnvFilter`; libraries that print bytes stay at INFO.
+    /// A level (`off`, `error`, `warn`, `info`, `debug`, `trace`), or a filter in the syntax of tracing-subscriber's
+    /// `EnvFilter`, e.g. `warn,ispbridge_gateway=debug`; a word that names no level and no crate of the program is refused.
+    /// Libraries that print bytes stay at INFO.
     pub level: String,
 }
 

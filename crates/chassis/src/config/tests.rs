@@ -75,6 +75,10 @@ fn every_wrong_key_is_named() {
         ("[server]\ndrain_seconds = -1", "configuration: server.drain_seconds: "),
         ("[server]\nmax_in_flight = 0", "configuration: server.max_in_flight: "),
         ("[telemetry]\nsampling_ratio = 2.0", "configuration: telemetry.sampling_ratio: "),
+        (
+            "[log]\nlevel = \"inof\"",
+            "configuration: log.level: \"inof\" is neither a level nor a crate (did you mean \"info\"?)",
+        ),
         ("[log]\nformat = \"xml\"", "configuration: log.format: unknown variant"),
         ("[acounts.main]\nurl = \"\"", "configuration: acounts: unknown field"),
         ("[accounts.main]\nurl = 7", "configuration: accounts.main.url: expected a string"),
