@@ -68,6 +68,8 @@ mod script;
 mod spans;
 #[path = "main/stage.rs"]
 mod stage;
+#[path = "main/stubs.rs"]
+mod stubs;
 #[path = "main/texts.rs"]
 mod texts;
 #[path = "main/tidy.rs"]
