@@ -152,6 +152,16 @@ pub(crate) fn lost(provider: &str, nature: Nature, why: &str) -> Box<Answer> {
     .outcome(Outcome::Unknown)
 }
 
+/// The request, a stream of which the service has seen a part, ended with this status.
+pub(crate) fn broken_off(provider: &str, nature: Nature, status: &Status) -> Box<Answer> {
+    match nature {
+        Nature::Read => Answer::new(status.code(), "REQUEST_BROKEN", status.message()),
+        Nature::Write => unknown_outcome(provider, status.message()),
+    }
+    .with("provider", provider)
+    .outcome(Outcome::Unknown)
+}
+
 /// The deadline passed after the call went to a service.
 pub(crate) fn late(provider: &str, nature: Nature) -> Box<Answer> {
     match nature {

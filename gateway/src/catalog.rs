@@ -54,6 +54,15 @@ pub(crate) enum Nature {
     Write,
 }
 
+/// What a provider has shown of one method.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Signature {
+    /// Whether it reads or writes.
+    pub(crate) nature: Nature,
+    /// Whether its request is a stream of messages.
+    pub(crate) is_client_streaming: bool,
+}
+
 /// What is known of one method.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Known {
@@ -61,6 +70,8 @@ pub(crate) struct Known {
     pub(crate) nature: Option<Nature>,
     /// Its full name, if its provider has it.
     pub(crate) name: Option<Arc<str>>,
+    /// Whether it takes one message, as far as is known.
+    pub(crate) takes_one: bool,
 }
 
 /// One state of knowledge.
@@ -89,15 +100,19 @@ impl Catalog {
             return Known::default();
         };
         match contract.methods().get_key_value(method) {
-            Some((name, nature)) => Known { nature: Some(*nature), name: Some(Arc::clone(name)) },
-            None => Known { nature: Some(Nature::Write), name: None },
+            Some((name, signature)) => Known {
+                nature: Some(signature.nature),
+                name: Some(Arc::clone(name)),
+                takes_one: !signature.is_client_streaming,
+            },
+            None => Known { nature: Some(Nature::Write), ..Known::default() },
         }
     }
 
     /// Whether a method reads or writes, if a provider has it.
     pub(crate) fn of_method(&self, method: &str) -> Option<Nature> {
         let (service, _) = method.split_once('/')?;
-        self.current.load().of(service)?.methods().get(method).copied()
+        self.current.load().of(service)?.methods().get(method).map(|signature| signature.nature)
     }
 
     /// What a provider has shown of a method.

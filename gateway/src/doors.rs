@@ -5,7 +5,6 @@
 
 mod connect;
 mod cors;
-mod envelope;
 mod json;
 mod kind;
 pub(crate) mod openapi;
@@ -19,6 +18,7 @@ use std::{fmt, sync::Arc};
 
 use chassis::{Answering, Body, Door, Inside, Process};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Version, header, request::Parts};
+use tonic::Status;
 
 use crate::{
     catalog::Catalog,
@@ -26,7 +26,7 @@ use crate::{
     doors::{cors::Cors, kind::Kind},
 };
 
-pub(crate) use unread::read_whole;
+pub(crate) use unread::is_unread;
 
 /// What a request may have that its gRPC call must not: it is about this one connection, or about the form of the body.
 const NOT_FOR_GRPC: [&str; 14] = [
@@ -78,6 +78,10 @@ impl Door for Doors {
             && request.method() == Method::POST
             && chassis::is_grpc(request.headers());
         !is_native
+    }
+
+    fn failed(&self, status: &Status) -> Response<Body> {
+        connect::error::response(status)
     }
 
     fn answer(&self, request: Request<Body>, inside: Inside) -> Answering {

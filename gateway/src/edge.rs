@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use chassis::{Body, CallNotes, Peer};
+use chassis::{Body, CallNotes, Peer, message};
 use http::{HeaderName, HeaderValue, Method, Request, Response, request::Parts};
 use opentelemetry::Context;
 use tokio::time::Instant;
@@ -51,6 +51,8 @@ pub(crate) struct Edge {
     pub(crate) catalog: Arc<Catalog>,
     /// Spans and measurements.
     pub(crate) hops: Hops,
+    /// Largest message of a request.
+    pub(crate) max_request: u64,
 }
 
 impl Edge {
@@ -74,7 +76,7 @@ impl Edge {
         let path = parts.uri.path();
         let method = MethodName::parse(path).ok_or_else(|| unknown_method(path))?;
         let route = self.routes.find(method.service).ok_or_else(|| unknown_service(&method))?;
-        let Known { nature, name } = self.catalog.know(&route.provider, method.full);
+        let Known { nature, name, takes_one } = self.catalog.know(&route.provider, method.full);
         if name.is_some() {
             notes.set_known_method();
         }
@@ -85,11 +87,15 @@ impl Edge {
         let call = policy::Call { method, provider: &route.provider, nature };
         let account = principal.grants.decide(&call, named_account(parts)?)?;
         notes.set_account(&account);
-        let ticket = self.limits.admit(&principal.quota, &route.provider)?;
-        let body = match doors::read_whole(&parts.extensions, body).await {
-            Ok(body) => body,
-            Err(status) => return Ok(status.into_http()),
+        let seat = self.limits.enter(&principal.quota)?;
+        let body = match takes_one || doors::is_unread(&parts.extensions) {
+            true => match message::read(&notes, &parts.headers, body, self.max_request).await {
+                Ok(whole) => Body::from(whole),
+                Err(status) => return Ok(status.into_http()),
+            },
+            false => body,
         };
+        let ticket = self.limits.admit(seat, &route.provider)?;
         let call = forward::Call {
             notes,
             route: &route,

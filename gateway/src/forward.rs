@@ -67,12 +67,19 @@ enum Missed {
 impl Call<'_> {
     /// Makes the call.
     pub(crate) async fn forward(self, body: Body, ticket: Ticket, hops: &Hops) -> Result<Response<Relay>, Box<Answer>> {
-        let mut response = self.try_all(Replay::new(body), hops).await?;
+        let body = Replay::new(body);
+        let tried = self.try_all(&body, hops).await;
+        // A stream that its caller breaks off ends the call at the service, which has no part in that.
+        let tried = tried.map_err(|answer| match body.failure() {
+            Some(status) => answer::broken_off(&self.route.provider, self.nature, &status),
+            None => answer,
+        });
+        let mut response = tried?;
         response.body_mut().hold(ticket);
         Ok(response)
     }
 
-    async fn try_all(&self, body: Replay<Body>, hops: &Hops) -> Result<Response<Relay>, Box<Answer>> {
+    async fn try_all(&self, body: &Replay<Body>, hops: &Hops) -> Result<Response<Relay>, Box<Answer>> {
         let mut repeats_left = usize::from(self.nature == Nature::Read);
         let mut last: Option<(Arc<Link>, Box<Answer>)> = None;
         self.route.budget.deposit();
@@ -85,7 +92,7 @@ impl Call<'_> {
             let Some(attempt) = body.attempt() else { break };
             let tried = match self.hedge {
                 // Boxed, because few calls need the room that two attempts take.
-                Some(after) => Box::pin(self.hedged(seat, attempt, (&body, after), hops, &mut repeats_left)).await,
+                Some(after) => Box::pin(self.hedged(seat, attempt, (body, after), hops, &mut repeats_left)).await,
                 None => self.attempt(seat, attempt, hops, &mut repeats_left).await,
             };
             match tried {

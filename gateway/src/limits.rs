@@ -22,7 +22,7 @@ use opentelemetry::{
 use rustc_hash::FxHashMap;
 use tonic::Code;
 
-pub(crate) use self::quota::{Quota, QuotaLimits, Quotas};
+pub(crate) use self::quota::{Quota, QuotaLimits, Quotas, Seat};
 use self::share::{Held, Share};
 use crate::{
     answer::{Answer, Outcome},
@@ -55,7 +55,7 @@ pub(crate) struct Limits {
 /// A call's places, given back when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Ticket {
-    _principal: quota::Seat,
+    _principal: Seat,
     _provider: Option<Held>,
     _gateway: Held,
 }
@@ -108,10 +108,16 @@ impl Limits {
         &self.quotas
     }
 
-    /// Lets a call in, or refuses it.
-    pub(crate) fn admit(&self, quota: &Arc<Quota>, provider: &str) -> Result<Ticket, Box<Answer>> {
+    /// Lets a call in as far as its principal is concerned, or refuses it.
+    pub(crate) fn enter(&self, quota: &Arc<Quota>) -> Result<Seat, Box<Answer>> {
         let principal = quota.enter().map_err(|limit| self.refused("principal_in_flight", too_many(quota, limit)))?;
         quota.take().map_err(|wait| self.refused("principal_rate", too_fast(quota, wait)))?;
+        Ok(principal)
+    }
+
+    /// Lets a call through to a provider, or refuses it. Its request is whole: who takes long to send one takes no other's
+    /// place meanwhile.
+    pub(crate) fn admit(&self, principal: Seat, provider: &str) -> Result<Ticket, Box<Answer>> {
         let provider = match self.providers.load().get(provider) {
             Some(share) => Some(share.enter().map_err(|_| self.refused("provider", busy(provider)))?),
             None => None,

@@ -42,6 +42,7 @@ use self::{
 use crate::{
     Body, CallNotes, Process, ServerSettings,
     layers::{self, Call, entrance::Outgoing},
+    message::HEAD,
     tls,
 };
 
@@ -150,6 +151,8 @@ impl<S: Call<Reply = Outgoing>> Connections<S> {
         let settings = &self.process.settings().server;
         let max = settings.max_request_bytes;
         let linger = (request.version() < Version::HTTP_2).then_some(settings.preface_seconds.0);
+        // The largest message and its head.
+        let max = max.saturating_add(HEAD as u64);
         let left = if layers::exempt(request.uri().path()) { u64::MAX } else { max };
         // The layers together are kilobytes; hyper and tokio move a stream some ten times before it runs.
         Box::pin(async move {

@@ -9,6 +9,7 @@ use std::{
 };
 
 use http::{Request, Response};
+use tonic::Status;
 
 use crate::Body;
 
@@ -24,6 +25,9 @@ pub trait Door: Debug + Send + Sync + 'static {
     /// Answers a request, as a rule with a gRPC call [`Inside`]. Its body is capped by `server.max_request_bytes`; nothing
     /// else of what the layers do has been done to it.
     fn answer(&self, request: Request<Body>, inside: Inside) -> Answering;
+
+    /// Writes the answer to a request over which the door panicked.
+    fn failed(&self, status: &Status) -> Response<Body>;
 }
 
 /// The layers and the program behind a door.

@@ -66,6 +66,8 @@ pub struct Reason {
     pub reason: String,
     /// `NOT_SENT`, `REJECTED` or `UNKNOWN`.
     pub outcome: Option<&'static str>,
+    /// Whether it is about a malformed request ([`crate::message::CALLER`]).
+    pub is_callers: bool,
 }
 
 /// The same in a form that can be kept and written, with the names that audit log and `/tap` have.
@@ -104,6 +106,9 @@ impl Ended<'_> {
     /// what became of the call.
     #[must_use]
     pub fn is_failure(&self) -> bool {
+        if self.reason.as_ref().is_some_and(|reason| reason.is_callers) {
+            return false;
+        }
         let unknown = self.reason.as_ref().is_some_and(|reason| reason.outcome == Some("UNKNOWN"));
         let failed = matches!(
             self.code,

@@ -3,8 +3,8 @@
 //! The layers are plain structs around one another with an `async fn`: a tower service must name its future, which here
 //! would mean seven boxes per call. From the outside in: [`entrance`] (the program's door), [`request_id`], [`observe`]
 //! (span, metrics, log line: [`observation`]; the reply's
-//! body is watched by [`reply`]), [`status`] (standard codes and sizes), [`mod@panic`], [`admission`], [`callers`], [`deadline`],
-//! then the routes.
+//! body is watched by [`reply`]), [`status`] (standard codes and sizes), [`mod@panic`], [`admission`], [`callers`], [`packing`] (replies in gzip),
+//! [`deadline`], [`messages`] (requests whole and unpacked), then the routes.
 
 pub(crate) mod admission;
 pub(crate) mod answer;
@@ -12,10 +12,12 @@ pub(crate) mod callers;
 pub(crate) mod deadline;
 pub(crate) mod entrance;
 pub(crate) mod kept;
+pub(crate) mod messages;
 pub(crate) mod methods;
 pub(crate) mod notes;
 pub(crate) mod observation;
 pub(crate) mod observe;
+pub(crate) mod packing;
 pub(crate) mod panic;
 pub(crate) mod reason;
 pub(crate) mod reply;
@@ -30,7 +32,7 @@ use arc_swap::ArcSwap;
 use axum::Router;
 use tower::Service;
 
-use crate::{Body, Door, Process, caller::Verifier, protocol};
+use crate::{Body, Door, Process, caller::Verifier};
 
 /// A request on its way in.
 pub(crate) type Request = http::Request<Body>;
@@ -52,10 +54,6 @@ impl Call for Routed {
     type Reply = Body;
 
     async fn call(&self, request: Request) -> http::Response<Body> {
-        // The generated servers do not look.
-        if !protocol::is_grpc(request.headers()) {
-            return protocol::not_grpc();
-        }
         let Ok(response) = self.0.clone().call(request).await;
         response
     }
@@ -69,7 +67,9 @@ pub(crate) fn around(
     verifier: Option<Arc<ArcSwap<Verifier>>>,
     door: Option<Arc<dyn Door>>,
 ) -> impl Call<Reply = entrance::Outgoing> {
-    let inner = deadline::Deadline::new(Routed(router), process, methods.clone());
+    let inner = messages::Messages::new(Routed(router), process, methods.clone());
+    let inner = deadline::Deadline::new(inner, process, methods.clone());
+    let inner = packing::Packing::new(inner, process);
     let inner = callers::Callers::new(inner, verifier);
     let inner = admission::Admission::new(inner, process);
     let inner = panic::Panic::new(inner, process.telemetry().instruments.panics.clone());

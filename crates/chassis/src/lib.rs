@@ -24,6 +24,7 @@ mod globals;
 mod health;
 mod layers;
 mod listener;
+pub mod message;
 pub mod names;
 mod outflow;
 pub mod output;

@@ -70,6 +70,10 @@ pub const DELAY_BUCKETS: [f64; 11] = [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 7.5, 10.0, 
 
 /// Metadata: the code of a status. Of what every call looks for there is a name that need not be parsed first.
 pub const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+/// Metadata: how the messages of a request or reply are compressed.
+pub const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
+/// Metadata: which compressions a caller takes in the reply.
+pub const GRPC_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 /// Metadata: how long a call may take.
 pub const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 /// Metadata: the trace that a call belongs to (W3C Trace Context).

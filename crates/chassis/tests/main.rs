@@ -32,6 +32,8 @@ mod redact;
 mod reflection;
 #[path = "main/reload.rs"]
 mod reload;
+#[path = "main/requests.rs"]
+mod requests;
 #[path = "main/restart.rs"]
 mod restart;
 #[path = "main/stopping.rs"]

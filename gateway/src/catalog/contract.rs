@@ -8,7 +8,7 @@ use prost::encoding::{WireType, encode_key, encode_varint};
 use prost_reflect::{DescriptorError, DescriptorPool};
 use rustc_hash::FxHashMap;
 
-use super::{Nature, learn::Description};
+use super::{Signature, learn::Description};
 
 /// The contract of one provider.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ impl Contract {
     }
 
     /// The provider's methods.
-    pub(super) fn methods(&self) -> &FxHashMap<Arc<str>, Nature> {
+    pub(super) fn methods(&self) -> &FxHashMap<Arc<str>, Signature> {
         &self.description.methods
     }
 

@@ -66,7 +66,7 @@ impl Contract {
     }
 
     fn methods_for<'a>(&'a self, grants: &'a Grants) -> impl Iterator<Item = &'a Arc<str>> {
-        let reached = self.methods().iter().filter(|(name, nature)| reaches(grants, name, **nature));
+        let reached = self.methods().iter().filter(|(name, signature)| reaches(grants, name, signature.nature));
         reached.map(|(name, _)| name)
     }
 }

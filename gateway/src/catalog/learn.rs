@@ -19,7 +19,7 @@ use tonic_reflection::pb::v1::{
 };
 
 use crate::{
-    catalog::Nature,
+    catalog::{Nature, Signature},
     fleet::{channel::Channel, route::Route},
     method::provider_segment,
 };
@@ -51,7 +51,7 @@ pub(crate) struct Description {
     /// Encoded `FileDescriptorProto` by file name: not decoded and encoded again, which would drop custom options.
     pub(crate) files: BTreeMap<String, Bytes>,
     /// The provider's own methods, `package.Service/Method`.
-    pub(crate) methods: FxHashMap<Arc<str>, Nature>,
+    pub(crate) methods: FxHashMap<Arc<str>, Signature>,
     /// The provider's own services.
     pub(crate) services: Vec<String>,
 }
@@ -103,7 +103,8 @@ impl Description {
                 Some(IdempotencyLevel::NoSideEffects) => Nature::Read,
                 _ => Nature::Write,
             };
-            self.methods.insert(format!("{name}/{}", method.name()).into(), nature);
+            let signature = Signature { nature, is_client_streaming: method.client_streaming() };
+            self.methods.insert(format!("{name}/{}", method.name()).into(), signature);
         }
         self.services.push(name);
     }

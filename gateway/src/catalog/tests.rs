@@ -42,7 +42,7 @@ fn one_look_tells_provider_nature_and_name() {
     let known = catalog.know("fake-isp", get);
     assert_eq!((known.nature, known.name.as_deref()), (Some(Nature::Read), Some(get)));
     let known = catalog.know("fake-isp", "ispbridge.fake_isp.v1.CustomerService/Nothing");
-    assert_eq!(known, Known { nature: Some(Nature::Write), name: None });
+    assert_eq!(known, Known { nature: Some(Nature::Write), ..Known::default() });
     assert_eq!(catalog.know("other", "ispbridge.other.v1.S/Get"), Known::default());
     assert_eq!(catalog.of_method(get), Some(Nature::Read));
     assert_eq!((catalog.of_method("ispbridge.other.v1.S/Get"), catalog.of_method("x")), (None, None));

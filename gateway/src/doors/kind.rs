@@ -3,8 +3,14 @@
 use chassis::Body;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 
+use tonic::Code;
+
 use super::{connect::error, json::Codec, openapi};
-use crate::{config::doors::DoorsConfig, method::MethodName};
+use crate::{
+    answer::{Answer, Outcome},
+    config::doors::DoorsConfig,
+    method::MethodName,
+};
 
 /// What the doors take, as a refused caller reads it.
 const TAKEN: &str = "application/json, application/proto, application/connect+json, application/connect+proto, \
@@ -66,7 +72,8 @@ impl Kind {
 fn is_utf8(parameters: &str) -> bool {
     let mut charsets = parameters.split(';').filter_map(|one| one.trim().split_once('='));
     charsets.all(|(name, value)| {
-        !name.eq_ignore_ascii_case("charset") || value.trim_matches('"').eq_ignore_ascii_case("utf-8")
+        !name.trim().eq_ignore_ascii_case("charset")
+            || ["utf-8", "utf8"].iter().any(|utf8| value.trim().trim_matches('"').eq_ignore_ascii_case(utf8))
     })
 }
 
@@ -87,8 +94,13 @@ fn not_allowed() -> Box<Response<Body>> {
 
 /// What is no call at all, in the form of Connect's errors.
 fn refusal(status: StatusCode, text: &str) -> Box<Response<Body>> {
-    let code = if status == StatusCode::NOT_FOUND { tonic::Code::Unimplemented } else { tonic::Code::Unknown };
-    let mut response = error::response(&tonic::Status::new(code, text));
+    let (code, reason) = match status {
+        StatusCode::NOT_FOUND => (Code::Unimplemented, "METHOD_UNKNOWN"),
+        StatusCode::METHOD_NOT_ALLOWED => (Code::Unknown, "HTTP_METHOD"),
+        _ => (Code::Unknown, "CONTENT_TYPE"),
+    };
+    let answer = Answer::new(code, reason, text).outcome(Outcome::NotSent);
+    let mut response = error::response(&answer.status());
     *response.status_mut() = status;
     Box::new(response)
 }

@@ -6,7 +6,11 @@ mod kinds;
 mod schemas;
 
 use bytes::Bytes;
-use chassis::{Body, Inside};
+use chassis::{
+    Body, Inside,
+    message::{self, Encoding},
+    names::GRPC_ACCEPT_ENCODING,
+};
 use http::{HeaderMap, HeaderValue, Response, header, request::Parts};
 use http_body_util::BodyExt;
 use prost_reflect::{DescriptorPool, MethodDescriptor, ServiceDescriptor};
@@ -14,7 +18,7 @@ use serde_json::{Map, Value, json};
 use tonic::Code;
 
 use self::schemas::Schemas;
-use super::{call, connect::error, envelope, packed, status};
+use super::{call, connect::error, packed, status};
 
 /// Where the document is.
 pub(crate) const PATH: &str = "/openapi.json";
@@ -29,17 +33,18 @@ const ABOUT: &str = "One typed API per supplier. Every method is a POST of one J
     NOT_SENT, REJECTED or UNKNOWN.";
 
 /// Answers a caller that asks for the document.
-pub(crate) async fn answer(parts: Parts, inside: &Inside) -> Response<Body> {
-    let packs = packed::wanted(&parts.headers, header::ACCEPT_ENCODING);
+pub(crate) async fn answer(mut parts: Parts, inside: &Inside) -> Response<Body> {
+    let packs = message::wants_gzip(&parts.headers, &header::ACCEPT_ENCODING);
+    parts.headers.remove(GRPC_ACCEPT_ENCODING);
     let mut request = call(parts, Body::empty());
     request.extensions_mut().insert(Asked);
     let (head, body) = inside.call(request).await.into_parts();
     let Ok(body) = body.collect().await else {
-        return error::response(&tonic::Status::internal("the document was cut off"));
+        return error::response(&status::cut_off());
     };
     let status = status::of(&head.headers, body.trailers().unwrap_or(&HeaderMap::new()));
     let document = match status.code() {
-        Code::Ok => envelope::single(&body.to_bytes(), "the document"),
+        Code::Ok => message::single(&body.to_bytes(), Encoding::Identity, usize::MAX).map(|(_, document)| document),
         _ => Err(status),
     };
     match document {
@@ -59,7 +64,7 @@ pub(crate) async fn answer(parts: Parts, inside: &Inside) -> Response<Body> {
 pub(crate) fn reply(document: &Bytes) -> Response<Body> {
     let mut trailers = HeaderMap::new();
     trailers.insert("grpc-status", HeaderValue::from_static("0"));
-    let body = http_body_util::Full::new(envelope::envelope(0, document));
+    let body = http_body_util::Full::new(message::envelope(0, document));
     let body = body.with_trailers(async { Some(Ok(trailers)) });
     let mut response = Response::new(Body::new(body));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));

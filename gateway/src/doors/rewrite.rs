@@ -9,7 +9,9 @@ use bytes::Bytes;
 use chassis::Body;
 use http::{HeaderMap, Response};
 use http_body::Frame;
-use tonic::{Code, Status};
+use tonic::Status;
+
+use super::status::cut_off;
 
 /// How one protocol writes a reply.
 pub(crate) trait Rewrite: Send + Unpin + 'static {
@@ -92,10 +94,6 @@ impl<R: Rewrite> http_body::Body for Rewritten<R> {
     fn is_end_stream(&self) -> bool {
         self.inner.is_none()
     }
-}
-
-fn cut_off() -> Status {
-    Status::new(Code::Internal, "the reply ended without a status")
 }
 
 #[cfg(test)]

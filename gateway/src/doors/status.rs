@@ -3,9 +3,15 @@
 use http::HeaderMap;
 use tonic::{Code, Status};
 
+use crate::answer::{Answer, Outcome};
+
 /// The status in the headers of a reply, if it ends with them, or in its trailers.
 pub(crate) fn of(headers: &HeaderMap, trailers: &HeaderMap) -> Status {
-    Status::from_header_map(headers)
-        .or_else(|| Status::from_header_map(trailers))
-        .unwrap_or_else(|| Status::new(Code::Internal, "the reply ended without a status"))
+    Status::from_header_map(headers).or_else(|| Status::from_header_map(trailers)).unwrap_or_else(cut_off)
+}
+
+/// What is said of a reply that just ends, which the layers behind a door do not let happen.
+pub(crate) fn cut_off() -> Status {
+    let text = "the reply ended without a status";
+    Answer::new(Code::Internal, "REPLY_CUT_OFF", text).outcome(Outcome::Unknown).status()
 }

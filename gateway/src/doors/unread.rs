@@ -1,20 +1,17 @@
 //! A body that a door makes only when somebody reads it: nothing is parsed for a caller that is not let in.
 
 use std::{
-    error::Error,
     future::Future,
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
-use chassis::Body;
+use chassis::{Body, message};
 use http::Extensions;
 use http_body::Frame;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use tonic::{Code, Status};
-
-use crate::answer::{Answer, Outcome};
+use tonic::Status;
 
 /// In the extensions of a request: its body can still turn out wrong, and must be read whole before anything goes on.
 #[derive(Debug, Clone, Copy)]
@@ -30,46 +27,19 @@ pub(crate) fn made(making: impl Future<Output = Result<Bytes, Status>> + Send + 
     Body::new(Made(Some(Box::pin(making))))
 }
 
-/// Reads the body of a request that a door has translated; every other stays as it is.
-pub(crate) async fn read_whole(extensions: &Extensions, body: Body) -> Result<Body, Status> {
-    if extensions.get::<Unread>().is_none() {
-        return Ok(body);
-    }
-    let whole = body.collect().await.map_err(|error| unreadable(&error))?;
-    Ok(Body::from(whole.to_bytes()))
+/// Whether a door has translated the request.
+pub(crate) fn is_unread(extensions: &Extensions) -> bool {
+    extensions.get::<Unread>().is_some()
 }
 
 /// Reads a body of a caller, which has a limit.
 pub(crate) async fn read(body: Body, max: usize) -> Result<Bytes, Status> {
     let read = Limited::new(body, max).collect().await;
-    let read = read.map_err(|error| unreadable(error.as_ref()))?;
+    let read = read.map_err(|error| match error.is::<LengthLimitError>() {
+        true => message::too_large(),
+        false => message::unreadable(error.as_ref()),
+    })?;
     Ok(read.to_bytes())
-}
-
-/// What is said of a body beyond the limit.
-pub(crate) fn too_large() -> Status {
-    let text = "the request is larger than the gateway takes";
-    Answer::new(Code::ResourceExhausted, "REQUEST_TOO_LARGE", text).outcome(Outcome::NotSent).status()
-}
-
-/// The status that ended a body, if one did.
-fn unreadable(error: &(dyn Error + 'static)) -> Status {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        if let Some(status) = error.downcast_ref::<Status>() {
-            return status.clone();
-        }
-        if error.is::<LengthLimitError>() {
-            return too_large();
-        }
-        cause = error.source();
-    }
-    broken()
-}
-
-fn broken() -> Status {
-    let text = "the body of the request could not be read to its end";
-    Answer::new(Code::InvalidArgument, "REQUEST_BROKEN", text).outcome(Outcome::NotSent).status()
 }
 
 impl http_body::Body for Made {

@@ -8,21 +8,19 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::{Bytes, BytesMut};
-use chassis::{Body, Inside};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, header, request::Parts};
+use chassis::{
+    Body, Inside,
+    message::{self, envelope},
+};
+use http::{HeaderMap, HeaderValue, Response, header, request::Parts};
 use http_body::Frame;
 use tonic::Status;
 
 use super::{
     call,
     connect::wrong,
-    envelope::{Splitter, envelope},
-    packed,
     rewrite::{Rewrite, rewritten},
 };
-
-const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
-const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 
 /// Flag of the envelope that holds the trailers.
 const TRAILERS: u8 = 0x80;
@@ -30,8 +28,6 @@ const TRAILERS: u8 = 0x80;
 /// Writes a reply for gRPC-Web.
 struct Web {
     text: bool,
-    /// Splits the reply where its messages are to be packed.
-    splitter: Option<Splitter>,
 }
 
 /// A request in base64: any number of texts, each padded or not, one after the other.
@@ -44,15 +40,7 @@ struct Texts {
 /// Answers a request.
 pub(crate) async fn answer(parts: Parts, body: Body, text: bool, inside: &Inside) -> Response<Body> {
     let body = if text { Body::new(Texts { inner: body, rest: BytesMut::new() }) } else { body };
-    let is_wanted = packed::wanted(&parts.headers, ACCEPT_ENCODING);
-    let mut reply = inside.call(call(parts, body)).await;
-    // A service may have packed its messages by itself.
-    let packs = is_wanted && reply.headers().get(&ENCODING).is_none_or(|encoding| encoding == "identity");
-    if packs {
-        reply.headers_mut().insert(ENCODING, packed::GZIP);
-    }
-    let splitter = packs.then(|| Splitter::new(usize::MAX));
-    let (mut headers, body) = rewritten(reply, Web { text, splitter });
+    let (mut headers, body) = rewritten(inside.call(call(parts, body)).await, Web { text });
     let kind = if text { "application/grpc-web-text+proto" } else { "application/grpc-web+proto" };
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     let mut response = Response::new(body);
@@ -68,16 +56,7 @@ impl Web {
 
 impl Rewrite for Web {
     fn data(&mut self, data: Bytes) -> Result<Bytes, Status> {
-        let Some(splitter) = &mut self.splitter else {
-            return Ok(self.form(data));
-        };
-        splitter.push(&data);
-        let mut written = BytesMut::new();
-        while let Some((flags, message)) = splitter.next()? {
-            let one = if flags == 0 { packed::in_envelope(&message) } else { envelope(flags, &message) };
-            written.extend_from_slice(&one);
-        }
-        Ok(self.form(written.freeze()))
+        Ok(self.form(data))
     }
 
     fn end(&mut self, trailers: HeaderMap) -> Bytes {
@@ -122,7 +101,7 @@ impl http_body::Body for Texts {
                     Ok(text) => self.decode(&text),
                     Err(_) => continue,
                 },
-                Some(Err(error)) => Err(Status::from_error(error.into())),
+                Some(Err(error)) => Err(message::unreadable(&error)),
                 None if self.rest.is_empty() => return Poll::Ready(None),
                 None => {
                     self.rest.clear();
@@ -169,7 +148,7 @@ mod tests {
     fn trailers_are_the_last_envelope() {
         let mut trailers = HeaderMap::new();
         trailers.insert("grpc-status", HeaderValue::from_static("0"));
-        let end = |text: bool| Web { text, splitter: None }.end(trailers.clone());
+        let end = |text: bool| Web { text }.end(trailers.clone());
         assert_eq!(end(false), &b"\x80\0\0\0\x10grpc-status: 0\r\n"[..]);
         assert_eq!(end(true), STANDARD.encode(b"\x80\0\0\0\x10grpc-status: 0\r\n"));
     }

@@ -3,12 +3,14 @@
 use std::{
     collections::VecDeque,
     convert::Infallible,
+    error::Error,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
 };
 
 use bytes::Bytes;
+use chassis::message;
 use http_body::{Body, Frame, SizeHint};
 use tonic::Status;
 
@@ -27,6 +29,8 @@ struct Source<B> {
     /// Something went by that was not kept.
     is_torn: bool,
     has_ended: bool,
+    /// What was wrong with it.
+    failure: Option<Status>,
     attempts: usize,
 }
 
@@ -45,7 +49,8 @@ pub(crate) struct Copy(VecDeque<Bytes>);
 impl<B> Replay<B> {
     /// Wraps the caller's body.
     pub(crate) fn new(inner: B) -> Self {
-        let source = Source { inner, kept: Vec::new(), size: 0, is_torn: false, has_ended: false, attempts: 0 };
+        let source =
+            Source { inner, kept: Vec::new(), size: 0, is_torn: false, has_ended: false, failure: None, attempts: 0 };
         Self(Arc::new(Mutex::new(source)))
     }
 
@@ -61,6 +66,13 @@ impl<B> Replay<B> {
     }
 }
 
+impl<B> Replay<B> {
+    /// What was wrong with the body itself, if that ended it.
+    pub(crate) fn failure(&self) -> Option<Status> {
+        lock(&self.0).failure.clone()
+    }
+}
+
 impl<B: Body> Replay<B> {
     /// The whole body once more beside the attempt that is under way, if it has come in whole and is small.
     pub(crate) fn copy(&self) -> Option<Copy> {
@@ -70,13 +82,16 @@ impl<B: Body> Replay<B> {
     }
 }
 
-impl<B: Body<Data = Bytes> + Unpin> Source<B> {
+impl<B: Body<Data = Bytes, Error: Error + 'static> + Unpin> Source<B> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let frame = std::task::ready!(Pin::new(&mut self.inner).poll_frame(cx));
         match &frame {
             None => self.has_ended = true,
             Some(Ok(frame)) => self.keep(frame.data_ref()),
-            Some(Err(_)) => self.is_torn = true,
+            Some(Err(error)) => {
+                self.is_torn = true;
+                self.failure = Some(message::unreadable(error));
+            }
         }
         Poll::Ready(frame)
     }
@@ -98,8 +113,7 @@ impl<B: Body<Data = Bytes> + Unpin> Source<B> {
 
 impl<B> Body for Attempt<B>
 where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: Into<tonic::codegen::StdError>,
+    B: Body<Data = Bytes, Error: Error + Send + Sync + 'static> + Unpin,
 {
     type Data = Bytes;
     type Error = tonic::codegen::StdError;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chassis::message::CALLER;
 use http::HeaderMap;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
@@ -17,8 +18,10 @@ const SUFFIX: &str = ".ispbridge";
 /// Whether a status is the fault of the instance, and not an answer that another instance would give as well.
 pub(crate) fn blames_instance(code: Code, headers: &HeaderMap, provider: &str) -> bool {
     match code {
-        // The process itself says that it failed.
-        Code::Internal | Code::Unknown | Code::Unavailable => domain(headers).is_none_or(|domain| domain != provider),
+        // The process itself says that it failed, and not that the request is malformed.
+        Code::Internal | Code::Unknown | Code::Unavailable => {
+            domain(headers).is_none_or(|domain| domain.strip_suffix(SUFFIX) != Some(provider) && domain != CALLER)
+        }
         // A process that says so in time is not mute: what it waited for was.
         Code::DeadlineExceeded => domain(headers).is_none(),
         _ => false,
@@ -37,12 +40,8 @@ pub(crate) fn invitation(headers: &HeaderMap) -> Option<Duration> {
 
 /// Who speaks in the `ErrorInfo`, if it is one of ours.
 fn domain(headers: &HeaderMap) -> Option<String> {
-    let status = Status::from_header_map(headers)?;
-    let mut domain = status.get_details_error_info()?.domain;
-    domain.ends_with(SUFFIX).then(|| {
-        domain.truncate(domain.len() - SUFFIX.len());
-        domain
-    })
+    let domain = Status::from_header_map(headers)?.get_details_error_info()?.domain;
+    domain.ends_with(SUFFIX).then_some(domain)
 }
 
 #[cfg(test)]
@@ -62,9 +61,11 @@ mod tests {
     }
 
     #[test]
-    fn what_the_upstream_said_is_never_the_instances_fault() {
+    fn what_upstream_and_caller_did_is_never_the_instances_fault() {
         for code in (0..17).map(Code::from_i32) {
-            assert!(!blames_instance(code, &headers(code, Some("aex.ispbridge")), "aex"), "{code:?}");
+            for domain in ["aex.ispbridge", CALLER] {
+                assert!(!blames_instance(code, &headers(code, Some(domain)), "aex"), "{code:?} {domain}");
+            }
         }
         for code in [Code::Unavailable, Code::Internal, Code::Unknown] {
             for domain in [None, Some("service.ispbridge"), Some("example.com")] {

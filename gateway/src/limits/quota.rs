@@ -33,7 +33,7 @@ pub(crate) struct Quotas(Mutex<HashMap<Arc<str>, Weak<Quota>>>);
 
 /// A principal's place for one call, given back when it is dropped.
 #[derive(Debug)]
-pub(super) struct Seat(Arc<Quota>);
+pub(crate) struct Seat(Arc<Quota>);
 
 impl Quotas {
     /// The numbers of a principal, which then has these limits.

@@ -13,6 +13,10 @@ fn limits(text: &str) -> (Arc<Limits>, LimitsConfig) {
     (Limits::new(&config, &["a", "b"], 32, &meter), config)
 }
 
+fn admit(limits: &Limits, quota: &Arc<Quota>, provider: &str) -> Result<Ticket, Box<Answer>> {
+    limits.admit(limits.enter(quota)?, provider)
+}
+
 fn reason(answer: Box<Answer>) -> (Code, String) {
     let status = answer.status();
     let details = status.get_error_details();
@@ -35,10 +39,10 @@ fn unavailable(reason: &str) -> (Code, String) {
 async fn a_place_is_free_again_when_its_ticket_is_dropped() {
     let (limits, _) = limits("");
     let quota = limits.quotas().of(&"one".into(), QuotaLimits { in_flight: 1, ..WIDE });
-    let ticket = limits.admit(&quota, "a").unwrap();
-    assert_eq!(reason(limits.admit(&quota, "a").unwrap_err()), exhausted("TOO_MANY_CALLS"));
+    let ticket = admit(&limits, &quota, "a").unwrap();
+    assert_eq!(reason(admit(&limits, &quota, "a").unwrap_err()), exhausted("TOO_MANY_CALLS"));
     drop(ticket);
-    drop(limits.admit(&quota, "a").unwrap());
+    drop(admit(&limits, &quota, "a").unwrap());
     assert_eq!((limits.gateway().in_flight, limits.provider("a").unwrap().in_flight), (0, 0));
 }
 
@@ -47,23 +51,23 @@ async fn a_principal_beyond_its_rate_is_told_when_to_come_again() {
     let (limits, _) = limits("");
     let quota = limits.quotas().of(&"one".into(), QuotaLimits { rate: Some(2.0), burst: 2.0, ..WIDE });
     let other = limits.quotas().of(&"other".into(), WIDE);
-    (0..2).for_each(|_| drop(limits.admit(&quota, "a").unwrap()));
-    let refused = limits.admit(&quota, "a").unwrap_err().status();
+    (0..2).for_each(|_| drop(admit(&limits, &quota, "a").unwrap()));
+    let refused = admit(&limits, &quota, "a").unwrap_err().status();
     assert_eq!(refused.get_details_retry_info().unwrap().retry_delay, Some(Duration::from_millis(500)));
-    assert_eq!(reason(limits.admit(&quota, "a").unwrap_err()), exhausted("RATE_LIMITED"));
-    assert!(limits.admit(&other, "a").is_ok());
+    assert_eq!(reason(admit(&limits, &quota, "a").unwrap_err()), exhausted("RATE_LIMITED"));
+    assert!(admit(&limits, &other, "a").is_ok());
     tokio::time::advance(Duration::from_millis(500)).await;
-    assert!(limits.admit(&quota, "a").is_ok());
+    assert!(admit(&limits, &quota, "a").is_ok());
 }
 
 #[tokio::test]
 async fn a_provider_takes_its_share_and_no_more() {
     let (limits, _) = limits("providers = { b = 3 }\n[gateway]\nmax = 20");
     let quota = limits.quotas().of(&"one".into(), WIDE);
-    let a: Vec<_> = (0..10).map(|_| limits.admit(&quota, "a").unwrap()).collect();
-    assert_eq!(reason(limits.admit(&quota, "a").unwrap_err()), unavailable("PROVIDER_BUSY"));
-    let b: Vec<_> = (0..3).map(|_| limits.admit(&quota, "b").unwrap()).collect();
-    assert_eq!(reason(limits.admit(&quota, "b").unwrap_err()), unavailable("PROVIDER_BUSY"));
+    let a: Vec<_> = (0..10).map(|_| admit(&limits, &quota, "a").unwrap()).collect();
+    assert_eq!(reason(admit(&limits, &quota, "a").unwrap_err()), unavailable("PROVIDER_BUSY"));
+    let b: Vec<_> = (0..3).map(|_| admit(&limits, &quota, "b").unwrap()).collect();
+    assert_eq!(reason(admit(&limits, &quota, "b").unwrap_err()), unavailable("PROVIDER_BUSY"));
     assert_eq!(limits.gateway(), Level { in_flight: 13, limit: Some(20) });
     drop((a, b));
     assert_eq!(limits.principals(), [("one".into(), Level { in_flight: 0, limit: Some(100) })]);
@@ -73,8 +77,8 @@ async fn a_provider_takes_its_share_and_no_more() {
 async fn the_gateway_takes_so_many_in_all() {
     let (limits, _) = limits("[gateway]\nmax = 3\n[provider]\nmode = \"off\"");
     let quota = limits.quotas().of(&"one".into(), WIDE);
-    let _held: Vec<_> = ["a", "b", "a"].map(|provider| limits.admit(&quota, provider).unwrap()).into();
-    assert_eq!(reason(limits.admit(&quota, "b").unwrap_err()), unavailable("GATEWAY_BUSY"));
+    let _held: Vec<_> = ["a", "b", "a"].map(|provider| admit(&limits, &quota, provider).unwrap()).into();
+    assert_eq!(reason(admit(&limits, &quota, "b").unwrap_err()), unavailable("GATEWAY_BUSY"));
     assert_eq!(limits.provider("a").unwrap(), Level { in_flight: 2, limit: None });
     // What was refused by the last limit has left the others.
     assert_eq!((limits.provider("b").unwrap().in_flight, limits.principals()[0].1.in_flight), (1, 3));
@@ -84,19 +88,19 @@ async fn the_gateway_takes_so_many_in_all() {
 async fn numbers_outlive_a_reload() {
     let (limits, mut config) = limits("[gateway]\nmax = 4");
     let quota = limits.quotas().of(&"one".into(), WIDE);
-    let _held: Vec<_> = ["a", "b"].map(|provider| limits.admit(&quota, provider).unwrap()).into();
+    let _held: Vec<_> = ["a", "b"].map(|provider| admit(&limits, &quota, provider).unwrap()).into();
     config.gateway.max = NonZeroUsize::new(2);
     limits.apply(&config, &["a"]);
     let again = limits.quotas().of(&"one".into(), QuotaLimits { in_flight: 3, ..WIDE });
     assert!(Arc::ptr_eq(&quota, &again));
-    assert_eq!(reason(limits.admit(&again, "a").unwrap_err()), unavailable("PROVIDER_BUSY"));
+    assert_eq!(reason(admit(&limits, &again, "a").unwrap_err()), unavailable("PROVIDER_BUSY"));
     assert_eq!(limits.gateway(), Level { in_flight: 2, limit: Some(2) });
     assert_eq!(limits.provider("b"), None);
     config.gateway.mode = LimitMode::Off;
     config.provider.mode = LimitMode::Off;
     limits.apply(&config, &["a"]);
-    let _third = limits.admit(&again, "a").unwrap();
-    assert_eq!(reason(limits.admit(&again, "a").unwrap_err()), exhausted("TOO_MANY_CALLS"));
+    let _third = admit(&limits, &again, "a").unwrap();
+    assert_eq!(reason(admit(&limits, &again, "a").unwrap_err()), exhausted("TOO_MANY_CALLS"));
 }
 
 #[tokio::test]
@@ -123,14 +127,14 @@ async fn an_adaptive_share_keeps_a_provider_at_its_capacity() {
     let answered = Arc::new(std::sync::atomic::AtomicUsize::new(0));
     // Unloaded: what is usual is learnt.
     for _ in 0..100 {
-        let ticket = limits.admit(&quota, "a").unwrap();
+        let ticket = admit(&limits, &quota, "a").unwrap();
         tokio::time::sleep(Duration::from_millis(50)).await;
         drop(ticket);
     }
     // 20 slots of 50 ms are 400 calls a second; 1600 a second want in.
     for _ in 0..16_000 {
         tokio::time::sleep(Duration::from_micros(625)).await;
-        let Ok(ticket) = limits.admit(&quota, "a") else { continue };
+        let Ok(ticket) = admit(&limits, &quota, "a") else { continue };
         let (slots, answered) = (Arc::clone(&slots), Arc::clone(&answered));
         tokio::spawn(async move {
             let _slot = slots.acquire_owned().await;

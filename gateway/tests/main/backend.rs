@@ -254,6 +254,9 @@ pub(crate) const GET: &str = "/ispbridge.fake_isp.v1.CustomerService/GetCustomer
 /// Its method that writes.
 pub(crate) const ADD: &str = "/ispbridge.fake_isp.v1.CustomerService/AddCustomer";
 
+/// Its method that takes a stream.
+pub(crate) const IMPORT: &str = "/ispbridge.fake_isp.v1.CustomerService/ImportCustomers";
+
 fn echo(body: Bytes) -> Response<Body> {
     let mut trailers = status_ok();
     trailers.insert("x-ispbridge-note", HeaderValue::from_static("kept"));

@@ -6,10 +6,14 @@ mod absent;
 mod connect;
 #[path = "doors/cors.rs"]
 mod cors;
+#[path = "doors/malformed.rs"]
+mod malformed;
 #[path = "doors/openapi.rs"]
 mod openapi;
 #[path = "doors/stream.rs"]
 mod stream;
+#[path = "doors/told.rs"]
+pub(crate) mod told;
 #[path = "doors/web.rs"]
 mod web;
 

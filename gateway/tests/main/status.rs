@@ -37,7 +37,7 @@ pub(crate) async fn admin(address: SocketAddr, what: &str) -> (String, String) {
     (head.to_owned(), body.to_owned())
 }
 
-async fn status(suite: &Suite) -> Value {
+pub(crate) async fn status(suite: &Suite) -> Value {
     let (head, body) = admin(suite.running.admin_addr().unwrap(), "GET /status.json").await;
     assert!(head.starts_with("HTTP/1.1 200"), "{head}");
     serde_json::from_str(&body).unwrap()

@@ -1,11 +1,12 @@
 //! Streams in both directions, callers that go away, and what the edge writes down.
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use http::Request;
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
+use hyper::client::conn::http2::SendRequest;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -17,23 +18,29 @@ use tonic::Code;
 
 use crate::{
     KEY,
-    backend::{ADD, Behaviour, GET},
+    backend::{ADD, Behaviour, GET, IMPORT},
     caller::{ALL, SINGLE, Suite, frame},
     info, payload, suite,
 };
 
-type Frames = StreamBody<ReceiverStream<Result<Frame<Bytes>, Infallible>>>;
+pub(crate) type Frames = StreamBody<ReceiverStream<Result<Frame<Bytes>, Infallible>>>;
 
-/// Opens a call whose request is written bit by bit.
-async fn open(suite: &Suite, path: &str, body: Frames) -> hyper::body::Incoming {
-    let address = suite.running.grpc_addr();
+/// Opens a connection for requests that are written bit by bit.
+pub(crate) async fn connected(address: SocketAddr) -> SendRequest<Frames> {
     let stream = TcpStream::connect(address).await.unwrap();
-    let (mut sender, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
+    let (sender, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .handshake(TokioIo::new(stream))
         .await
         .unwrap();
     tokio::spawn(connection);
+    sender
+}
+
+/// Opens a call whose request is written bit by bit.
+async fn open(suite: &Suite, path: &str, body: Frames) -> hyper::body::Incoming {
+    let address = suite.running.grpc_addr();
+    let mut sender = connected(address).await;
     let request = Request::post(format!("http://{address}{path}"))
         .header("content-type", "application/grpc")
         .header("x-api-key", ALL)
@@ -42,7 +49,7 @@ async fn open(suite: &Suite, path: &str, body: Frames) -> hyper::body::Incoming 
     sender.send_request(request).await.unwrap().into_body()
 }
 
-fn body() -> (mpsc::Sender<Result<Frame<Bytes>, Infallible>>, Frames) {
+pub(crate) fn body() -> (mpsc::Sender<Result<Frame<Bytes>, Infallible>>, Frames) {
     let (frames, body) = mpsc::channel(1);
     (frames, StreamBody::new(ReceiverStream::new(body)))
 }
@@ -52,7 +59,7 @@ async fn frames_pass_both_ways_while_the_call_is_open() {
     let (backend, suite) = suite().await;
     backend.behave(&[Behaviour::Mirror]);
     let (frames, body) = body();
-    let mut reply = open(&suite, ADD, body).await;
+    let mut reply = open(&suite, IMPORT, body).await;
     for number in 0..50_u8 {
         let sent = frame(&[number; 5000]);
         frames.send(Ok(Frame::data(sent.clone()))).await.unwrap();

@@ -1,8 +1,8 @@
 //! Replies of an upstream, and what can be wrong with them.
 
-use std::io::Write;
+use std::io::{Read, Write};
 
-use flate2::{Compress, Compression, FlushCompress, GzBuilder, write::GzEncoder};
+use flate2::{Compress, Compression, FlushCompress, GzBuilder, read::GzDecoder, write::GzEncoder};
 
 /// A page with a form for a password, as web servers show it to whoever has no session.
 pub const LOGIN_PAGE: &str = "<html><body><form action=\"/login\" method=\"post\"><input name=\"user\"><input type=\"password\"></form></body></html>";
@@ -135,6 +135,14 @@ pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     packer.finish().unwrap()
 }
 
+/// Undoes it.
+#[must_use]
+pub fn gunzip(packed: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    GzDecoder::new(packed).read_to_end(&mut bytes).unwrap();
+    bytes
+}
+
 /// The same with a wrong checksum.
 #[must_use]
 pub fn gzip_with_wrong_sum(bytes: &[u8]) -> Vec<u8> {
@@ -158,10 +166,6 @@ pub fn bomb(mebibytes: usize) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
-
-    use flate2::read::GzDecoder;
-
     use super::*;
 
     #[test]

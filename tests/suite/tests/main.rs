@@ -60,6 +60,8 @@ mod real_peers;
 mod recorder;
 #[path = "main/reload.rs"]
 mod reload;
+#[path = "main/requests.rs"]
+mod requests;
 #[path = "main/resting.rs"]
 mod resting;
 #[path = "main/script.rs"]

@@ -11,15 +11,12 @@ use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::{runtime::Handle, time::timeout};
-use tonic::{Code, Status};
+use tonic::Status;
 
-use crate::{
-    CallNotes,
-    layers::answer::{self, Outcome},
-};
+use crate::{CallNotes, message};
 
 /// Most bytes that are read behind the limit.
-const UNWANTED: u64 = 4 << 20;
+const UNWANTED: u64 = 8 << 20;
 
 /// A request's body that ends with RESOURCE_EXHAUSTED where it becomes too large.
 pub(crate) struct Bounded {
@@ -45,15 +42,14 @@ impl Bounded {
             Some(Ok(frame)) => frame,
             end => {
                 self.linger = None;
-                return Poll::Ready(end.map(|frame| frame.map_err(|error| Status::from_error(error.into()))));
+                return Poll::Ready(end.map(|frame| frame.map_err(|error| message::unreadable(&error))));
             }
         };
         let length = frame.data_ref().map_or(0, |data| data.len() as u64);
         let left = self.left.checked_sub(length);
         left.is_some().then(|| self.notes.add_request_bytes(length));
-        // What is too large is not wanted, but its peer may still be writing it.
-        self.left = left.unwrap_or(UNWANTED);
-        Poll::Ready(Some(left.map(|_| frame).ok_or_else(too_large)))
+        self.left = left.unwrap_or_default();
+        Poll::Ready(Some(left.map(|_| frame).ok_or_else(message::too_large)))
     }
 
     /// Takes the rest and throws it away.
@@ -83,13 +79,8 @@ impl Drop for Bounded {
     fn drop(&mut self) {
         let rest = self.inner.take().filter(|inner| !inner.is_end_stream());
         if let (Some(inner), Some(patience), Ok(runtime)) = (rest, self.linger.take(), Handle::try_current()) {
-            let rest = Self { inner: Some(inner), left: self.left, linger: None, notes: self.notes.clone() };
+            let rest = Self { inner: Some(inner), left: UNWANTED, linger: None, notes: self.notes.clone() };
             runtime.spawn(timeout(patience, rest.exhaust()));
         }
     }
-}
-
-fn too_large() -> Status {
-    let message = "the request is larger than this service takes";
-    answer::status(Code::ResourceExhausted, "REQUEST_TOO_LARGE", message, Some(Outcome::NotSent))
 }

@@ -26,7 +26,7 @@ impl<S> Admission<S> {
     fn refusal(&self) -> Option<Status> {
         if self.draining.is_over() {
             let message = "the service stops and takes no more calls";
-            return Some(answer::status(Code::Unavailable, "SHUTTING_DOWN", message, Some(answer::Outcome::NotSent)));
+            return Some(answer::status(Code::Unavailable, "SHUTTING_DOWN", message, answer::Outcome::NotSent));
         }
         let message = "the service holds as many unsent replies as it can";
         self.memory.is_full().then(|| answer::too_much("REPLY_MEMORY", message))

@@ -6,7 +6,7 @@ use http::Response;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
-use crate::Body;
+use crate::{Body, message::refusal};
 
 /// Domain of the chassis' own errors.
 pub(crate) const DOMAIN: &str = "service.ispbridge";
@@ -20,6 +20,16 @@ pub(crate) enum Outcome {
     Unknown,
 }
 
+impl Outcome {
+    /// Its spelling in an `ErrorInfo`.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::NotSent => "NOT_SENT",
+            Self::Unknown => "UNKNOWN",
+        }
+    }
+}
+
 /// What ends a call whose answer is not complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
@@ -30,18 +40,34 @@ pub(crate) enum End {
 }
 
 /// A status with its one `ErrorInfo`.
-pub(crate) fn status(code: Code, reason: &str, message: &str, outcome: Option<Outcome>) -> Status {
-    Status::with_error_details(code, message, details(reason, outcome))
+pub(crate) fn status(code: Code, reason: &str, message: &str, outcome: Outcome) -> Status {
+    in_domain(DOMAIN, code, reason, message, outcome)
+}
+
+/// A status whose `ErrorInfo` names somebody else than the chassis.
+pub(crate) fn in_domain(domain: &str, code: Code, reason: &str, message: &str, outcome: Outcome) -> Status {
+    Status::with_error_details(code, message, details(domain, reason, outcome))
 }
 
 /// A refusal for want of room; the caller may come again after a moment.
 pub(crate) fn too_much(reason: &str, message: &str) -> Status {
-    let mut details = details(reason, Some(Outcome::NotSent));
+    let mut details = details(DOMAIN, reason, Outcome::NotSent);
     details.set_retry_info(Some(Duration::from_secs(1)));
     Status::with_error_details(Code::ResourceExhausted, message, details)
 }
 
 impl End {
+    /// What the caller is told whose request is not whole yet: nobody has begun to work on it.
+    pub(crate) fn of_request(self) -> Status {
+        match self {
+            Self::Late => refusal::incomplete(),
+            Self::Over => {
+                let message = "the service stopped before the request was whole";
+                status(Code::Unavailable, "SHUTTING_DOWN", message, Outcome::NotSent)
+            }
+        }
+    }
+
     /// What the caller is told; a write may have happened, and says so.
     pub(crate) fn status(self, writes: bool) -> Status {
         let (code, reason, message) = match self {
@@ -61,9 +87,9 @@ pub(crate) fn unanswered(writes: bool, code: Code, reason: &str, message: &str) 
             Code::Aborted,
             "OUTCOME_UNKNOWN",
             &format!("{message}; the call may have taken effect and is not repeated"),
-            Some(Outcome::Unknown),
+            Outcome::Unknown,
         ),
-        false => status(code, reason, message, Some(Outcome::Unknown)),
+        false => status(code, reason, message, Outcome::Unknown),
     }
 }
 
@@ -72,12 +98,7 @@ pub(crate) fn reply(status: Status) -> Response<Body> {
     status.into_http()
 }
 
-fn details(reason: &str, outcome: Option<Outcome>) -> ErrorDetails {
-    let outcome = outcome.map(|outcome| match outcome {
-        Outcome::NotSent => "NOT_SENT",
-        Outcome::Unknown => "UNKNOWN",
-    });
-    let metadata: HashMap<String, String> =
-        outcome.map(|outcome| ("outcome".to_owned(), outcome.to_owned())).into_iter().collect();
-    ErrorDetails::with_error_info(reason, DOMAIN, metadata)
+fn details(domain: &str, reason: &str, outcome: Outcome) -> ErrorDetails {
+    let metadata = HashMap::from([("outcome".to_owned(), outcome.as_str().to_owned())]);
+    ErrorDetails::with_error_info(reason, domain, metadata)
 }

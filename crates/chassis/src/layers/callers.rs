@@ -74,5 +74,5 @@ fn note_account(request: &Request) {
 }
 
 fn refusal(why: &str) -> Response<Body> {
-    answer::reply(answer::status(Code::Unauthenticated, "CALLER_CONTEXT", why, Some(answer::Outcome::NotSent)))
+    answer::reply(answer::status(Code::Unauthenticated, "CALLER_CONTEXT", why, answer::Outcome::NotSent))
 }

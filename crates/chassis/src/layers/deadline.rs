@@ -42,7 +42,10 @@ impl<S> Deadline<S> {
     }
 
     fn end(&self, end: End, path: &str, notes: Option<&CallNotes>) -> Response<Body> {
-        answer::reply(end.status(self.methods.writes(path, notes)))
+        answer::reply(match notes.is_some_and(CallNotes::awaits_request) {
+            true => end.of_request(),
+            false => end.status(self.methods.writes(path, notes)),
+        })
     }
 }
 

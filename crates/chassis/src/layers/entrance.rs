@@ -7,11 +7,17 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::Response;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::Instant;
+use tonic::Code;
 
-use super::{Call, Request, panic, reply::Reply};
+use super::{
+    Call, Request,
+    answer::{self, Outcome},
+    panic,
+    reply::Reply,
+};
 use crate::{
     Body, Process,
     door::{Door, Inside},
@@ -51,7 +57,7 @@ impl<S: Call<Reply = Reply>> Entrance<S> {
         let answer = panic::caught(pin!(door.answer(request, inside))).await;
         let answer = answer.unwrap_or_else(|| {
             self.process.telemetry().instruments.panics.add(1, &[]);
-            failed()
+            door.failed(&answer::status(Code::Internal, "PANIC", "the service failed inside", Outcome::Unknown))
         });
         if answer.body().size_hint().exact().is_some() {
             // All of it is made: what remains is its peer's to take.
@@ -79,14 +85,6 @@ fn inside<S: Call<Reply = Reply>>(layers: Arc<S>) -> Inside {
         let layers = layers.clone();
         Box::pin(async move { layers.call(request).await.map(|reply| Body::new(Given(reply))) })
     })
-}
-
-/// The answer of a door that panicked; the panic itself is in the log.
-fn failed() -> Response<Body> {
-    let mut response = Response::new(Body::from("the service failed inside\n"));
-    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-    response
 }
 
 impl HttpBody for Outgoing {

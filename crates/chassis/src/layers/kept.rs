@@ -9,13 +9,13 @@ use std::{
 use bytes::{Buf, Bytes, BytesMut};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
-use crate::Body;
+use crate::{
+    Body,
+    message::{self, HEAD, PACKED},
+};
 
 /// Most bytes of one direction that are kept; of what is larger nothing is shown.
 const MOST: usize = 16 << 10;
-
-/// Length of the head of a gRPC message: a flag and the length.
-const HEAD: usize = 5;
 
 /// What a call carried.
 #[derive(Debug, Default)]
@@ -52,13 +52,17 @@ impl Part {
         }
     }
 
-    /// The first message, if it is there whole and not compressed.
+    /// The first message, if it is there whole and unpacked not too large.
     pub(crate) fn message(&self) -> Option<Bytes> {
         let state = self.lock();
         let mut head = state.bytes.get(..HEAD)?;
         let (flag, length) = (head.get_u8(), head.get_u32() as usize);
         let message = state.bytes.get(HEAD..HEAD.checked_add(length)?)?;
-        (flag == 0).then(|| Bytes::copy_from_slice(message))
+        match flag {
+            0 => Some(Bytes::copy_from_slice(message)),
+            PACKED => message::unpack(message, MOST).ok(),
+            _ => None,
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -101,6 +105,7 @@ impl HttpBody for Keeping {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::envelope;
 
     fn message(parts: &[&[u8]]) -> Option<Bytes> {
         let part = Part::default();
@@ -112,6 +117,9 @@ mod tests {
     fn the_first_message_is_found_however_it_was_cut() {
         assert_eq!(message(&[&[0, 0, 0], &[0, 2, 7], &[8, 0, 0, 0, 0, 1, 9]]).unwrap(), &[7, 8][..]);
         assert_eq!(message(&[&[0, 0, 0, 0, 0]]).unwrap(), &[][..]);
+        let packed = |length| envelope(PACKED, &message::pack(&vec![7; length]).unwrap());
+        assert_eq!(message(&[&packed(MOST)]).unwrap(), vec![7; MOST]);
+        assert_eq!(message(&[&packed(MOST + 1)]), None);
     }
 
     #[test]

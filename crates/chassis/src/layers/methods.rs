@@ -9,13 +9,13 @@ use rustc_hash::FxHashMap;
 use super::notes::CallNotes;
 use crate::Error;
 
-/// What the chassis itself may add; none of them changes anything.
-const OF_THE_CHASSIS: [&str; 5] = [
-    "/grpc.health.v1.Health/Check",
-    "/grpc.health.v1.Health/List",
-    "/grpc.health.v1.Health/Watch",
-    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
-    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+/// What the chassis itself may add, and whether its requests are streams; none of them changes anything.
+const OF_THE_CHASSIS: [(&str, bool); 5] = [
+    ("/grpc.health.v1.Health/Check", false),
+    ("/grpc.health.v1.Health/List", false),
+    ("/grpc.health.v1.Health/Watch", false),
+    ("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", true),
+    ("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", true),
 ];
 
 /// Method by path (`/package.Service/Method`).
@@ -29,12 +29,14 @@ pub(crate) struct Method {
     pub(crate) name: Arc<str>,
     /// Whether it is declared to change nothing (`idempotency_level = NO_SIDE_EFFECTS`).
     pub(crate) reads: bool,
+    /// Whether its request is a stream of messages.
+    pub(crate) is_client_streaming: bool,
 }
 
 impl Methods {
     pub(crate) fn new(descriptors: &[&[u8]]) -> Result<Self, Error> {
-        let mut methods: FxHashMap<_, _> =
-            OF_THE_CHASSIS.iter().map(|path| ((*path).to_owned(), Method::new(path, true))).collect();
+        let own = OF_THE_CHASSIS.iter().map(|(path, streams)| ((*path).to_owned(), Method::new(path, true, *streams)));
+        let mut methods: FxHashMap<_, _> = own.collect();
         for encoded in descriptors {
             let set = FileDescriptorSet::decode(*encoded).map_err(|error| {
                 Error::program(format!("the descriptor set of the program cannot be read: {error}"))
@@ -59,8 +61,8 @@ impl Methods {
 }
 
 impl Method {
-    fn new(path: &str, reads: bool) -> Self {
-        Self { name: path.trim_start_matches('/').into(), reads }
+    fn new(path: &str, reads: bool, is_client_streaming: bool) -> Self {
+        Self { name: path.trim_start_matches('/').into(), reads, is_client_streaming }
     }
 }
 
@@ -72,7 +74,7 @@ fn of_service<'a>(
         let path = format!("/{}.{}/{}", file.package(), service.name(), method.name());
         let level = method.options.as_ref().map(|options| options.idempotency_level());
         let reads = level == Some(IdempotencyLevel::NoSideEffects);
-        let method = Method::new(&path, reads);
+        let method = Method::new(&path, reads, method.client_streaming());
         (path, method)
     })
 }

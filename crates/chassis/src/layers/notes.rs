@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc, Mutex, OnceLock, PoisonError,
-    atomic::{AtomicU64, Ordering::Relaxed},
+    atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
 };
 
 use super::timing::Timing;
@@ -21,6 +21,7 @@ struct Notes {
     instance: Mutex<Option<Arc<str>>>,
     timing: OnceLock<Timing>,
     request_bytes: AtomicU64,
+    awaits_request: AtomicBool,
 }
 
 impl CallNotes {
@@ -59,6 +60,15 @@ impl CallNotes {
     /// answer of the chassis' own in place of the program's then says that the outcome is unknown.
     pub fn set_writes(&self) {
         let _ = self.0.writes.set(());
+    }
+
+    /// Notes whether the request is still on its way, and nobody works on the call before it is whole.
+    pub(crate) fn set_awaits_request(&self, awaits: bool) {
+        self.0.awaits_request.store(awaits, Relaxed);
+    }
+
+    pub(crate) fn awaits_request(&self) -> bool {
+        self.0.awaits_request.load(Relaxed)
     }
 
     pub(crate) fn writes(&self) -> bool {

@@ -49,6 +49,23 @@ struct End {
     timing: Timing,
 }
 
+impl End {
+    /// Whether the code makes a server span an error (semantic conventions for gRPC), unless it is about a malformed request.
+    fn is_our_fault(&self) -> bool {
+        let is_callers = self.reason.as_ref().is_some_and(|reason| reason.is_callers);
+        !is_callers
+            && matches!(
+                self.code,
+                Code::Unknown
+                    | Code::DeadlineExceeded
+                    | Code::Unimplemented
+                    | Code::Internal
+                    | Code::Unavailable
+                    | Code::DataLoss
+            )
+    }
+}
+
 impl Observation {
     /// Writes down how the call ended, and where its time went also into the headers or trailers that end it.
     pub(crate) fn finish(mut self, code: Code, headers: &mut HeaderMap) {
@@ -107,7 +124,7 @@ impl Observation {
         let End { code, took, .. } = *end;
         let name = self.method_name().unwrap_or(names::OTHER);
         let span = self.context.span();
-        let timed = Timed { name, code, took, span: span.span_context(), failed: is_our_fault(code) };
+        let timed = Timed { name, code, took, span: span.span_context(), failed: end.is_our_fault() };
         self.process.telemetry().instruments.duration.record(&timed, || self.labels(code));
     }
 
@@ -200,7 +217,7 @@ impl Observation {
             for (name, part) in parts.into_iter().filter_map(|(name, part)| Some((name, part?))) {
                 span.set_attribute(KeyValue::new(name, millis(part)));
             }
-            if is_our_fault(code) {
+            if end.is_our_fault() {
                 span.set_attribute(KeyValue::new(names::ERROR_TYPE, names::code_name(code)));
                 span.set_status(SpanStatus::error(names::code_name(code)));
             }
@@ -234,7 +251,7 @@ impl Observation {
         }
         match exempt(&self.path) {
             true => line!(debug),
-            false if is_our_fault(code) => line!(warn),
+            false if end.is_our_fault() => line!(warn),
             false => line!(info),
         }
     }
@@ -246,19 +263,6 @@ impl Drop for Observation {
             self.write_down(&self.end(Code::Cancelled, None));
         }
     }
-}
-
-/// The codes that make a server span an error (semantic conventions for gRPC).
-fn is_our_fault(code: Code) -> bool {
-    matches!(
-        code,
-        Code::Unknown
-            | Code::DeadlineExceeded
-            | Code::Unimplemented
-            | Code::Internal
-            | Code::Unavailable
-            | Code::DataLoss
-    )
 }
 
 /// A path of strangers is written down only so far.

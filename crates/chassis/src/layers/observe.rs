@@ -100,7 +100,7 @@ impl<S: Call<Reply = Body>> Call for Observe<S> {
     type Reply = Reply;
 
     async fn call(&self, mut request: Request) -> Response<Reply> {
-        let endless = exempt(request.uri().path());
+        let (endless, unsaid) = (exempt(request.uri().path()), status::unsaid(request.uri().path()));
         let flow = request.extensions_mut().remove::<Arc<Flow>>();
         let observation = self.begin(&mut request);
         let mut response = self.inner.call(request).await;
@@ -110,6 +110,7 @@ impl<S: Call<Reply = Body>> Call for Observe<S> {
             deadline: response.extensions_mut().remove::<Until>().map(|until| until.0),
             draining: self.draining.clone(),
             flow: flow.unwrap_or_else(|| Flow::alone(self.process.memory())),
+            unsaid,
         };
         let observation = match status::code(response.headers()) {
             Some(code) => {

@@ -4,7 +4,7 @@ use http::HeaderMap;
 use tonic::Status;
 use tonic_types::StatusExt;
 
-use crate::ended::Reason;
+use crate::{ended::Reason, message::CALLER};
 
 /// Longest reason that is one.
 const LONGEST: usize = 64;
@@ -18,7 +18,7 @@ pub(crate) fn of(headers: &HeaderMap) -> Option<Reason> {
     }
     let outcome = ["NOT_SENT", "REJECTED", "UNKNOWN"].into_iter();
     let outcome = info.metadata.get("outcome").and_then(|said| outcome.into_iter().find(|known| known == said));
-    Some(Reason { reason: info.reason, outcome })
+    Some(Reason { reason: info.reason, outcome, is_callers: info.domain == CALLER })
 }
 
 #[cfg(test)]
@@ -40,7 +40,7 @@ mod tests {
 
     #[test]
     fn only_words_of_ours_are_taken() {
-        let known = Reason { reason: "OUTCOME_UNKNOWN".to_owned(), outcome: Some("UNKNOWN") };
+        let known = Reason { reason: "OUTCOME_UNKNOWN".to_owned(), outcome: Some("UNKNOWN"), is_callers: false };
         assert_eq!(read("OUTCOME_UNKNOWN", "UNKNOWN"), Some(known));
         assert_eq!(read("QUOTA_2", "something").unwrap().outcome, None);
         assert_eq!(read("a text\nof somebody", "UNKNOWN"), None);

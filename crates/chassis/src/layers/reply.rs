@@ -18,7 +18,11 @@ use tokio::{
 };
 use tonic::{Code, Status};
 
-use super::{answer::End, observation::Observation, status};
+use super::{
+    answer::{End, Outcome},
+    observation::Observation,
+    status,
+};
 use crate::{
     Body, Draining,
     outflow::{Chunk, Flow},
@@ -52,6 +56,8 @@ pub(crate) struct Bounds {
     pub(crate) draining: Draining,
     /// Where its bytes are counted.
     pub(crate) flow: Arc<Flow>,
+    /// What an error means that names no outcome.
+    pub(crate) unsaid: Outcome,
 }
 
 impl Reply {
@@ -89,9 +95,7 @@ impl Reply {
         match polled {
             Poll::Ready(Some(Ok(frame))) => self.frame(context, frame),
             // A reply that just stops would be success to nobody; say what it is.
-            Poll::Ready(None) if self.observation.is_some() => {
-                self.end(context, |_| Status::internal("the reply ended without a status"))
-            }
+            Poll::Ready(None) if self.observation.is_some() => self.end(context, |reply| reply.cut_off()),
             Poll::Ready(None) => Poll::Ready(None),
             Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error))),
             Poll::Pending => {
@@ -151,7 +155,7 @@ impl Reply {
     }
 
     fn close(&mut self, context: &mut Context<'_>, mut trailers: HeaderMap) -> Polled {
-        status::normalise(&mut trailers);
+        status::normalise(&mut trailers, self.bounds.unsaid);
         self.trailers = Some(trailers);
         self.poll_close(context)
     }
@@ -171,6 +175,11 @@ impl Reply {
 
     fn ended(&self, end: End) -> Status {
         end.status(self.writes())
+    }
+
+    fn cut_off(&self) -> Status {
+        let message = "the reply ended without a status";
+        super::answer::unanswered(self.writes(), Code::Internal, "REPLY_CUT_OFF", message)
     }
 
     fn unanswered(&self, reason: &str, message: &str) -> Status {
@@ -258,7 +267,7 @@ mod tests {
 
     fn bounds(left: u64, memory: usize, switch: &Switch) -> Bounds {
         let flow = Flow::alone(&Arc::new(Memory::new(memory)));
-        Bounds { left, deadline: None, draining: switch.handle(), flow }
+        Bounds { left, deadline: None, draining: switch.handle(), flow, unsaid: Outcome::Unknown }
     }
 
     async fn next(reply: &mut Reply) -> Option<Frame<Chunk>> {

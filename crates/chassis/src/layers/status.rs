@@ -1,15 +1,22 @@
-//! One form for every error: the code that gRPC means, a text of at most 1 KiB, details of at most 3 KiB with an `ErrorInfo`.
+//! One form for every error: the code that gRPC means, a text of at most 1 KiB, details of at most 3 KiB with one `ErrorInfo`
+//! that names the outcome.
 //!
 //! Larger statuses reach clients in other languages as something else (C-core stops at 8 KiB of metadata), and tonic 0.14
-//! has codes of its own for a missed deadline, an oversized message and a lost peer.
+//! has codes of its own for a missed deadline, an oversized message, an unreadable one and a lost peer.
+
+use std::collections::HashMap;
 
 use http::{HeaderMap, Response};
 use prost::Message;
 use tonic::{Code, Status};
 use tonic_types::pb;
 
-use super::{Call, Request, answer};
-use crate::{Body, names};
+use super::{
+    Call, Request,
+    answer::{self, Outcome},
+    exempt,
+};
+use crate::{Body, message::refusal, names};
 
 const MESSAGE_BYTES: usize = 1 << 10;
 const DETAILS_BYTES: usize = 3 << 10;
@@ -32,8 +39,9 @@ impl<S: Call<Reply = Body>> Call for Statuses<S> {
     type Reply = Body;
 
     async fn call(&self, request: Request) -> Response<Body> {
+        let unsaid = unsaid(request.uri().path());
         let mut response = self.inner.call(request).await;
-        normalise(response.headers_mut());
+        normalise(response.headers_mut(), unsaid);
         response
     }
 }
@@ -43,8 +51,14 @@ pub(crate) fn code(headers: &HeaderMap) -> Option<Code> {
     headers.get(names::GRPC_STATUS).map(|value| Code::from_bytes(value.as_bytes()))
 }
 
+/// The outcome of a call whose error says nothing of it: health and reflection change nothing, of everything else nobody
+/// knows.
+pub(crate) fn unsaid(path: &str) -> Outcome {
+    if exempt(path) { Outcome::NotSent } else { Outcome::Unknown }
+}
+
 /// Brings the status in headers or trailers into the form; success and the lack of a status are left alone.
-pub(crate) fn normalise(headers: &mut HeaderMap) {
+pub(crate) fn normalise(headers: &mut HeaderMap, unsaid: Outcome) {
     if matches!(code(headers), None | Some(Code::Ok)) {
         return;
     }
@@ -54,24 +68,36 @@ pub(crate) fn normalise(headers: &mut HeaderMap) {
     for name in STATUS_HEADERS {
         headers.remove(name);
     }
-    let (code, message) = meaning(status.code(), status.message());
-    let message = plain(message);
-    let details = packed(code, &message, status.details());
+    let status = if status.details().is_empty() { meaning(&status, unsaid) } else { status };
+    let (code, message) = (status.code(), plain(status.message()));
+    let details = packed(code, &message, status.details(), unsaid);
     let status = Status::with_details(code, message, details.into());
     if status.add_header(headers).is_err() {
         headers.insert(names::GRPC_STATUS, http::HeaderValue::from(code as i32));
     }
 }
 
-/// tonic's own words, translated to what the standard calls them.
-fn meaning(code: Code, message: &str) -> (Code, &str) {
-    match code {
-        Code::Cancelled if message == "Timeout expired" => (Code::DeadlineExceeded, "the deadline passed"),
-        Code::OutOfRange if message.contains("message length too large") => (Code::ResourceExhausted, message),
-        Code::Unknown if message.starts_with("transport error") => (Code::Unavailable, message),
-        Code::Unimplemented if message.is_empty() => (code, "there is no such method here"),
-        _ => (code, message),
+/// tonic's own words, translated to what the standard calls them; other statuses without details as they are.
+fn meaning(status: &Status, unsaid: Outcome) -> Status {
+    let message = status.message();
+    match status.code() {
+        Code::Unimplemented if message.is_empty() => {
+            answer::status(Code::Unimplemented, "METHOD_UNKNOWN", "there is no such method here", Outcome::NotSent)
+        }
+        Code::OutOfRange if message.contains("decoded message length too large") => refusal::too_large(),
+        Code::Internal if message.starts_with("failed to decode Protobuf message") => refusal::not_protobuf(),
+        Code::Cancelled if message == "Timeout expired" => bare(Code::DeadlineExceeded, "the deadline passed", unsaid),
+        Code::OutOfRange if message.contains("message length too large") => {
+            bare(Code::ResourceExhausted, message, unsaid)
+        }
+        Code::Unknown if message.starts_with("transport error") => bare(Code::Unavailable, message, unsaid),
+        code => bare(code, message, unsaid),
     }
+}
+
+/// A status whose reason is the name of its code.
+fn bare(code: Code, message: &str, outcome: Outcome) -> Status {
+    answer::status(code, names::code_name(code), message, outcome)
 }
 
 /// Without control characters but those of lines (they are escaped on the way), and short.
@@ -84,40 +110,37 @@ fn plain(message: &str) -> String {
     }
 }
 
-/// The details, with an `ErrorInfo` if they lack one; of too many only the `ErrorInfo` stays, of a too long one only its reason.
-fn packed(code: Code, message: &str, details: &[u8]) -> Vec<u8> {
+/// The details with one `ErrorInfo` that names the outcome; of too many only that stays, of a too long one its reason.
+fn packed(code: Code, message: &str, details: &[u8], unsaid: Outcome) -> Vec<u8> {
     let mut status = pb::Status::decode(details).unwrap_or_default();
     status.code = code as i32;
     message.clone_into(&mut status.message);
-    if !status.details.iter().any(|any| any.type_url == ERROR_INFO) {
-        status.details.push(error_info(names::code_name(code)));
+    let (infos, others): (Vec<_>, _) = status.details.into_iter().partition(|any| any.type_url == ERROR_INFO);
+    let mut info = infos.first().map(|any| pb::ErrorInfo::decode(&*any.value).unwrap_or_default());
+    let info = info.get_or_insert_with(|| pb::ErrorInfo {
+        reason: names::code_name(code).to_owned(),
+        domain: answer::DOMAIN.to_owned(),
+        metadata: HashMap::new(),
+    });
+    info.metadata.entry("outcome".to_owned()).or_insert_with(|| unsaid.as_str().to_owned());
+    status.details = [vec![any(info)], others].concat();
+    if status.encoded_len() > DETAILS_BYTES {
+        status.details.truncate(1);
     }
     if status.encoded_len() > DETAILS_BYTES {
-        status.details.retain(|any| any.type_url == ERROR_INFO);
-    }
-    if status.encoded_len() > DETAILS_BYTES {
-        status.details = status.details.iter().take(1).map(shortened).collect();
+        // The outcome decides whether a caller may repeat.
+        info.metadata.retain(|key, _| key == "outcome");
+        status.details = vec![any(info)];
     }
     status.encode_to_vec()
 }
 
-/// The info without its metadata but for the outcome, which decides whether a caller may repeat.
-fn shortened(any: &prost_types::Any) -> prost_types::Any {
-    let mut info = pb::ErrorInfo::decode(&*any.value).unwrap_or_default();
-    info.metadata.retain(|key, _| key == "outcome");
-    prost_types::Any { type_url: ERROR_INFO.to_owned(), value: info.encode_to_vec() }
-}
-
-fn error_info(reason: &str) -> prost_types::Any {
-    let info =
-        pb::ErrorInfo { reason: reason.to_owned(), domain: answer::DOMAIN.to_owned(), metadata: Default::default() };
+fn any(info: &pb::ErrorInfo) -> prost_types::Any {
     prost_types::Any { type_url: ERROR_INFO.to_owned(), value: info.encode_to_vec() }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
-
     use tonic_types::{ErrorDetails, StatusExt};
 
     use super::*;
@@ -125,7 +148,7 @@ mod tests {
     fn through(status: &Status) -> Status {
         let mut headers = HeaderMap::new();
         status.add_header(&mut headers).unwrap();
-        normalise(&mut headers);
+        normalise(&mut headers, Outcome::Unknown);
         Status::from_header_map(&headers).unwrap()
     }
 
@@ -139,6 +162,11 @@ mod tests {
                 Code::ResourceExhausted,
             ),
             (Status::out_of_range("page 7 of 5"), Code::OutOfRange),
+            (
+                Status::out_of_range("Error, encoded message length too large: found 5 bytes, the limit is: 4 bytes"),
+                Code::ResourceExhausted,
+            ),
+            (Status::internal("failed to decode Protobuf message: buffer underflow"), Code::InvalidArgument),
             (Status::unknown("transport error"), Code::Unavailable),
             (Status::unknown("who knows"), Code::Unknown),
         ];
@@ -152,7 +180,10 @@ mod tests {
         let status = through(&Status::unimplemented(""));
         assert_eq!(status.message(), "there is no such method here");
         let info = status.get_details_error_info().unwrap();
-        assert_eq!((info.reason.as_str(), info.domain.as_str()), ("UNIMPLEMENTED", "service.ispbridge"));
+        assert_eq!((info.reason.as_str(), info.domain.as_str()), ("METHOD_UNKNOWN", "service.ispbridge"));
+        assert_eq!(info.metadata["outcome"], "NOT_SENT");
+        let info = through(&Status::data_loss("gone")).get_details_error_info().unwrap();
+        assert_eq!((info.reason.as_str(), info.metadata["outcome"].as_str()), ("DATA_LOSS", "UNKNOWN"));
     }
 
     #[test]
@@ -191,7 +222,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("grpc-status", http::HeaderValue::from_static("0"));
         let before = headers.clone();
-        normalise(&mut headers);
+        normalise(&mut headers, Outcome::Unknown);
         assert_eq!(headers, before);
     }
 }

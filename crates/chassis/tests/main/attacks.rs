@@ -11,7 +11,6 @@ use ispbridge_kit::{
         CONTINUATION, DATA, END_HEADERS, HEADERS, PING, PRIORITY, RST_STREAM, Raw, SETTINGS, WINDOW_UPDATE, block,
         call, call_with, deaf_call, frame, framed, message, peer,
     },
-    reply,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -23,6 +22,7 @@ use tonic::{Code, Request, transport::Channel};
 use crate::{
     apart::Apart,
     probe::{READ, connected, send, started, until_metric},
+    requests::ended,
 };
 
 const ADMIN: &str = "[admin]\nlisten = \"127.0.0.1:0\"\n";
@@ -192,37 +192,9 @@ async fn calls_that_are_none_get_a_status_and_their_connection_lives_on() {
     let running = started("").await;
     let (mut sender, _connection) = peer(running.grpc_addr(), 1 << 16).await;
     let long = "x".repeat(100_000);
-    let four_gib = vec![0, 0xff, 0xff, 0xff, 0xff, 1, 2, 3];
-    let trailing = [message("hello"), vec![0, 0]].concat();
-    let packed = [&[1][..], &message("hello")[1..]].concat();
-    let unknown = [("grpc-encoding", "br")];
-    // No service takes compressed requests, so that nothing can be larger inside than outside.
-    let gzip = [("grpc-encoding", "gzip")];
-    let bomb = [&[1][..], &framed(&reply::bomb(1))[1..]].concat();
-    // Unknown groups within groups: deeper than prost's limit of 100.
-    let nested = framed(&[[0x7b; 101], [0x7c; 101]].concat());
     let many = framed(&[0x78, 1].repeat(500_000));
-    let cases = [
-        ("length of 4 GiB", &[][..], four_gib, [Code::ResourceExhausted, Code::Internal]),
-        ("half a message", &[], message("hello")[..7].to_vec(), [Code::Internal; 2]),
-        ("trailing bytes", &[], trailing, [Code::Internal, Code::Unimplemented]),
-        ("unknown encoding", &unknown, packed, [Code::Unimplemented, Code::Internal]),
-        ("no protobuf", &[], vec![0, 0, 0, 0, 2, 0xff, 0xff], [Code::Internal; 2]),
-        ("a gzip bomb", &gzip, bomb, [Code::Unimplemented; 2]),
-        ("101 levels", &[], nested, [Code::Internal; 2]),
-        ("500 000 fields", &[], many, [Code::Ok; 2]),
-    ];
-    for (name, headers, body, codes) in cases {
-        let mut response = call_with(&mut sender, READ, headers, body).await.await.unwrap();
-        let code = match response.headers().get("grpc-status") {
-            Some(code) => code.clone(),
-            None => {
-                while response.body_mut().data().await.is_some() {}
-                response.body_mut().trailers().await.unwrap().unwrap()["grpc-status"].clone()
-            }
-        };
-        assert!(codes.contains(&Code::from_bytes(code.as_bytes())), "{name}: {code:?}");
-    }
+    let response = call_with(&mut sender, READ, &[], many).await.await.unwrap();
+    assert_eq!(ended(response).await.code(), Code::Ok);
     let plain = call_with(&mut sender, READ, &[("content-type", "text/plain")], message("hello")).await;
     assert_eq!(plain.await.unwrap().status(), 415);
     let large = call_with(&mut sender, READ, &[("x-large", &long[..45_000])], message("hello")).await;

@@ -100,7 +100,7 @@ async fn a_panic_costs_one_call_and_says_nothing() {
 async fn an_unknown_method_is_told_so() {
     let running = started("").await;
     let status = ask(running.grpc_addr(), "/nobody.v1.NobodyService/Ask", "hello").await.unwrap_err();
-    assert_eq!((status.code(), reason(&status).as_str()), (Code::Unimplemented, "UNIMPLEMENTED"));
+    assert_eq!((status.code(), reason(&status).as_str()), (Code::Unimplemented, "METHOD_UNKNOWN"));
     assert_eq!(status.message(), "there is no such method here");
 }
 

@@ -11,6 +11,7 @@ use tokio::{
     net::TcpStream,
     time::timeout,
 };
+use tonic::Status;
 
 use crate::probe::{Probe, ProbeConfig, READ, ask, until_metric};
 
@@ -34,6 +35,12 @@ impl Program for Doored {
 impl Door for Plain {
     fn takes(&self, request: &Request<Body>) -> bool {
         request.headers().get("content-type").is_none_or(|kind| kind != "application/grpc")
+    }
+
+    fn failed(&self, status: &Status) -> Response<Body> {
+        let mut response = refused(StatusCode::INTERNAL_SERVER_ERROR);
+        *response.body_mut() = Body::from(format!("{}\n", status.message()));
+        response
     }
 
     fn answer(&self, request: Request<Body>, inside: Inside) -> Answering {

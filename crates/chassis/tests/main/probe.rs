@@ -75,7 +75,11 @@ struct ProbeService(Arc<Word>);
 
 /// What a reload changes.
 #[derive(Debug)]
-struct Word(Mutex<String>);
+struct Word {
+    word: Mutex<String>,
+    /// Calls that were worked on.
+    calls: AtomicU64,
+}
 
 impl NamedService for ProbeService {
     const NAME: &'static str = "chassis.test.v1.ProbeService";
@@ -87,7 +91,7 @@ impl Program for Probe {
 
     async fn build(config: ProbeConfig, process: &Process) -> Result<Surface, Error> {
         static SET: LazyLock<Vec<u8>> = LazyLock::new(descriptors);
-        let word = Arc::new(Word(Mutex::new(config.word())));
+        let word = Arc::new(Word { word: Mutex::new(config.word()), calls: AtomicU64::new(0) });
         process.keep(word.clone());
         Ok(Surface::new().descriptors(&SET).service(ProbeService(word)))
     }
@@ -97,7 +101,7 @@ impl Program for Probe {
         if word == "bad" {
             return Err(Error::config("word", "is bad"));
         }
-        *process.kept::<Word>().unwrap().0.lock().unwrap() = word;
+        *process.kept::<Word>().unwrap().word.lock().unwrap() = word;
         Ok(())
     }
 }
@@ -181,13 +185,15 @@ async fn flow(request: Request<String>) -> Result<Response<Flow>, Status> {
 
 async fn obey(request: Request<String>, told: Arc<Word>) -> Result<Response<String>, Status> {
     let text = request.get_ref().clone();
+    let calls = told.calls.fetch_add(1, Ordering::Relaxed) + 1;
     let (word, rest) = text.split_once(' ').unwrap_or((&text, ""));
     match word {
         "sleep" => tokio::time::sleep(Duration::from_millis(rest.parse().unwrap())).await,
         "panic" => panic!("hunter2"),
         "large" => return Ok(Response::new("x".repeat(rest.parse().unwrap()))),
         "linger" => linger(&request, rest.parse().unwrap()),
-        "word" => return Ok(Response::new(told.0.lock().unwrap().clone())),
+        "word" => return Ok(Response::new(told.word.lock().unwrap().clone())),
+        "calls" => return Ok(Response::new(calls.to_string())),
         "wait" => waited(&request, rest.parse().unwrap()),
         "show" => return Ok(Response::new(shown(&request, rest))),
         _ => {}

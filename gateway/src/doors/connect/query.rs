@@ -6,12 +6,10 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 use bytes::Bytes;
+use chassis::message::Encoding;
 use tonic::Status;
 
-use super::{
-    super::json::Codec,
-    request::{Compression, wrong},
-};
+use super::{super::json::Codec, request::wrong};
 
 /// Base64 for addresses, with or without padding.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -25,7 +23,7 @@ pub(crate) struct Query {
     /// How the message is written.
     pub(crate) codec: Codec,
     /// How it is packed.
-    pub(crate) compression: Compression,
+    pub(crate) encoding: Encoding,
     /// The message.
     pub(crate) message: Bytes,
 }
@@ -36,7 +34,7 @@ impl Query {
     /// # Errors
     /// The part that is missing or wrong.
     pub(crate) fn read(query: &str) -> Result<Self, Status> {
-        let (mut message, mut codec, mut compression) = (None, None, Compression::Identity);
+        let (mut message, mut codec, mut encoding) = (None, None, Encoding::Identity);
         let mut is_base64 = false;
         for (name, value) in query.split('&').filter_map(|part| part.split_once('=')) {
             let value = plain(value);
@@ -46,7 +44,7 @@ impl Query {
                 ("encoding", b"proto") => codec = Some(Codec::Proto),
                 ("encoding", _) => return Err(wrong("encoding", "encoding must be json or proto")),
                 ("base64", flag) => is_base64 = flag == b"1",
-                ("compression", name) => compression = Compression::named(&String::from_utf8_lossy(name))?,
+                ("compression", name) => encoding = Encoding::named(&String::from_utf8_lossy(name))?,
                 ("connect", version) if version != b"v1" => return Err(wrong("connect", "connect must be v1")),
                 _ => {}
             }
@@ -58,7 +56,7 @@ impl Query {
         } else {
             message
         };
-        Ok(Self { codec, compression, message: message.into() })
+        Ok(Self { codec, encoding, message: message.into() })
     }
 }
 
@@ -107,7 +105,7 @@ mod tests {
             ("encoding=json", "message"),
             ("encoding=proto&base64=1&message=%%%", "message"),
             ("connect=v2&encoding=json&message={}", "connect"),
-            ("encoding=json&message={}&compression=br", "compression"),
+            ("encoding=json&message={}&compression=br", "encoding"),
         ];
         for (query, name) in cases {
             assert!(Query::read(query).unwrap_err().message().contains(name), "{query}");

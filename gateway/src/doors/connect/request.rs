@@ -1,56 +1,20 @@
 //! The parts of a Connect request that are about the protocol.
 
-use std::io::Read;
-
 use bytes::Bytes;
-use flate2::read::GzDecoder;
+use chassis::message::{self, Encoding};
 use http::{HeaderMap, HeaderValue, header};
 use tonic::{Code, Status};
 
-use super::super::unread::too_large;
 use crate::answer::{Answer, Outcome};
 
-/// Compression of a body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Compression {
-    /// None.
-    Identity,
-    /// gzip.
-    Gzip,
-}
-
-impl Compression {
-    /// Reads a name; an empty one is none.
-    ///
-    /// # Errors
-    /// UNIMPLEMENTED with the names that are taken, as the protocol asks.
-    pub(crate) fn named(name: &str) -> Result<Self, Status> {
-        match name {
-            "" | "identity" => Ok(Self::Identity),
-            "gzip" => Ok(Self::Gzip),
-            _ => {
-                let text = "the compression of the request is none that is taken here: gzip, identity";
-                Err(Answer::new(Code::Unimplemented, "COMPRESSION_UNKNOWN", text).outcome(Outcome::NotSent).status())
-            }
-        }
-    }
-
-    /// Unpacks a body, up to a limit.
-    ///
-    /// # Errors
-    /// What is not compressed so, or is larger.
-    pub(crate) fn unpack(self, body: Bytes, max: usize) -> Result<Bytes, Status> {
-        if self == Self::Identity {
-            return Ok(body);
-        }
-        let mut unpacked = Vec::new();
-        let limit = max as u64 + 1;
-        let read = GzDecoder::new(&*body).take(limit).read_to_end(&mut unpacked);
-        match read {
-            Ok(length) if length <= max => Ok(unpacked.into()),
-            Ok(_) => Err(too_large()),
-            Err(_) => Err(wrong("content-encoding", "the body of the request is not gzip")),
-        }
+/// Unpacks a body, up to a limit.
+///
+/// # Errors
+/// What is not compressed so, or is larger.
+pub(crate) fn unpacked(encoding: Encoding, body: Bytes, max: usize) -> Result<Bytes, Status> {
+    match encoding {
+        Encoding::Identity => Ok(body),
+        Encoding::Gzip => message::unpack(&body, max),
     }
 }
 
@@ -75,9 +39,9 @@ pub(crate) fn translate(headers: &mut HeaderMap) -> Result<(), Status> {
 }
 
 /// The compression that a header names.
-pub(crate) fn compression(headers: &HeaderMap, name: header::HeaderName) -> Result<Compression, Status> {
+pub(crate) fn encoding(headers: &HeaderMap, name: header::HeaderName) -> Result<Encoding, Status> {
     let named = headers.get(name).map_or(Ok(""), |value| value.to_str());
-    Compression::named(named.unwrap_or("?"))
+    Encoding::named(named.unwrap_or("?"))
 }
 
 /// A header or a part of the address that is wrong.
@@ -98,8 +62,6 @@ fn grpc_timeout(millis: &str) -> Option<HeaderValue> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
     use super::*;
 
     #[test]
@@ -111,17 +73,5 @@ mod tests {
         for bad in ["", "-1", "1.5", "10s", "12345678901"] {
             assert_eq!(grpc_timeout(bad), None, "{bad}");
         }
-    }
-
-    #[test]
-    fn a_packed_body_is_unpacked_up_to_the_limit() {
-        let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-        packer.write_all(&[b'a'; 1000]).unwrap();
-        let packed = Bytes::from(packer.finish().unwrap());
-        assert_eq!(Compression::Gzip.unpack(packed.clone(), 1000).unwrap().len(), 1000);
-        let refused = Compression::Gzip.unpack(packed.clone(), 999).unwrap_err();
-        assert_eq!(refused.code(), Code::ResourceExhausted);
-        let cut = Compression::Gzip.unpack(packed.slice(..packed.len() - 4), 1000).unwrap_err();
-        assert_eq!(cut.code(), Code::InvalidArgument);
     }
 }

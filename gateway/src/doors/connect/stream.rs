@@ -7,8 +7,12 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use bytes::{Bytes, BytesMut};
-use chassis::{Body, Inside};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, header, request::Parts};
+use chassis::{
+    Body, Inside,
+    message::{self, Encoding, GZIP, HEAD, PACKED, Splitter, envelope},
+    names::GRPC_ENCODING,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header, request::Parts};
 use http_body::Frame;
 use prost_reflect::MethodDescriptor;
 use serde_json::{Map, Value, json};
@@ -17,16 +21,16 @@ use tonic::{Code, Status};
 use super::{
     super::{
         Inner, call,
-        envelope::{Splitter, envelope},
         json::{self, Codec},
-        metadata, packed,
+        metadata,
         rewrite::{Rewrite, rewritten},
         status,
         unread::{Unread, made, read},
     },
     error,
-    request::{self, Compression, wrong},
+    request::{encoding as encoding_of, translate},
 };
+use crate::answer::{Answer, Outcome};
 
 const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("connect-accept-encoding");
 const ENCODING: HeaderName = HeaderName::from_static("connect-content-encoding");
@@ -48,7 +52,14 @@ struct Stream {
 struct Messages {
     inner: Body,
     splitter: Splitter,
-    method: Option<MethodDescriptor>,
+    form: Form,
+}
+
+/// How the messages of a request are written.
+struct Form {
+    encoding: Encoding,
+    max: usize,
+    method: MethodDescriptor,
 }
 
 /// Answers a request.
@@ -59,45 +70,55 @@ pub(crate) async fn stream(
     codec: Codec,
     inside: &Inside,
 ) -> Response<Body> {
-    let prepared = request::translate(&mut parts.headers)
-        .and_then(|()| request::compression(&parts.headers, ENCODING))
-        .and_then(only_plain);
-    if let Err(status) = prepared {
-        return ended(codec, &status);
-    }
-    let packs = packed::wanted(&parts.headers, ACCEPT_ENCODING);
+    let prepared = translate(&mut parts.headers).and_then(|()| encoding_of(&parts.headers, ENCODING));
+    let encoding = match prepared {
+        Ok(encoding) => encoding,
+        Err(status) => return ended(codec, &status),
+    };
+    let packs = message::wants_gzip(&parts.headers, &ACCEPT_ENCODING);
     let method = doors.described(parts.uri.path(), codec);
     let reply = method.as_ref().ok().cloned().flatten();
-    let splitter = Splitter::new(doors.max_request);
-    // One message can be wrong as a whole, before anything of it goes on; of a stream that only ends the stream.
-    let request = match method {
-        Ok(Some(method)) if method.is_client_streaming() => {
-            call(parts, Body::new(Messages { inner: body, splitter, method: Some(method) }))
-        }
-        Ok(None) => call(parts, Body::new(Messages { inner: body, splitter, method: None })),
-        method => {
-            let max = doors.max_request;
-            let body = made(async move { single(read(body, max).await?, method?) });
-            let mut request = call(parts, body);
-            request.extensions_mut().insert(Unread);
-            request
-        }
-    };
+    let request = request(parts, body, method.transpose(), (encoding, doors.max_request));
     let splitter = (packs || reply.is_some()).then(|| Splitter::new(usize::MAX));
     let (headers, body) = rewritten(inside.call(request).await, Stream { splitter, json: reply, packs });
     let mut response = Response::new(body);
     *response.headers_mut() = metadata(headers);
     if packs {
-        response.headers_mut().insert(ENCODING, packed::GZIP);
+        response.headers_mut().insert(ENCODING, GZIP);
     }
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(codec.stream()));
     response
 }
 
-fn only_plain(compression: Compression) -> Result<(), Status> {
-    match compression {
-        Compression::Identity => Ok(()),
-        Compression::Gzip => Err(Status::unimplemented("envelopes are taken uncompressed here: identity")),
+/// The gRPC call that stands for a request, by the method whose messages are JSON.
+fn request(
+    mut parts: Parts,
+    body: Body,
+    method: Option<Result<MethodDescriptor, Status>>,
+    (encoding, max): (Encoding, usize),
+) -> Request<Body> {
+    match method {
+        // Envelopes of both protocols are the same.
+        None => {
+            if encoding == Encoding::Gzip {
+                parts.headers.insert(GRPC_ENCODING, GZIP);
+            }
+            call(parts, body)
+        }
+        Some(Ok(method)) if method.is_client_streaming() => {
+            let form = Form { encoding, max, method };
+            call(parts, Body::new(Messages { inner: body, splitter: Splitter::new(max), form }))
+        }
+        // One message can be wrong as a whole, before anything of it goes on; of a stream that only ends the stream.
+        Some(method) => {
+            let body = made(async move {
+                let (flags, message) = message::single(&read(body, max + HEAD).await?, encoding, max)?;
+                Form { encoding, max, method: method? }.translated(flags, &message)
+            });
+            let mut request = call(parts, body);
+            request.extensions_mut().insert(Unread);
+            request
+        }
     }
 }
 
@@ -108,22 +129,18 @@ fn ended(codec: Codec, status: &Status) -> Response<Body> {
     response
 }
 
-/// Translates the one message of a request.
-fn single(body: Bytes, method: Option<MethodDescriptor>) -> Result<Bytes, Status> {
-    let mut splitter = Splitter::new(usize::MAX);
-    splitter.push(&body);
-    match (splitter.next()?, splitter.is_empty()) {
-        (Some((flags, message)), true) => translated(flags, &message, method.as_ref()),
-        _ => Err(wrong("body", "the method takes one message, in one envelope")),
+impl Form {
+    /// A message as gRPC has it.
+    fn translated(&self, flags: u8, message: &Bytes) -> Result<Bytes, Status> {
+        self.encoding.check(flags)?;
+        let plain = if flags == PACKED { message::unpack(message, self.max)? } else { message.clone() };
+        Ok(envelope(0, &json::to_proto(self.method.input(), &plain)?))
     }
 }
 
-fn translated(flags: u8, message: &[u8], method: Option<&MethodDescriptor>) -> Result<Bytes, Status> {
-    match (flags, method) {
-        (0, Some(method)) => Ok(envelope(0, &json::to_proto(method.input(), message)?)),
-        (0, None) => Ok(envelope(0, message)),
-        _ => Err(wrong("body", "an envelope of the request has flags that are not taken here")),
-    }
+fn unfitting() -> Status {
+    let text = "a message of the reply does not fit its contract";
+    Answer::new(Code::Internal, "REPLY_UNREADABLE", text).outcome(Outcome::Unknown).status()
 }
 
 /// The envelope with which a reply ends.
@@ -152,15 +169,14 @@ impl Rewrite for Stream {
         };
         splitter.push(&data);
         let mut written = BytesMut::new();
-        while let Some((flags, message)) = splitter.next()? {
+        while let Some((flags, message)) = splitter.message()? {
             let message = match &self.json {
                 _ if flags != 0 => None,
                 Some(method) => json::from_proto(method.output(), &message).map(Bytes::from),
                 None => Some(message),
             };
-            let message =
-                message.ok_or_else(|| Status::internal("a message of the reply does not fit its contract"))?;
-            let one = if self.packs { packed::in_envelope(&message) } else { envelope(0, &message) };
+            let message = message.ok_or_else(unfitting)?;
+            let one = if self.packs { message::in_envelope(&message) } else { envelope(0, &message) };
             written.extend_from_slice(&one);
         }
         Ok(written.freeze())
@@ -177,8 +193,8 @@ impl http_body::Body for Messages {
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         loop {
-            if let Some((flags, message)) = self.splitter.next()? {
-                let message = translated(flags, &message, self.method.as_ref())?;
+            if let Some((flags, message)) = self.splitter.message()? {
+                let message = self.form.translated(flags, &message)?;
                 return Poll::Ready(Some(Ok(Frame::data(message))));
             }
             match ready!(Pin::new(&mut self.inner).poll_frame(context)) {
@@ -186,9 +202,9 @@ impl http_body::Body for Messages {
                     let data = frame.into_data().unwrap_or_default();
                     self.splitter.push(&data);
                 }
-                Some(Err(error)) => return Poll::Ready(Some(Err(Status::from_error(error.into())))),
+                Some(Err(error)) => return Poll::Ready(Some(Err(message::unreadable(&error)))),
                 None if self.splitter.is_empty() => return Poll::Ready(None),
-                None => return Poll::Ready(Some(Err(wrong("body", "the last envelope is not whole")))),
+                None => return Poll::Ready(Some(Err(message::broken_off()))),
             }
         }
     }

@@ -1,6 +1,10 @@
 //! One message each way, plain in the bodies; the status is the HTTP status.
 
-use chassis::{Body, Inside};
+use bytes::Bytes;
+use chassis::{
+    Body, Inside,
+    message::{self, Encoding, envelope},
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header, request::Parts, response};
 use http_body_util::BodyExt;
 use prost_reflect::MethodDescriptor;
@@ -8,7 +12,7 @@ use tonic::{Code, Status};
 
 use super::{
     super::{
-        Inner, call, envelope,
+        Inner, call,
         json::{self, Codec},
         metadata, packed, status,
         unread::{Unread, made, read},
@@ -26,11 +30,11 @@ use crate::{
 /// Answers a POST.
 pub(crate) async fn unary(doors: &Inner, parts: Parts, body: Body, codec: Codec, inside: &Inside) -> Response<Body> {
     let max = doors.max_request;
-    let compression = match request::compression(&parts.headers, header::CONTENT_ENCODING) {
-        Ok(compression) => compression,
+    let encoding = match request::encoding(&parts.headers, header::CONTENT_ENCODING) {
+        Ok(encoding) => encoding,
         Err(status) => return error::response(&status),
     };
-    let message = async move { compression.unpack(read(body, max).await?, max) };
+    let message = async move { request::unpacked(encoding, read(body, max).await?, max) };
     answer(doors, parts, message, codec, inside).await
 }
 
@@ -44,7 +48,8 @@ pub(crate) async fn get(doors: &Inner, parts: Parts, inside: &Inside) -> Respons
     }
     if doors.catalog.of_method(full) != Some(Nature::Read) {
         let text = "only a method that changes nothing is called with GET; this one is called with POST";
-        let mut response = error::response(&Status::unknown(text));
+        let answer = Answer::new(Code::Unknown, "HTTP_METHOD", text).outcome(Outcome::NotSent);
+        let mut response = error::response(&answer.status());
         *response.status_mut() = http::StatusCode::METHOD_NOT_ALLOWED;
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
         return response;
@@ -54,7 +59,7 @@ pub(crate) async fn get(doors: &Inner, parts: Parts, inside: &Inside) -> Respons
         Err(status) => return error::response(&status),
     };
     let (codec, max) = (query.codec, doors.max_request);
-    let message = async move { query.compression.unpack(query.message, max) };
+    let message = async move { request::unpacked(query.encoding, query.message, max) };
     let mut response = answer(doors, parts, message, codec, inside).await;
     // The key that the answer is for stands in a header of which caches know nothing.
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -64,22 +69,22 @@ pub(crate) async fn get(doors: &Inner, parts: Parts, inside: &Inside) -> Respons
 async fn answer(
     doors: &Inner,
     mut parts: Parts,
-    message: impl Future<Output = Result<bytes::Bytes, Status>> + Send + 'static,
+    message: impl Future<Output = Result<Bytes, Status>> + Send + 'static,
     codec: Codec,
     inside: &Inside,
 ) -> Response<Body> {
     if let Err(status) = request::translate(&mut parts.headers) {
         return error::response(&status);
     }
-    let packs = packed::wanted(&parts.headers, header::ACCEPT_ENCODING);
+    let packs = message::wants_gzip(&parts.headers, &header::ACCEPT_ENCODING);
     let method = doors.described(parts.uri.path(), codec).and_then(only_unary);
     let reply = method.as_ref().ok().cloned().flatten();
     let full = parts.uri.path().trim_start_matches('/').to_owned();
     let body = made(async move {
         let message = message.await?;
         Ok(match method? {
-            Some(method) => envelope::envelope(0, &json::to_proto(method.input(), &message)?),
-            None => envelope::envelope(0, &message),
+            Some(method) => envelope(0, &json::to_proto(method.input(), &message)?),
+            None => envelope(0, &message),
         })
     });
     let mut request: Request<Body> = call(parts, body);
@@ -126,7 +131,7 @@ async fn finished(
     nature: impl FnOnce() -> Option<Nature>,
 ) -> Response<Body> {
     let Ok(body) = body.collect().await else {
-        return error::response(&Status::new(Code::Internal, "the reply was cut off"));
+        return error::response(&unwritable(nature(), "the reply was cut off"));
     };
     let trailers = body.trailers().cloned().unwrap_or_default();
     let status = status::of(&head.headers, &trailers);
@@ -149,20 +154,23 @@ async fn finished(
 }
 
 fn written(
-    body: &[u8],
+    body: &Bytes,
     method: Option<MethodDescriptor>,
     nature: impl FnOnce() -> Option<Nature>,
-) -> Result<bytes::Bytes, Status> {
-    let message = envelope::single(body, "the reply")?;
+) -> Result<Bytes, Status> {
+    let message = match message::single(body, Encoding::Identity, usize::MAX) {
+        Ok((_, message)) => message,
+        Err(_) => return Err(unwritable(nature(), "the reply is not one uncompressed message")),
+    };
     let Some(method) = method else {
         return Ok(message);
     };
-    json::from_proto(method.output(), &message).map(Into::into).ok_or_else(|| unwritable(nature()))
+    let text = "the reply does not fit the contract that its service has shown";
+    json::from_proto(method.output(), &message).map(Into::into).ok_or_else(|| unwritable(nature(), text))
 }
 
 /// The service answered, and its answer cannot be shown: what it did is done.
-fn unwritable(nature: Option<Nature>) -> Status {
-    let text = "the reply does not fit the contract that its service has shown";
+fn unwritable(nature: Option<Nature>, text: &str) -> Status {
     let answer = match nature {
         Some(Nature::Read) => Answer::new(Code::Internal, "REPLY_UNREADABLE", text),
         _ => Answer::new(Code::Aborted, "OUTCOME_UNKNOWN", format!("{text}; look before repeating the call")),

@@ -6,7 +6,7 @@ use http::Method;
 
 use super::{post, send, unpacked};
 use crate::{
-    backend::{ADD, Behaviour, GET},
+    backend::{ADD, Behaviour, GET, IMPORT},
     caller::{ALL, frame},
     payload, suite,
 };
@@ -61,7 +61,7 @@ async fn large_messages_are_packed_for_who_takes_it() {
     for (accepted, is_packed) in [("identity,gzip", true), ("identity", false)] {
         let headers =
             [("content-type", "application/grpc-web"), ("x-api-key", ALL), ("grpc-accept-encoding", accepted)];
-        let answer = send(&suite, Method::POST, GET, &headers, messages.clone()).await;
+        let answer = send(&suite, Method::POST, IMPORT, &headers, messages.clone()).await;
         assert_eq!(answer.headers["grpc-encoding"], if is_packed { "gzip" } else { "identity" });
         let (found, trailers) = split(&answer.body);
         let first = if is_packed { unpacked(&found[0]) } else { found[0].to_vec() };

@@ -1,28 +1,32 @@
 //! Messages in envelopes: one byte of flags, four of length, as gRPC, gRPC-Web and Connect's streams have them.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use tonic::{Code, Status};
+use tonic::Status;
 
-use crate::answer::{Answer, Outcome};
+use super::refusal;
 
 /// Length of the head of an envelope.
-const HEAD: usize = 5;
+pub const HEAD: usize = 5;
+
+/// Flag of an envelope whose message is packed, in every protocol that has envelopes.
+pub const PACKED: u8 = 1;
 
 /// Takes messages out of a stream of bytes, wherever it is cut.
 #[derive(Debug)]
-pub(crate) struct Splitter {
+pub struct Splitter {
     buffer: BytesMut,
     max: usize,
 }
 
 impl Splitter {
     /// Starts with nothing; no message may be larger than `max`.
-    pub(crate) fn new(max: usize) -> Self {
+    #[must_use]
+    pub fn new(max: usize) -> Self {
         Self { buffer: BytesMut::new(), max }
     }
 
     /// Adds bytes.
-    pub(crate) fn push(&mut self, bytes: &[u8]) {
+    pub fn push(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
     }
 
@@ -30,13 +34,13 @@ impl Splitter {
     ///
     /// # Errors
     /// A message that is larger than it may be.
-    pub(crate) fn next(&mut self) -> Result<Option<(u8, Bytes)>, Status> {
+    pub fn message(&mut self) -> Result<Option<(u8, Bytes)>, Status> {
         let Some((head, rest)) = self.buffer.split_at_checked(HEAD) else {
             return Ok(None);
         };
         let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]) as usize;
         if length > self.max {
-            return Err(super::unread::too_large());
+            return Err(refusal::too_large());
         }
         if rest.len() < length {
             return Ok(None);
@@ -47,13 +51,15 @@ impl Splitter {
     }
 
     /// Whether all that came was whole messages.
-    pub(crate) fn is_empty(&self) -> bool {
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
         self.buffer.is_empty()
     }
 }
 
 /// Puts a message into an envelope.
-pub(crate) fn envelope(flags: u8, message: &[u8]) -> Bytes {
+#[must_use]
+pub fn envelope(flags: u8, message: &[u8]) -> Bytes {
     let mut bytes = BytesMut::with_capacity(HEAD + message.len());
     bytes.put_u8(flags);
     // No message of the suite comes near four gigabytes: bodies have limits of megabytes.
@@ -62,24 +68,10 @@ pub(crate) fn envelope(flags: u8, message: &[u8]) -> Bytes {
     bytes.freeze()
 }
 
-/// The one message of a body; `what` is the body, for the error.
-///
-/// # Errors
-/// None, several, a part of one, or one that is compressed.
-pub(crate) fn single(body: &[u8], what: &str) -> Result<Bytes, Status> {
-    let mut splitter = Splitter::new(usize::MAX);
-    splitter.push(body);
-    match (splitter.next()?, splitter.is_empty()) {
-        (Some((0, message)), true) => Ok(message),
-        _ => {
-            let text = format!("{what} is not one uncompressed message");
-            Err(Answer::new(Code::Unimplemented, "MESSAGE_COUNT", text).outcome(Outcome::Unknown).status())
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use tonic::Code;
+
     use super::*;
 
     #[test]
@@ -90,7 +82,7 @@ mod tests {
             let mut found = Vec::new();
             for part in stream.chunks(size) {
                 splitter.push(part);
-                while let Some(one) = splitter.next().unwrap() {
+                while let Some(one) = splitter.message().unwrap() {
                     found.push(one);
                 }
             }
@@ -104,15 +96,6 @@ mod tests {
     fn a_message_that_is_too_large_is_refused_at_its_head() {
         let mut splitter = Splitter::new(5);
         splitter.push(&[0, 0, 0, 0, 6]);
-        assert_eq!(splitter.next().unwrap_err().code(), Code::ResourceExhausted);
-    }
-
-    #[test]
-    fn only_one_whole_plain_message_is_single() {
-        assert_eq!(single(&envelope(0, b"a"), "it").unwrap(), "a");
-        let two = [envelope(0, b"a"), envelope(0, b"b")].concat();
-        for body in [&b""[..], &[0, 0, 0, 0, 1], &envelope(1, b"a"), &two] {
-            assert!(single(body, "it").is_err(), "{body:?}");
-        }
+        assert_eq!(splitter.message().unwrap_err().code(), Code::ResourceExhausted);
     }
 }

@@ -1,0 +1,76 @@
+//! What is said to a caller whose request is malformed.
+
+use std::error::Error;
+
+use tonic::{Code, Status, metadata::MetadataValue};
+
+use super::status_in;
+use crate::layers::answer::{self, Outcome};
+
+/// Domain of every `ErrorInfo` about a request that is malformed: its caller has to mend it, and nobody else.
+pub const CALLER: &str = "caller.ispbridge";
+
+/// A status about the request itself, on which nobody has worked.
+pub(crate) fn refused(code: Code, reason: &str, message: &str) -> Status {
+    answer::in_domain(CALLER, code, reason, message, Outcome::NotSent)
+}
+
+/// The request is larger than it may be.
+#[must_use]
+pub fn too_large() -> Status {
+    let message = "the request is larger than max_request_bytes allows";
+    refused(Code::ResourceExhausted, "REQUEST_TOO_LARGE", message)
+}
+
+/// The method takes one message, and the request has `how_many`.
+#[must_use]
+pub fn count(how_many: &str) -> Status {
+    let message = format!("the method takes one message, and the request has {how_many}");
+    refused(Code::Unimplemented, "MESSAGE_COUNT", &message)
+}
+
+/// What ended the body of a request early: our own word if there is one, else that it broke off.
+#[must_use]
+pub fn unreadable(error: &(dyn Error + 'static)) -> Status {
+    status_in(error).unwrap_or_else(broken_off)
+}
+
+/// The request ended before it was whole.
+#[must_use]
+pub fn broken_off() -> Status {
+    refused(Code::InvalidArgument, "REQUEST_BROKEN", "the request broke off before it was whole")
+}
+
+pub(crate) fn incomplete() -> Status {
+    refused(Code::DeadlineExceeded, "REQUEST_INCOMPLETE", "the deadline passed before the request was whole")
+}
+
+pub(crate) fn framing(message: &str) -> Status {
+    refused(Code::Internal, "REQUEST_FRAMING", message)
+}
+
+pub(crate) fn not_gzip() -> Status {
+    refused(Code::Internal, "REQUEST_COMPRESSION", "a message of the request says that it is gzip, and is not")
+}
+
+pub(crate) fn not_protobuf() -> Status {
+    let message = "the message of the request cannot be read as protobuf of the method's type";
+    refused(Code::InvalidArgument, "REQUEST_UNREADABLE", message)
+}
+
+pub(crate) fn unknown_encoding() -> Status {
+    let message = "the encoding of the request is none that is taken here: identity, gzip";
+    let mut status = refused(Code::Unimplemented, "COMPRESSION_UNKNOWN", message);
+    let taken = MetadataValue::from_static("identity,gzip");
+    status.metadata_mut().insert("grpc-accept-encoding", taken);
+    status
+}
+
+pub(crate) fn unknown_codec(codec: &str) -> Status {
+    let codec: String = codec.chars().take(30).collect();
+    let message = format!(
+        "messages of gRPC are protobuf here, application/grpc or application/grpc+proto, and not {codec:?}; \
+         the gateway takes JSON as application/json"
+    );
+    refused(Code::Unimplemented, "CODEC_UNKNOWN", &message)
+}
