@@ -1,6 +1,7 @@
 //! Consul's agent, by the few parts of its HTTP API that the suite needs
 //! (<https://developer.hashicorp.com/consul/api-docs/health>, `/agent/service`, `/agent/check`).
 
+mod checks;
 pub(crate) mod registration;
 mod settings;
 
@@ -11,6 +12,7 @@ use reqwest::{Certificate, Client, Method, Response, redirect};
 use serde::Deserialize;
 use tokio::time::{Instant, timeout_at};
 
+use self::checks::OwnCheck;
 pub use self::settings::{CheckKind, ConsulSettings};
 use crate::Error;
 
@@ -151,7 +153,39 @@ impl Consul {
         within(PATIENCE, self.request(Method::PUT, path, &[], body)).await.map(drop)
     }
 
+    /// The checks of a service that is registered with this agent; the agent tells how they are by the status, too.
+    async fn checks(&self, id: &str) -> Result<Vec<OwnCheck>, ConsulError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Answer {
+            checks: Option<Vec<OwnCheck>>,
+        }
+        let asked = async {
+            let path = format!("/v1/agent/health/service/id/{id}");
+            let mut response = self.send(Method::GET, &path, &[], Vec::new()).await?;
+            body(&mut response).await
+        };
+        let answer: Answer =
+            serde_json::from_slice(&within(PATIENCE, asked).await?).map_err(|_| ConsulError::Unreadable)?;
+        Ok(answer.checks.unwrap_or_default())
+    }
+
     async fn request(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(&str, String)],
+        body: Vec<u8>,
+    ) -> Result<Response, ConsulError> {
+        let response = self.send(method, path, query, body).await?;
+        match response.status().is_success() {
+            true => Ok(response),
+            false => Err(ConsulError::Status(response.status().as_u16())),
+        }
+    }
+
+    /// As [`Self::request`], whatever the status says.
+    async fn send(
         &self,
         method: Method,
         path: &str,
@@ -166,11 +200,7 @@ impl Consul {
         if let Some(token) = &self.0.token {
             request = request.header(TOKEN, token.clone());
         }
-        let response = request.send().await.map_err(|_| ConsulError::Unreachable)?;
-        match response.status().is_success() {
-            true => Ok(response),
-            false => Err(ConsulError::Status(response.status().as_u16())),
-        }
+        request.send().await.map_err(|_| ConsulError::Unreachable)
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{CheckKind, Consul, ConsulError, ConsulSettings};
+use super::{CheckKind, Consul, ConsulError, ConsulSettings, checks::OwnChecks};
 use crate::{Error, Process};
 
 /// First and last pause after an attempt that failed.
@@ -86,9 +86,10 @@ impl Registrant {
             Some(host) => format!("{name}-{}-{port}", host.replace([':', '.'], "-")),
             None => format!("{name}-{port}"),
         };
-        let has_ttl = settings.checks.contains(&CheckKind::Ttl);
         let reached = Reached { host: host.as_deref(), port, tls: process.settings().server.tls.is_some() };
-        let checks: Vec<_> = settings.checks.iter().map(|kind| check(*kind, settings, &id, &reached)).collect();
+        let kinds = settings.kinds(reached.tls);
+        let has_ttl = kinds.contains(&CheckKind::Ttl);
+        let checks: Vec<_> = kinds.iter().map(|kind| check(*kind, settings, &id, &reached)).collect();
         let tags: Vec<&str> = ["grpc"].into_iter().chain(settings.tags.iter().map(String::as_str)).collect();
         let body = json!({
             "ID": id, "Name": name, "Address": host.unwrap_or_default(), "Port": port, "Tags": tags,
@@ -114,23 +115,32 @@ impl Registrant {
 
     /// Registers, says again and again that all is well, and registers again when the agent knows nothing of it.
     async fn speak(&self) {
-        let mut pause = PAUSES.0;
+        let (mut pause, mut checks, mut told) = (PAUSES.0, OwnChecks::default(), None);
         loop {
             match self.register().await {
                 Ok(()) => tracing::info!(id = %self.id, "registered in Consul"),
                 Err(error) => {
-                    tracing::warn!(id = %self.id, %error, "not registered in Consul");
+                    // An agent that is away for an hour is worth one line.
+                    let error = Some(error.to_string());
+                    if told != error {
+                        tracing::warn!(id = %self.id, error, "not registered in Consul");
+                        told = error;
+                    }
                     sleep(pause.mul_f64(0.5 + 0.5 * fastrand::f64())).await;
                     pause = (pause * 2).min(PAUSES.1);
                     continue;
                 }
             }
-            pause = PAUSES.0;
+            (pause, told) = (PAUSES.0, None);
             loop {
                 sleep(self.every.mul_f64(0.9 + 0.1 * fastrand::f64())).await;
                 if let Err(error) = self.assure().await {
                     tracing::warn!(id = %self.id, %error, "Consul does not know this process any more");
                     break;
+                }
+                // Who may register need not be allowed to look.
+                if let Ok(own) = self.consul.checks(&self.id).await {
+                    checks.hear(own);
                 }
             }
         }
@@ -158,11 +168,16 @@ fn check(kind: CheckKind, settings: &ConsulSettings, id: &str, reached: &Reached
             let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
             let port = reached.port;
             let interval = format!("{}s", settings.check_seconds.0.as_secs());
-            json!({
+            let mut check = json!({
                 "CheckID": format!("{id}:grpc"), "Name": "gRPC health", "GRPC": format!("{host}:{port}"),
-                "GRPCUseTLS": reached.tls, "Interval": interval, "Timeout": "2s", "Status": "passing",
-                "DeregisterCriticalServiceAfter": FORGOTTEN_AFTER,
-            })
+                "GRPCUseTLS": reached.tls, "TLSSkipVerify": false, "Interval": interval, "Timeout": "2s",
+                "Status": "passing", "DeregisterCriticalServiceAfter": FORGOTTEN_AFTER,
+            });
+            // An agent before 1.10 refuses a field that it does not know.
+            if let Some(name) = settings.check_tls_name.as_ref().filter(|_| reached.tls) {
+                check["TLSServerName"] = name.as_str().into();
+            }
+            check
         }
         CheckKind::Ttl => json!({
             "CheckID": ttl_id(id), "Name": "the process itself", "TTL": format!("{}ms", settings.ttl_seconds.0.as_millis()),

@@ -30,8 +30,13 @@ pub struct ConsulSettings {
     pub advertise: Option<String>,
     /// Tags beside `grpc`.
     pub tags: Vec<String>,
-    /// How the agent knows that the process is well.
-    pub checks: Vec<CheckKind>,
+    /// How the agent knows that the process is well: `grpc`, it asks; `ttl`, the process tells. Both, unless the listener
+    /// speaks TLS: then `ttl` alone, and with `check_tls_name` both. An agent that asks over TLS must believe the
+    /// certificate, by the system's roots or its own (`enable_agent_tls_for_checks`), and has a certificate to show only so.
+    pub checks: Option<Vec<CheckKind>>,
+    /// Name that the agent expects in the listener's certificate when it asks (`TLSServerName`, Consul 1.10 and later);
+    /// without it that is the host of `advertise`.
+    pub check_tls_name: Option<String>,
     /// How often the agent asks (`checks = ["grpc"]`).
     pub check_seconds: Seconds,
     /// How long the process may say nothing (`checks = ["ttl"]`); it speaks three times as often.
@@ -59,7 +64,8 @@ impl Default for ConsulSettings {
             register: true,
             advertise: None,
             tags: Vec::new(),
-            checks: vec![CheckKind::Grpc, CheckKind::Ttl],
+            checks: None,
+            check_tls_name: None,
             check_seconds: Seconds::whole(10),
             ttl_seconds: Seconds::whole(15),
         }
@@ -89,6 +95,15 @@ impl ConsulSettings {
         (!host.is_empty() && !given.contains('@')).then(|| (Some(host.to_owned()), port))
     }
 
+    /// How the agent knows, by whether the listener speaks TLS: nobody can tell whether the agent believes its certificate.
+    pub(crate) fn kinds(&self, tls: bool) -> &[CheckKind] {
+        match &self.checks {
+            Some(kinds) => kinds,
+            None if tls && self.check_tls_name.is_none() => &[CheckKind::Ttl],
+            None => &[CheckKind::Grpc, CheckKind::Ttl],
+        }
+    }
+
     /// What is wrong with it.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let wrong = |key: &str, problem: &str| Err(Error::config(format!("consul.{key}"), problem));
@@ -103,7 +118,10 @@ impl ConsulSettings {
         if self.datacenter.as_deref().is_some_and(|name| name.is_empty() || !is_plain(name)) {
             return wrong("datacenter", "is letters, digits, -, _ and .");
         }
-        if self.register && self.checks.is_empty() {
+        if self.check_tls_name.as_deref().is_some_and(|name| name.is_empty() || !is_plain(name)) {
+            return wrong("check_tls_name", "must be the name of a host");
+        }
+        if self.register && self.checks.as_ref().is_some_and(Vec::is_empty) {
             return wrong("checks", "names no check: an instance that fails would be called for ever");
         }
         let short = Seconds::whole(1);
@@ -138,6 +156,19 @@ mod tests {
         }
         for text in ["", "address = \"agent:8500\"", "advertise = \"[::1]:5001\"", "address = \"https://a:8501/\""] {
             settings(text).check().unwrap();
+        }
+    }
+
+    #[test]
+    fn who_speaks_tls_tells_by_itself_unless_the_agent_can_ask() {
+        use CheckKind::{Grpc, Ttl};
+        for (text, tls, kinds) in [
+            ("", false, &[Grpc, Ttl][..]),
+            ("", true, &[Ttl]),
+            ("check_tls_name = \"aex.internal\"", true, &[Grpc, Ttl]),
+            ("checks = [\"grpc\"]", true, &[Grpc]),
+        ] {
+            assert_eq!(settings(text).kinds(tls), kinds, "{text}");
         }
     }
 

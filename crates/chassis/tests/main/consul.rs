@@ -82,6 +82,8 @@ async fn a_process_registers_speaks_is_registered_again_and_leaves_first() {
     assert_eq!(told["Tags"], serde_json::json!(["grpc", "blue"]));
     assert_eq!(told["Meta"]["services"], "chassis.test.v1.ProbeService");
     assert_eq!(told["Checks"][0]["GRPC"], format!("127.0.0.1:{port}"));
+    assert_eq!((&told["Checks"][0]["GRPCUseTLS"], &told["Checks"][0]["TLSSkipVerify"]), (&false.into(), &false.into()));
+    assert_eq!(told["Checks"][0].get("TLSServerName"), None, "an agent before 1.10 refuses it");
     assert_eq!(
         (&told["Checks"][1]["TTL"], &told["Checks"][1]["CheckID"]),
         (&"1000ms".into(), &format!("{id}:ttl").into())

@@ -31,7 +31,7 @@ impl Authority {
         self.0.der().clone()
     }
 
-    /// Certifies a name: a URI if it has a scheme, else a host.
+    /// Certifies a name: a URI if it has a scheme, else an address or a host.
     pub(crate) fn certify(&self, name: &str) -> Certified {
         self.sign(name, |_| {})
     }
@@ -44,9 +44,10 @@ impl Authority {
     fn sign(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> Certified {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new([]).unwrap();
-        params.subject_alt_names = vec![match name.contains("://") {
-            true => SanType::URI(name.try_into().unwrap()),
-            false => SanType::DnsName(name.try_into().unwrap()),
+        params.subject_alt_names = vec![match name.parse() {
+            Ok(address) => SanType::IpAddress(address),
+            Err(_) if name.contains("://") => SanType::URI(name.try_into().unwrap()),
+            Err(_) => SanType::DnsName(name.try_into().unwrap()),
         }];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         change(&mut params);
