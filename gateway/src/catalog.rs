@@ -10,7 +10,7 @@ mod kept;
 mod learn;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -21,6 +21,7 @@ use bytes::Bytes;
 use chassis::{Redactor, Reflection};
 use prost_reflect::{DescriptorPool, MethodDescriptor};
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 use tonic::Code;
 
@@ -46,7 +47,8 @@ static HEALTH: LazyLock<DescriptorPool> = LazyLock::new(|| {
 });
 
 /// Whether a call can be repeated without harm.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Nature {
     /// `idempotency_level = NO_SIDE_EFFECTS`.
     Read,
@@ -181,6 +183,13 @@ impl Catalog {
     /// How many methods a provider has shown.
     pub(crate) fn methods(&self, provider: &str) -> usize {
         self.current.load().contracts.get(provider).map_or(0, |contract| contract.methods().len())
+    }
+
+    /// Every method that a provider has shown.
+    pub(crate) fn natures(&self) -> BTreeMap<String, Nature> {
+        let snapshot = self.current.load();
+        let all = snapshot.contracts.values().flat_map(|contract| contract.methods());
+        all.map(|(name, signature)| (name.to_string(), signature.nature)).collect()
     }
 
     /// Asks a provider again and again: at once after each change of its connections, else now and then.

@@ -32,11 +32,7 @@ enum Command {
     #[command(subcommand)]
     Callers(Callers),
     /// Prints the OpenAPI document of a gateway that runs, or of a contract.
-    Openapi {
-        /// `http://HOST:PORT` of a gateway, whose API key is read from standard input (an empty line where reflection is
-        /// public), or a file with an encoded `FileDescriptorSet`.
-        source: String,
-    },
+    Openapi(document::Arguments),
     /// Prints what gRPC clients should do by themselves, as a gRPC service config.
     ServiceConfig {
         /// The gateway's configuration, for its timeouts [default: that of --config]
@@ -86,7 +82,7 @@ pub(crate) fn run(matches: &ArgMatches, config: Option<&Path>) -> ExitCode {
         Command::Keys(Keys::New) => fresh(),
         Command::Keys(Keys::Hash) => first_line().map(|key| KeyHash::of(&key).to_string()),
         Command::Callers(Callers::Derive { service }) => derive(&service),
-        Command::Openapi { source } => document::of(&source),
+        Command::Openapi(arguments) => document::of(arguments),
         Command::ServiceConfig { file } => service_config::of_file(file.as_deref().or(config)),
     };
     printed.map_or_else(|error| output::complain(&error, 64), |text| output::answer(&text, 0))
@@ -94,7 +90,7 @@ pub(crate) fn run(matches: &ArgMatches, config: Option<&Path>) -> ExitCode {
 
 fn explained(arguments: &explain::Arguments, config: Option<&Path>) -> ExitCode {
     match explain::run(arguments, config) {
-        Ok((may, text)) => output::answer(&text, u8::from(!may)),
+        Ok((code, text)) => output::answer(&text, code),
         Err(error) => output::complain(&error, 64),
     }
 }

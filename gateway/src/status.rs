@@ -4,6 +4,7 @@
 //! catalog say. Counting is a few atomic additions; only a call that failed takes a lock, for the list of the last ones.
 
 mod history;
+pub(crate) mod methods;
 mod page;
 mod resting;
 
@@ -219,6 +220,7 @@ impl View {
         let page = Arc::new(page::Page::new());
         Router::new()
             .route("/status.json", get(json))
+            .route("/methods", get(methods::answer))
             .with_state(Arc::new(self))
             .route("/", get(move || async move { page.answer() }))
     }

@@ -18,6 +18,8 @@ mod crash;
 mod discovery;
 #[path = "main/doors.rs"]
 mod doors;
+#[path = "main/explain.rs"]
+mod explain;
 #[path = "main/failure.rs"]
 mod failure;
 #[path = "main/fake_consul.rs"]

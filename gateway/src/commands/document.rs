@@ -3,24 +3,35 @@
 use std::{
     fs,
     io::{self, BufRead},
+    path::PathBuf,
     time::Duration,
 };
 
-use http::{HeaderMap, HeaderValue, Uri};
+use clap::Args;
 use prost_reflect::DescriptorPool;
 
 use super::fetch;
-use crate::{doors::openapi, identity::API_KEY};
+use crate::doors::openapi;
 
 /// How long a gateway may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// https://HOST:PORT (or http://) of a gateway, whose API key is read from standard input (an empty line where reflection is
+    /// public), or a file with an encoded FileDescriptorSet
+    source: String,
+    /// Certificates (PEM) of the authority that vouches for the gateway [default: those of the system]
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+}
+
 /// Makes or fetches the document.
-pub(crate) fn of(source: &str) -> Result<String, String> {
-    match source.strip_prefix("http://") {
-        Some(_) => fetched(source),
-        None if source.contains("://") => Err(format!("{source} is no http:// address and no file")),
-        None => made(source),
+pub(super) fn of(Arguments { source, ca }: Arguments) -> Result<String, String> {
+    match source.split_once("://") {
+        Some(("http" | "https", rest)) if !rest.trim_end_matches('/').contains('/') => fetched(&source, ca),
+        Some(_) => Err(format!("{source} is neither https://HOST:PORT nor a file")),
+        None => made(&source),
     }
 }
 
@@ -30,14 +41,13 @@ fn made(file: &str) -> Result<String, String> {
     serde_json::to_string_pretty(&openapi::document([pool], |_| true)).map_err(|error| error.to_string())
 }
 
-fn fetched(address: &str) -> Result<String, String> {
-    let uri: Uri = address.parse().map_err(|_| format!("{address} is no address"))?;
+fn fetched(gateway: &str, ca: Option<PathBuf>) -> Result<String, String> {
     let mut key = String::new();
     io::stdin().lock().read_line(&mut key).map_err(|error| error.to_string())?;
-    let key = HeaderValue::from_str(key.trim_end()).map_err(|_| format!("{API_KEY} cannot be a header"))?;
-    let headers = HeaderMap::from_iter([(API_KEY, key)]);
-    match fetch::get(&uri, openapi::PATH, headers, PATIENCE)? {
+    let key = Some(key.trim_end().to_owned()).filter(|key| !key.is_empty());
+    let address = format!("{}{}", gateway.trim_end_matches('/'), openapi::PATH);
+    match fetch::get(&address, &fetch::Options { ca, key, patience: PATIENCE })? {
         (status, body) if status.is_success() => Ok(body),
-        (status, body) => Err(format!("{uri} answered with HTTP {status}: {body}")),
+        (status, body) => Err(format!("{gateway} answered with HTTP {status}: {body}")),
     }
 }

@@ -1,52 +1,64 @@
-//! `explain`: may this principal call this method with this account, and by which line.
+//! `explain`: may this principal call this method with this account, by which line, and what the answer depends on.
+
+mod contract;
+mod credentials;
+mod lines;
 
 use std::{
-    collections::HashMap,
-    fs,
+    net::SocketAddr,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use clap::Args;
-use prost::Message;
-use prost_types::{FileDescriptorSet, method_options::IdempotencyLevel};
 use serde::Deserialize;
-use toml::de::{DeTable, DeValue};
 
+use self::{
+    contract::{Checked, Contract},
+    credentials::Credential,
+    lines::Lines,
+};
+use super::site::Site;
 use crate::{
     Gateway,
-    catalog::Nature,
     config::{GrantConfig, GroupConfig, KeysConfig, PrincipalConfig},
-    identity::key_file::KeyFile,
-    method::{MethodName, provider_segment},
+    method::{MethodName, provider_of},
     policy::{
         Call,
         explain::{Question, Verdict, explain},
-        grant::{Grant, Place},
-        roster::Roster,
+        grant::Place,
     },
 };
 
+const EXIT_CODES: &str = "\
+Exit codes: 0 it may; 1 it may not; 3 that depends on what cannot be seen from here, and the answer says on what: the groups that
+a token claims, which of several credentials is shown, whether the method reads, whether there is such a method at all;
+64 the question or the configuration is wrong, e.g. there is no such principal or method.
+
+Methods are known from --contract, else from the gateway that runs with this configuration, by its admin port.";
+
 /// Who, what, with which account.
 #[derive(Debug, Args)]
-#[command(after_help = "Ends with 0 if the principal may, with 1 if it may not.")]
+#[command(after_help = EXIT_CODES)]
 pub(super) struct Arguments {
-    /// Name of a principal, of a key in the file of keys, or ISSUER:SUBJECT of a token.
+    /// Name of a principal, id of a key in the file of keys, ISSUER:SUBJECT of a token, or name in a certificate
     principal: String,
     /// package.Service/Method
     method: String,
-    /// Alias of the account, as x-ispbridge-account has it.
+    /// Alias of the account, as x-ispbridge-account has it
     account: Option<String>,
-    /// A group that the principal's token claims, as ISSUER:VALUE; may come again.
+    /// A group that the principal's token claims, as ISSUER:VALUE; may come again. Without any, what a token claims is unknown
     #[arg(long = "claim", value_name = "ISSUER:VALUE", value_parser = claim)]
     claims: Vec<(String, String)>,
-    /// An encoded FileDescriptorSet that says whether the method only reads.
+    /// An encoded FileDescriptorSet (`buf build -o FILE`, `protoc --descriptor_set_out=FILE`) with the methods that there are
     #[arg(long, value_name = "FILE")]
-    descriptors: Option<PathBuf>,
+    contract: Option<PathBuf>,
+    /// host:port of the admin port of the gateway that is asked for its methods [default: that of the configuration]
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "contract")]
+    admin: Option<SocketAddr>,
 }
 
 fn claim(text: &str) -> Result<(String, String), &'static str> {
-    let (issuer, value) = text.split_once(':').ok_or("write ISSUER:VALUE")?;
+    let (issuer, value) = text.split_once(':').ok_or("must be ISSUER:VALUE")?;
     Ok((issuer.to_owned(), value.to_owned()))
 }
 
@@ -56,107 +68,110 @@ fn claim(text: &str) -> Result<(String, String), &'static str> {
 struct Policy {
     principals: Vec<PrincipalConfig>,
     keys: Option<KeysConfig>,
+    issuers: Vec<Named>,
     groups: Vec<GroupConfig>,
     grants: Vec<GrantConfig>,
 }
 
-/// Where the grants of the configuration begin, as `file:line`.
-struct Lines(HashMap<usize, String>);
+#[derive(Debug, Deserialize)]
+struct Named {
+    name: String,
+}
 
-/// Answers the question; `Err` has a text of what is wrong with it.
-pub(super) fn run(arguments: &Arguments, config: Option<&Path>) -> Result<(bool, String), String> {
+/// May, may not, or it depends: the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    May = 0,
+    MayNot = 1,
+    Depends = 3,
+}
+
+/// Answers the question: an exit code and a text. `Err` has a text of what is wrong with the question.
+pub(super) fn run(arguments: &Arguments, config: Option<&Path>) -> Result<(u8, String), String> {
     let table = chassis::config_source::<Gateway>(config).read().map_err(|error| error.to_string())?;
     let policy: Policy = table.try_into().map_err(|error: toml::de::Error| error.to_string())?;
+    let site = Site::read(config)?;
     let Arguments { principal, method, account, .. } = arguments;
     let name = method.trim_start_matches('/');
     let method = MethodName::of(name).ok_or_else(|| format!("{name:?} is no method: write package.Service/Method"))?;
-    let provider = provider_segment(method.service).map(|segment| segment.replace('_', "-"));
-    let provider = provider.ok_or_else(|| format!("{name:?} is no method of a provider"))?;
+    let provider = provider_of(method.service).ok_or_else(|| format!("{name:?} is no method of a provider"))?;
     let account = account.as_deref();
     let account = account.map(|account| account.strip_prefix(&format!("{provider}/")).unwrap_or(account));
-    let nature = arguments.descriptors.as_deref().map(|file| nature(file, &method)).transpose()?;
-    let question = Question { call: Call { method, provider: &provider, nature }, account };
-    let grants = policy.grants_of(arguments)?;
+    let credentials = policy.credentials(principal, &arguments.claims, &site)?;
+    let contract = Contract::learn(arguments.contract.as_deref(), arguments.admin.or(site.admin()))?;
+    let checked = contract.check(&method, &provider)?;
+    let question = Question { call: Call { method, provider: &provider, nature: checked.nature() }, account };
     let lines = Lines::of(config);
-    Ok(said(principal, &question, &explain(&grants, &question), &lines))
+    let answers: Vec<_> = credentials.iter().map(|credential| answer(credential, &question, &lines)).collect();
+    Ok(joined(principal, &question, &credentials, &answers, &checked))
 }
 
-impl Policy {
-    fn grants_of(&self, Arguments { principal, claims, .. }: &Arguments) -> Result<Vec<Arc<Grant>>, String> {
-        let roster = Roster::new(&self.groups, &self.grants);
-        let file = self.keys.as_ref().map_or_else(|| Ok(KeyFile::default()), |keys| KeyFile::read_if_there(&keys.file));
-        let file = file.map_err(|error| error.to_string())?;
-        let token = self.principals.iter().find(|entry| entry.tokens.contains(principal));
-        let name = token.map_or(principal.as_str(), |entry| entry.name.as_str());
-        let mut grants = roster.principal(name).to_vec();
-        let keys = file.entries.iter().filter(|entry| entry.key.name == name && entry.key.is_good());
-        grants.extend(keys.flat_map(|entry| roster.key(entry.place.index, &entry.key)));
-        for (issuer, value) in claims {
-            grants.extend(roster.claims(issuer, std::slice::from_ref(value)).cloned());
+/// The answer for one credential, and what it rests on.
+fn answer(credential: &Credential, question: &Question<'_>, lines: &Lines) -> (Answer, String) {
+    let own = explain(&credential.grants, question);
+    let (answer, mut text) = said(&own, lines);
+    for claim in &credential.unseen {
+        let more: Vec<_> = credential.grants.iter().chain(&claim.grants).cloned().collect();
+        let verdict = explain(&more, question);
+        if said(&verdict, lines).0 != answer {
+            let (_, by) = said(&verdict, lines);
+            text = format!("{text}\n  otherwise if the token claims {}{}", claim.value, by.replace('\n', "\n  "));
         }
-        let known = self.principals.iter().any(|entry| entry.name == name)
-            || file.entries.iter().any(|entry| entry.key.name == name)
-            || name.contains(':');
-        known.then_some(grants).ok_or_else(|| format!("there is no principal {principal:?}"))
+    }
+    (if text.contains("\n  otherwise") { Answer::Depends } else { answer }, text)
+}
+
+/// What one verdict says.
+fn said(verdict: &Verdict, lines: &Lines) -> (Answer, String) {
+    let by = |places: &[Place]| places.iter().map(|place| format!("\n  by {}", lines.place(*place))).collect();
+    match verdict {
+        Verdict::May(places) => (Answer::May, by(places)),
+        Verdict::MayRead(places) => {
+            (Answer::Depends, format!("\n  if the method only reads{}", by(places).replace('\n', "\n  ")))
+        }
+        Verdict::NameAccount(why) => (Answer::MayNot, format!("\n  {why}")),
+        Verdict::MayNot(near) => {
+            let near: String = near.iter().map(|line| format!("\n  {line}")).collect();
+            (Answer::MayNot, format!("\n  no grant covers it{near}"))
+        }
     }
 }
 
-impl Lines {
-    fn of(config: Option<&Path>) -> Self {
-        let text = config.and_then(|file| fs::read_to_string(file).ok()).unwrap_or_default();
-        let file = config.map(|file| file.display().to_string()).unwrap_or_default();
-        let Ok(table) = DeTable::parse(&text) else {
-            return Self(HashMap::new());
-        };
-        let Some(DeValue::Array(grants)) = table.get_ref().get("grants").map(|grants| grants.get_ref()) else {
-            return Self(HashMap::new());
-        };
-        let line = |start: usize| text[..start].matches('\n').count() + 1;
-        let lines =
-            grants.iter().enumerate().map(|(index, grant)| (index, format!("{file}:{}", line(grant.span().start))));
-        Self(lines.collect())
+/// One answer out of those for each credential.
+fn joined(
+    principal: &str,
+    question: &Question<'_>,
+    credentials: &[Credential],
+    answers: &[(Answer, String)],
+    checked: &Checked,
+) -> (u8, String) {
+    let mut all = answers.iter().map(|(answer, _)| *answer);
+    let first = all.next().unwrap_or(Answer::MayNot);
+    let mut answer = if all.all(|other| other == first) { first } else { Answer::Depends };
+    let mut text: String = match answers {
+        [(_, text)] => text.clone(),
+        _ => credentials.iter().zip(answers).map(|(credential, answer)| of_one(credential, answer)).collect(),
+    };
+    if let (Checked::Unchecked(why), true) = (checked, answer != Answer::MayNot) {
+        text = format!("{text}\n  if there is such a method: {why}");
+        answer = Answer::Depends;
     }
-
-    fn place(&self, place: Place) -> String {
-        let line = match place {
-            Place::Config(index) => self.0.get(&index),
-            _ => None,
-        };
-        line.map_or_else(|| place.to_string(), |line| format!("{place} ({line})"))
-    }
-}
-
-fn said(principal: &str, question: &Question<'_>, verdict: &Verdict, lines: &Lines) -> (bool, String) {
+    let word = match answer {
+        Answer::May => "may call",
+        Answer::MayNot => "may not call",
+        Answer::Depends => "may call, or may not,",
+    };
     let Question { call, account } = question;
     let account = account.map_or_else(|| "no account named".to_owned(), |alias| format!("account {alias}"));
-    let what = format!("{} of {} with {account}", call.method.full, call.provider);
-    let by =
-        |places: &[Place]| places.iter().map(|place| format!("\n  by {}", lines.place(*place))).collect::<String>();
-    match verdict {
-        Verdict::May(places) => (true, format!("{principal} may call {what}{}", by(places))),
-        Verdict::MayRead(places) => {
-            (true, format!("{principal} may call {what} if the method only reads{}", by(places)))
-        }
-        Verdict::NameAccount(why) => (false, format!("{principal} may not call {what}: {why}")),
-        Verdict::MayNot(near) => {
-            let near = near.iter().map(|line| format!("\n  {line}")).collect::<String>();
-            (false, format!("{principal} may not call {what}: no grant covers it{near}"))
-        }
-    }
+    let what = format!("{principal} {word} {} of {} with {account}", call.method.full, call.provider);
+    (answer as u8, what + &text)
 }
 
-/// Whether a method only reads, by a `FileDescriptorSet` (`buf build -o FILE`, `protoc --descriptor_set_out=FILE`).
-fn nature(file: &Path, method: &MethodName<'_>) -> Result<Nature, String> {
-    let bytes = fs::read(file);
-    let file = file.display();
-    let bytes = bytes.map_err(|error| format!("{file}: {error}"))?;
-    let set = FileDescriptorSet::decode(bytes.as_slice()).map_err(|_| format!("{file} is no FileDescriptorSet"))?;
-    let services = set.file.iter().flat_map(|file| file.service.iter().map(move |service| (file.package(), service)));
-    let mut methods = services.flat_map(|(package, service)| {
-        service.method.iter().map(move |method| (format!("{package}.{}/{}", service.name(), method.name()), method))
-    });
-    let found = methods.find(|(name, _)| name == method.full).map(|(_, method)| method);
-    let found = found.ok_or_else(|| format!("{file} has no method {}", method.full))?;
-    let level = found.options.as_ref().map(|options| options.idempotency_level());
-    Ok(if level == Some(IdempotencyLevel::NoSideEffects) { Nature::Read } else { Nature::Write })
+fn of_one(credential: &Credential, (answer, text): &(Answer, String)) -> String {
+    let word = match answer {
+        Answer::May => "it may",
+        Answer::MayNot => "it may not",
+        Answer::Depends => "it may, or may not",
+    };
+    format!("\n  with {}: {word}{}", credential.name, text.replace('\n', "\n  "))
 }

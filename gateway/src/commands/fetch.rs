@@ -1,46 +1,76 @@
-//! One question to a gateway that runs.
+//! Asking a gateway that runs, by HTTP/1.1.
 
-use std::{error::Error, time::Duration};
+use std::{fs, path::PathBuf, time::Duration};
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, header};
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper_util::rt::TokioIo;
-use tokio::{net::TcpStream, time::timeout};
+use reqwest::{Certificate, Client, StatusCode, redirect};
+
+use crate::identity::API_KEY;
 
 /// Largest answer that is read.
 const MOST: usize = 64 << 20;
 
-/// Asks for a path by plain HTTP/1.1; code and body of the answer.
-pub(super) fn get(
-    gateway: &Uri,
-    path: &'static str,
-    headers: HeaderMap,
-    patience: Duration,
-) -> Result<(StatusCode, String), String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| error.to_string())?;
-    let asked = async { timeout(patience, ask(gateway, path, headers)).await };
-    let answered = runtime.block_on(asked).map_err(|_| format!("{gateway} gave no answer"))?;
-    answered.map_err(|error| format!("{gateway}: {error}"))
+/// How a gateway is asked.
+#[derive(Debug)]
+pub(crate) struct Options {
+    /// The authority that vouches for the gateway; those of the system if absent.
+    pub(crate) ca: Option<PathBuf>,
+    /// An API key.
+    pub(crate) key: Option<String>,
+    /// How long the answer may take.
+    pub(crate) patience: Duration,
 }
 
-async fn ask(
-    gateway: &Uri,
-    path: &'static str,
-    headers: HeaderMap,
-) -> Result<(StatusCode, String), Box<dyn Error + Send + Sync>> {
-    let host = gateway.host().ok_or("names no host")?.trim_matches(['[', ']']);
-    let stream = TcpStream::connect((host, gateway.port_u16().unwrap_or(80))).await?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    tokio::spawn(connection);
-    let mut request = Request::new(Empty::<Bytes>::new());
-    *request.uri_mut() = Uri::from_static(path);
-    *request.headers_mut() = headers;
-    let authority = gateway.authority().map_or("", |authority| authority.as_str());
-    request.headers_mut().insert(header::HOST, HeaderValue::from_str(authority)?);
-    let response = sender.send_request(request).await?;
-    let status = response.status();
-    let body = Limited::new(response.into_body(), MOST).collect().await?;
-    Ok((status, String::from_utf8_lossy(&body.to_bytes()).into_owned()))
+impl Options {
+    /// Of a question to an admin port, which asks for nothing and answers at once.
+    pub(crate) fn admin() -> Self {
+        Self { ca: None, key: None, patience: Duration::from_secs(2) }
+    }
+}
+
+/// Gets a document: code and body of the answer.
+pub(crate) fn get(address: &str, options: &Options) -> Result<(StatusCode, String), String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| error.to_string())?.block_on(ask(address, options))
+}
+
+async fn ask(address: &str, options: &Options) -> Result<(StatusCode, String), String> {
+    let failed = |error: reqwest::Error| format!("{address}: {}", root_cause(&error));
+    let request = client(options)?.get(address);
+    let request = options.key.iter().fold(request, |request, key| request.header(API_KEY, key));
+    let mut response = request.send().await.map_err(failed)?;
+    let (status, mut body) = (response.status(), Vec::new());
+    while let Some(part) = response.chunk().await.map_err(failed)? {
+        if body.len() + part.len() > MOST {
+            return Err(format!("{address}: the answer is longer than {MOST} bytes"));
+        }
+        body.extend_from_slice(&part);
+    }
+    Ok((status, String::from_utf8_lossy(&body).into_owned()))
+}
+
+fn client(options: &Options) -> Result<Client, String> {
+    let builder = Client::builder()
+        .redirect(redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .timeout(options.patience)
+        .no_proxy();
+    let builder = match &options.ca {
+        Some(file) => {
+            let wrong = |why: String| format!("{}: {why}", file.display());
+            let pem = fs::read(file).map_err(|error| wrong(error.to_string()))?;
+            let certificates = Certificate::from_pem_bundle(&pem).map_err(|error| wrong(error.to_string()))?;
+            builder.tls_certs_only(certificates)
+        }
+        None => builder,
+    };
+    builder.build().map_err(|error| error.to_string())
+}
+
+/// The innermost cause: the outer ones only say that there is one.
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
 }

@@ -1,4 +1,4 @@
-//! What the commands for keys need to know of a configuration; no secret is read.
+//! What the commands need to know of a configuration; no secret is read.
 
 use std::{collections::HashSet, net::SocketAddr, path::Path, time::Duration};
 
@@ -53,15 +53,7 @@ impl Site {
 
     /// Where the admin port of a gateway with this configuration is, if it can be told.
     pub(super) fn admin(&self) -> Option<SocketAddr> {
-        let mut address = self.admin.listen.filter(|address| address.port() != 0)?;
-        if address.ip().is_unspecified() {
-            let loopback = match address {
-                SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
-                SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
-            };
-            address.set_ip(loopback);
-        }
-        Some(address)
+        self.admin.listen.filter(|address| address.port() != 0).map(reachable)
     }
 
     /// How often a gateway looks at its files; zero is never.
@@ -69,12 +61,22 @@ impl Site {
         self.server.reload_seconds.0
     }
 
+    /// Whether a gateway with this configuration believes an entry.
+    pub(super) fn believes(&self, key: &KeyEntry) -> Result<(), String> {
+        let groups: HashSet<Box<str>> = self.groups.iter().map(|group| group.name.as_str().into()).collect();
+        let providers = self.providers();
+        let named = Named { groups: &groups, providers: &providers };
+        named.check(key).map_err(|(field, problem)| format!("{field} {problem}"))
+    }
+
+    fn providers(&self) -> HashSet<Box<str>> {
+        self.routes.iter().map(|route| route.provider.as_str().into()).collect()
+    }
+
     /// Whether all that a new key names is there.
     pub(super) fn check(&self, key: &KeyEntry) -> Result<(), String> {
-        let groups: HashSet<Box<str>> = self.groups.iter().map(|group| group.name.as_str().into()).collect();
-        let providers: HashSet<Box<str>> = self.routes.iter().map(|route| route.provider.as_str().into()).collect();
-        let named = Named { groups: &groups, providers: &providers };
-        named.check(key).map_err(|(field, problem)| format!("{field} {problem}"))?;
+        self.believes(key)?;
+        let providers = self.providers();
         let methods = key.grants.iter().flat_map(|grant| &grant.methods).filter_map(|method| method.name());
         for method in methods {
             match chassis::names::provider(method) {
@@ -89,4 +91,15 @@ impl Site {
         }
         Ok(())
     }
+}
+
+/// Who listens everywhere is here, too.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
 }

@@ -7,7 +7,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{HeaderMap, Uri};
 use reference::Content;
 use serde::Deserialize;
 
@@ -17,8 +16,6 @@ use super::{fetch, site::Site};
 const GRACE: Duration = Duration::from_secs(3);
 /// How often it is asked.
 const PAUSE: Duration = Duration::from_millis(200);
-/// How long one answer may take.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Of `/config`.
 #[derive(Debug, Deserialize)]
@@ -79,8 +76,7 @@ fn taken(source: &Source, admin: SocketAddr, id: Option<&str>) -> Result<String,
 }
 
 fn ask(admin: SocketAddr) -> Result<Source, String> {
-    let uri: Uri = format!("http://{admin}").parse().map_err(|_| format!("{admin} is no address"))?;
-    let (status, body) = fetch::get(&uri, "/config", HeaderMap::new(), PATIENCE)?;
+    let (status, body) = fetch::get(&format!("http://{admin}/config"), &fetch::Options::admin())?;
     let answer: Option<Answer> = serde_json::from_str(&body).ok();
     let source = answer.and_then(|answer| answer.sources.into_iter().find(|source| source.name == "keys"));
     source.ok_or_else(|| format!("{admin} answers with HTTP {status} and tells nothing of a file of keys"))

@@ -90,31 +90,6 @@ fn wrong_words_are_refused() {
     assert!(!Path::new(&path).exists());
 }
 
-#[test]
-fn a_question_about_policy_is_answered_with_the_line() {
-    let files = tempfile::tempdir().unwrap();
-    let config = files.path().join("gateway.toml");
-    let text = "[signing]\nid = \"a\"\nsecret = { env = \"NOBODY_HAS_SET_THIS\" }\n[[principals]]\nname = \"billing\"\n\n\
-                [[grants]]\nprincipals = [\"billing\"]\nmethods = [\"ispbridge.aex.v1.*\"]\naccounts = [\"aex/main\"]\n\
-                [[grants]]\nprincipals = [\"billing\"]\nmethods = [\"reads\"]\naccounts = [\"aex/*\"]\n";
-    fs::write(&config, text).unwrap();
-    let config = config.display().to_string();
-    let method = "ispbridge.aex.v1.CustomerService/GetCustomer";
-    let ask = |principal: &str, account: &str| {
-        let output = gateway(&["explain", "--config", &config, principal, method, account]);
-        (output.status.code(), String::from_utf8(output.stdout).unwrap())
-    };
-    let (code, text) = ask("billing", "main");
-    assert!(code == Some(0) && text.contains(&format!("by grants[0] ({config}:7)")), "{text}");
-    let (code, text) = ask("billing", "aex/other");
-    assert!(code == Some(0) && text.contains("if the method only reads"), "{text}");
-    assert!(text.contains(&format!("by grants[1] ({config}:11)")), "{text}");
-    assert_eq!(ask("nobody", "main").0, Some(64));
-    let before = gateway(&["--config", &config, "explain", "billing", "ispbridge.azotel.v1.S/Get", "main"]);
-    assert_eq!(before.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&before.stdout).contains("may not call"), "{before:?}");
-}
-
 #[tokio::test]
 async fn who_guesses_is_not_listened_to_even_with_the_right_key() {
     let backend = Backend::start().await;

@@ -1,0 +1,102 @@
+//! Which methods there are: from a contract, or from the gateway that runs.
+
+use std::{fs, net::SocketAddr, path::Path};
+
+use prost::Message;
+use prost_types::{FileDescriptorSet, method_options::IdempotencyLevel};
+
+use crate::{catalog::Nature, commands::fetch, method::MethodName, status::methods::Methods};
+
+/// The methods, and who says so.
+pub(super) enum Contract {
+    /// They are known.
+    Known {
+        /// A file, or a gateway.
+        source: String,
+        /// The methods.
+        methods: Methods,
+    },
+    /// They are not, for this reason.
+    Unknown(String),
+}
+
+/// What is known of one method that may well be there.
+pub(super) enum Checked {
+    /// It is there.
+    Is(Nature),
+    /// Nobody could say, for this reason.
+    Unchecked(String),
+}
+
+impl Checked {
+    /// Whether it reads or writes, if that is known.
+    pub(super) fn nature(&self) -> Option<Nature> {
+        match self {
+            Self::Is(nature) => Some(*nature),
+            Self::Unchecked(_) => None,
+        }
+    }
+}
+
+impl Contract {
+    /// Reads the file, or asks the gateway.
+    pub(super) fn learn(file: Option<&Path>, admin: Option<SocketAddr>) -> Result<Self, String> {
+        match (file, admin) {
+            (Some(file), _) => Ok(Self::Known { source: file.display().to_string(), methods: read(file)? }),
+            (None, Some(address)) => Ok(asked(address)),
+            (None, None) => Ok(Self::Unknown(
+                "the configuration names no admin port to ask; --contract FILE or --admin ADDRESS tells".to_owned(),
+            )),
+        }
+    }
+
+    /// What is known of a method; `Err` says that it is not there, and which is the nearest.
+    pub(super) fn check(&self, method: &MethodName<'_>, provider: &str) -> Result<Checked, String> {
+        let (source, methods) = match self {
+            Self::Known { source, methods } => (source, methods),
+            Self::Unknown(why) => return Ok(Checked::Unchecked(why.clone())),
+        };
+        if let Some(nature) = methods.methods.get(method.full) {
+            return Ok(Checked::Is(*nature));
+        }
+        if methods.undescribed.iter().any(|name| name == provider) {
+            return Ok(Checked::Unchecked(format!("{source} has not seen a service of {provider} yet")));
+        }
+        let distance = |name: &&String| strsim::damerau_levenshtein(name, method.full);
+        let nearest = methods.methods.keys().min_by_key(distance);
+        let nearest = nearest.map_or_else(String::new, |name| format!("; the nearest is {name}"));
+        Err(format!("{source} has no method {}{nearest}", method.full))
+    }
+}
+
+/// The methods of a `FileDescriptorSet`.
+fn read(file: &Path) -> Result<Methods, String> {
+    let bytes = fs::read(file);
+    let file = file.display();
+    let bytes = bytes.map_err(|error| format!("{file}: {error}"))?;
+    let set = FileDescriptorSet::decode(bytes.as_slice()).map_err(|_| format!("{file} is no FileDescriptorSet"))?;
+    let services = set.file.iter().flat_map(|file| file.service.iter().map(move |service| (file.package(), service)));
+    let methods = services.flat_map(|(package, service)| {
+        let name = move |method: &str| format!("{package}.{}/{method}", service.name());
+        service.method.iter().map(move |method| {
+            let level = method.options.as_ref().map(|options| options.idempotency_level());
+            let reads = level == Some(IdempotencyLevel::NoSideEffects);
+            (name(method.name()), if reads { Nature::Read } else { Nature::Write })
+        })
+    });
+    Ok(Methods { methods: methods.collect(), undescribed: Vec::new() })
+}
+
+/// The methods of a gateway that runs, if it does.
+fn asked(address: SocketAddr) -> Contract {
+    let unknown = |why: String| {
+        Contract::Unknown(format!("no gateway told it ({why}); --contract FILE or --admin ADDRESS tells"))
+    };
+    match fetch::get(&format!("http://{address}/methods"), &fetch::Options::admin()) {
+        Err(why) => unknown(why),
+        Ok((status, text)) => match serde_json::from_str(&text) {
+            Ok(methods) => Contract::Known { source: format!("the gateway at {address}"), methods },
+            Err(_) => unknown(format!("{address} answers with HTTP {status} and names no methods")),
+        },
+    }
+}
