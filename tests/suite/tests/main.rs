@@ -58,6 +58,8 @@ mod provider;
 mod real_peers;
 #[path = "main/recorder.rs"]
 mod recorder;
+#[path = "main/reflection_clients.rs"]
+mod reflection_clients;
 #[path = "main/reload.rs"]
 mod reload;
 #[path = "main/requests.rs"]

@@ -33,14 +33,14 @@ impl Section {
     }
 }
 
-/// The folder of `ISPBRIDGE_STUBS`, new for a language.
+/// A folder of `ISPBRIDGE_STUBS`, made anew.
 #[allow(clippy::disallowed_methods, reason = "where a test may install things is no setting of the suite")]
-fn folder(language: &str) -> Option<PathBuf> {
+pub(crate) fn folder(name: &str) -> Option<PathBuf> {
     let Some(stubs) = std::env::var_os("ISPBRIDGE_STUBS") else {
-        println!("skipped: ISPBRIDGE_STUBS names no folder to install {language}'s tools in");
+        println!("skipped: ISPBRIDGE_STUBS names no folder to install the tools of {name} in");
         return None;
     };
-    let folder = ROOT.join(stubs).join(language);
+    let folder = ROOT.join(stubs).join(name);
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).unwrap();
     Some(folder)
