@@ -138,6 +138,14 @@ pub(crate) fn not_described(provider: &str) -> Box<Answer> {
         .retry_after(Duration::from_secs(1))
 }
 
+/// The audit log cannot be written, and the configuration lets nothing be changed without it.
+pub(crate) fn unaudited() -> Box<Answer> {
+    let text = "the audit log cannot be written, and without it nothing may be changed; nothing was sent";
+    Answer::new(Code::Unavailable, "AUDIT_UNAVAILABLE", text)
+        .outcome(Outcome::NotSent)
+        .retry_after(Duration::from_secs(1))
+}
+
 /// The call went to a service and no usable answer came back: `why` says what was seen.
 pub(crate) fn lost(provider: &str, nature: Nature, why: &str) -> Box<Answer> {
     match nature {

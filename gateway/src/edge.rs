@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use chassis::{Body, CallNotes, Peer, message};
+use chassis::{Body, CallNotes, Peer, Process, message};
 use http::{HeaderName, HeaderValue, Method, Request, Response, request::Parts};
 use opentelemetry::Context;
 use tokio::time::Instant;
@@ -18,7 +18,7 @@ use tonic::Code;
 use tower::Service;
 
 use crate::{
-    answer::{Answer, Outcome},
+    answer::{self, Answer, Outcome},
     catalog::{Catalog, Known, Nature},
     doors::{self, openapi},
     fleet::{route::Route, routes::Routes},
@@ -53,6 +53,8 @@ pub(crate) struct Edge {
     pub(crate) hops: Hops,
     /// Largest message of a request.
     pub(crate) max_request: u64,
+    /// Whose audit log hears of writes before they go on.
+    pub(crate) process: Process,
 }
 
 impl Edge {
@@ -96,6 +98,10 @@ impl Edge {
             false => body,
         };
         let ticket = self.limits.admit(seat, &route.provider)?;
+        if nature != Some(Nature::Read) {
+            let announced = self.process.announce(path, &parts.headers, &parts.extensions).await;
+            announced.map_err(|_| answer::unaudited())?;
+        }
         let call = forward::Call {
             notes,
             route: &route,

@@ -84,6 +84,7 @@ impl Program for Gateway {
             catalog: Arc::clone(&catalog),
             hops: Hops::new(process),
             max_request: process.settings().server.max_request_bytes,
+            process: process.clone(),
         };
         let doors = config.doors.any().then(|| Doors::new(&config.doors, Arc::clone(&catalog), process));
         let doctor = Doctor::server(routes, Arc::clone(&catalog), identity, process.clone());

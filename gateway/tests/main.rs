@@ -4,6 +4,8 @@
 
 #[path = "main/apart.rs"]
 mod apart;
+#[path = "main/audit.rs"]
+mod audit;
 #[path = "main/backend.rs"]
 mod backend;
 #[path = "main/balance.rs"]

@@ -1,11 +1,12 @@
 //! The admin port: for orchestrators, scrapers and the people who look after the process, not for callers.
 
 mod control;
+mod ready;
 mod scrape;
 
 use std::net::SocketAddr;
 
-use axum::{Json, Router, extract::State, http::StatusCode, routing::get};
+use axum::{Json, Router, extract::State, routing::get};
 use serde::Serialize;
 use tokio::net::TcpListener;
 
@@ -27,19 +28,12 @@ pub(crate) async fn serve(socket: TcpListener, process: Process, own: Router) {
 fn routes(process: Process) -> Router {
     Router::new()
         .route("/livez", get(|| async { "ok\n" }))
-        .route("/readyz", get(ready))
+        .route("/readyz", get(ready::answer))
         .route("/metrics", get(scrape::metrics))
         .route("/buildinfo", get(build_info))
         .route("/config", get(config))
         .merge(control::routes(&process))
         .with_state(process)
-}
-
-async fn ready(State(process): State<Process>) -> (StatusCode, &'static str) {
-    match process.is_stopping() {
-        false => (StatusCode::OK, "ok\n"),
-        true => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
-    }
 }
 
 async fn build_info(State(process): State<Process>) -> Json<BuildInfo> {

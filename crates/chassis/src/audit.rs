@@ -1,49 +1,67 @@
 //! The audit log: one JSON line for every call that may have changed something, in a file of its own.
 //!
-//! A call puts its record into a queue and goes on; a thread writes. If the queue is full the record is lost: it is
-//! counted in `ispbridge.audit.lost`, and a line `{"time":...,"process":...,"lost":n}` in the log itself says so where
-//! records are missing. What is written goes to the system at once and to the disk (`fdatasync`) at most a second later,
-//! when a file is full, and at the end of the process: a process that dies loses what is in the queue, a machine that dies
-//! the last second.
+//! A call puts its record into a queue and goes on; a thread writes. With `on_loss = "count"` a record that finds no place or
+//! cannot be written is lost: it is counted in `ispbridge.audit.lost`, and a line `{"time":...,"process":...,"lost":n}` in
+//! the log itself says so where records are missing. With `on_loss = "refuse"` a write is first announced by a line with
+//! `"kind":"begin"`, and goes on when that line is in the file; if it cannot be written the call is refused. The record of a
+//! call that was announced is then kept until it can be written.
+//!
+//! What is written goes to the system at once and to the disk (`fdatasync`) at most a second later, when a file is full, and
+//! at the end of the process: a process that dies loses what is in the queue, a machine that dies the last second.
 
 mod file;
+mod writer;
 
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        mpsc::{Sender, channel},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bytes::Bytes;
-use opentelemetry::metrics::{Counter, Meter};
+use http::{Extensions, HeaderMap};
+use opentelemetry::{
+    Context,
+    metrics::{Counter, Meter},
+    trace::{TraceContextExt, TraceId},
+};
 use serde::Serialize;
 use serde_json::Value as Json;
-use tokio::sync::oneshot;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, oneshot},
+    time::{Instant, timeout},
+};
 
-use self::file::RotatedFile;
+use self::{file::RotatedFile, writer::Writer};
 use crate::{
-    AuditSettings, Error,
+    AuditSettings, Error, OnLoss,
     ended::{Ended, Facts, Watch, now},
+    layers::{notes::CallNotes, request_id},
     names,
     redact::Describe,
 };
 
 /// Records that may wait; with the largest request that is kept they take 16 MiB.
 const WAITING: usize = 1024;
-/// How long what was written may stay off the disk.
-const SYNC: Duration = Duration::from_secs(1);
-/// How often a file that cannot be written is worth a line.
-const SELDOM: Duration = Duration::from_secs(60);
+/// How long a call waits to be announced: a disk that takes longer is as good as none.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The way into the log.
 #[derive(Debug)]
 pub(crate) struct Audit {
-    queue: SyncSender<Entry>,
+    queue: Sender<Entry>,
+    /// Places for records that are not written yet.
+    places: Arc<Semaphore>,
     losses: Losses,
+    health: Health,
+    on_loss: OnLoss,
 }
+
+/// A place for one record. A call that was announced keeps its place until its record is written.
+pub(crate) type Place = Arc<OwnedSemaphorePermit>;
 
 /// Records that are in no file.
 #[derive(Clone, Debug)]
@@ -51,6 +69,25 @@ struct Losses {
     all: Counter<u64>,
     /// Those that the log itself does not speak of yet.
     unsaid: Arc<AtomicU64>,
+}
+
+/// Whether the log could be written when it was last tried.
+#[derive(Clone, Debug, Default)]
+struct Health(Arc<AtomicBool>);
+
+/// What is known of a call before it is sent.
+#[derive(Debug, Serialize)]
+pub(crate) struct Intent {
+    pub(crate) time: String,
+    pub(crate) process: &'static str,
+    pub(crate) kind: &'static str,
+    pub(crate) provider: Option<String>,
+    pub(crate) method: String,
+    pub(crate) principal: Option<String>,
+    pub(crate) authentication: Option<&'static str>,
+    pub(crate) account: Option<String>,
+    pub(crate) request_id: String,
+    pub(crate) trace_id: Option<String>,
 }
 
 /// A change that the process made to itself.
@@ -66,46 +103,22 @@ pub struct Change {
     pub after: Json,
 }
 
+/// A call that has ended.
+#[derive(Debug)]
+struct Finished {
+    facts: Facts,
+    request: Option<Bytes>,
+    is_announced: bool,
+}
+
 #[derive(Debug)]
 enum Entry {
-    Call(Box<Facts>, Option<Bytes>),
+    /// Told whether it is written.
+    Begin(Box<Intent>, oneshot::Sender<bool>, Place),
+    Call(Box<Finished>, Place),
     /// Since when a change counts.
-    Change(String, Box<Change>),
+    Change(String, Box<Change>, Place),
     End(oneshot::Sender<()>),
-}
-
-#[derive(Serialize)]
-struct Line<'a> {
-    #[serde(flatten)]
-    facts: &'a Facts,
-    /// The request with its sensitive fields blackened; absent where it was not kept.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    request: Option<Json>,
-}
-
-#[derive(Serialize)]
-struct ChangeLine<'a> {
-    time: &'a str,
-    process: &'static str,
-    #[serde(flatten)]
-    change: &'a Change,
-}
-
-#[derive(Serialize)]
-struct Gap {
-    time: String,
-    process: &'static str,
-    lost: u64,
-}
-
-/// The thread that writes.
-struct Writer {
-    process: &'static str,
-    file: RotatedFile,
-    describe: Arc<dyn Describe>,
-    losses: Losses,
-    unsynced_since: Option<Instant>,
-    complained: Option<Instant>,
 }
 
 impl Audit {
@@ -119,121 +132,149 @@ impl Audit {
         let Some(path) = &settings.file else {
             return Ok(None);
         };
-        let file = RotatedFile::open(path, settings.max_bytes, settings.keep)
+        let (file, torn) = RotatedFile::open(path, settings.max_bytes, settings.keep)
             .map_err(|error| Error::config("audit.file", format!("cannot be written: {}", error.kind())))?;
-        let all = meter.u64_counter(names::AUDIT_LOST).with_description("Records that are in no audit log").build();
-        let losses = Losses { all, unsaid: Arc::default() };
-        let (queue, entries) = sync_channel(WAITING);
-        let writer = Writer { process, file, describe, losses: losses.clone(), unsynced_since: None, complained: None };
+        let (losses, health) = (Losses::new(meter), Health::new(meter));
+        let (queue, entries) = channel();
+        let writer = Writer::new(process, file, describe, losses.clone(), health.clone());
         let thread = std::thread::Builder::new().name("audit".to_owned());
-        thread.spawn(move || writer.run(&entries)).map_err(Error::program)?;
-        Ok(Some(Self { queue, losses }))
+        thread.spawn(move || writer.run(&entries, torn)).map_err(Error::program)?;
+        let places = Arc::new(Semaphore::new(WAITING));
+        Ok(Some(Self { queue, places, losses, health, on_loss: settings.on_loss }))
+    }
+
+    /// Announces a write before it is sent, if writes need the log; an error if it may not go on. That is told before the
+    /// call's deadline has passed, after which nobody could say that nothing was sent.
+    pub(crate) async fn announce(
+        &self,
+        deadline: Option<Instant>,
+        intent: impl FnOnce() -> Intent,
+    ) -> Result<Option<Place>, Unaudited> {
+        if self.on_loss == OnLoss::Count {
+            return Ok(None);
+        }
+        let place = self.place().ok_or(Unaudited)?;
+        let (done, told) = oneshot::channel();
+        self.queue.send(Entry::Begin(Box::new(intent()), done, place.clone())).map_err(|_| Unaudited)?;
+        let left = deadline.map_or(PATIENCE, |deadline| deadline.saturating_duration_since(Instant::now()) * 9 / 10);
+        match timeout(left.min(PATIENCE), told).await {
+            Ok(Ok(true)) => Ok(Some(place)),
+            _ => Err(Unaudited),
+        }
+    }
+
+    fn place(&self) -> Option<Place> {
+        Arc::clone(&self.places).try_acquire_owned().ok().map(Arc::new)
+    }
+
+    /// Whether the log could be written when it was last tried.
+    pub(crate) fn is_written(&self) -> bool {
+        self.health.is_good()
+    }
+
+    /// What becomes of writes while it cannot be.
+    pub(crate) fn on_loss(&self) -> OnLoss {
+        self.on_loss
     }
 
     /// Writes a change of the process itself down.
     pub(crate) fn changed(&self, change: Change) {
-        self.put(Entry::Change(now(), Box::new(change)));
+        self.put(self.place(), |place| Entry::Change(now(), Box::new(change), place));
     }
 
-    fn put(&self, entry: Entry) {
-        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = self.queue.try_send(entry) {
-            self.losses.add();
+    fn put(&self, place: Option<Place>, entry: impl FnOnce(Place) -> Entry) {
+        let sent = place.is_some_and(|place| self.queue.send(entry(place)).is_ok());
+        if !sent {
+            self.losses.add(1);
         }
     }
 
     /// Waits until everything is on the disk.
     pub(crate) async fn end(&self, limit: Duration) {
         let (done, end) = oneshot::channel();
-        let queue = self.queue.clone();
-        // The queue may be full: whoever waits for a place in it must not be a worker.
-        std::thread::spawn(move || queue.send(Entry::End(done)));
-        let _ = tokio::time::timeout(limit, end).await;
+        // A thread that is gone has nothing left to write.
+        let _ = self.queue.send(Entry::End(done));
+        let _ = timeout(limit, end).await;
     }
 }
 
+/// The audit log cannot be written, and the call needs it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unaudited;
+
 impl Watch for Audit {
     fn ended(&self, call: &Ended<'_>) {
-        if !call.writes {
-            return;
+        if call.writes {
+            let place = call.announced.cloned().or_else(|| self.place());
+            self.put(place, |place| Entry::Call(Box::new(Finished::of(call)), place));
         }
-        self.put(Entry::Call(Box::new(call.facts()), call.request()));
+    }
+}
+
+impl Intent {
+    /// What the layers know of a call so far.
+    pub(crate) fn of(
+        process: &'static str,
+        path: &str,
+        headers: &HeaderMap,
+        extensions: &Extensions,
+        notes: &CallNotes,
+    ) -> Self {
+        let own = |text: &str| text.to_owned();
+        let method = path.trim_start_matches('/');
+        let trace_id = extensions.get::<Context>().map(|context| context.span().span_context().trace_id());
+        Self {
+            time: now(),
+            process,
+            kind: "begin",
+            provider: method.rsplit_once('/').and_then(|(service, _)| names::provider(service)),
+            method: own(method),
+            principal: notes.principal().map(own),
+            authentication: notes.authentication(),
+            account: notes.account().map(own),
+            request_id: own(request_id::of(headers)),
+            trace_id: trace_id.filter(|id| *id != TraceId::INVALID).map(|id| id.to_string()),
+        }
+    }
+}
+
+impl Finished {
+    fn of(call: &Ended<'_>) -> Self {
+        Self { facts: call.facts(), request: call.request(), is_announced: call.announced.is_some() }
     }
 }
 
 impl Losses {
-    fn add(&self) {
-        self.unsaid.fetch_add(1, Relaxed);
-        self.all.add(1, &[]);
+    fn new(meter: &Meter) -> Self {
+        let all = meter.u64_counter(names::AUDIT_LOST).with_description("Records that are in no audit log").build();
+        Self { all, unsaid: Arc::default() }
+    }
+
+    fn add(&self, count: u64) {
+        self.unsaid.fetch_add(count, Relaxed);
+        self.all.add(count, &[]);
     }
 }
 
-impl Writer {
-    fn run(mut self, entries: &Receiver<Entry>) {
-        loop {
-            let patience = self.unsynced_since.map_or(Duration::MAX, |since| SYNC.saturating_sub(since.elapsed()));
-            match entries.recv_timeout(patience) {
-                Ok(Entry::Call(facts, request)) => self.write(&facts, request),
-                Ok(Entry::Change(time, change)) => self.write_change(&time, &change),
-                Ok(Entry::End(done)) => {
-                    self.sync();
-                    let _ = done.send(());
-                }
-                Err(RecvTimeoutError::Timeout) => self.sync(),
-                Err(RecvTimeoutError::Disconnected) => return self.sync(),
-            }
-            if self.unsynced_since.is_some_and(|since| since.elapsed() >= SYNC) {
-                self.sync();
-            }
-        }
+impl Health {
+    fn new(meter: &Meter) -> Self {
+        let health = Self(Arc::new(AtomicBool::new(true)));
+        let seen = health.clone();
+        meter
+            .u64_observable_gauge(names::AUDIT_WRITTEN)
+            .with_description("Whether the audit log could be written when it was last tried: 1 or 0")
+            .with_callback(move |gauge| gauge.observe(u64::from(seen.is_good()), &[]))
+            .build();
+        health
     }
 
-    /// Says where records are missing.
-    fn write_gap(&mut self) {
-        let unsaid = self.losses.unsaid.swap(0, Relaxed);
-        if unsaid > 0 && !self.line(&Gap { time: now(), process: self.process, lost: unsaid }) {
-            self.losses.unsaid.fetch_add(unsaid, Relaxed);
-        }
+    fn is_good(&self) -> bool {
+        self.0.load(Relaxed)
     }
 
-    fn write_change(&mut self, time: &str, change: &Change) {
-        self.write_gap();
-        if !self.line(&ChangeLine { time, process: self.process, change }) {
-            self.losses.add();
-        }
-    }
-
-    fn write(&mut self, facts: &Facts, request: Option<Bytes>) {
-        self.write_gap();
-        let request =
-            request.and_then(|bytes| self.describe.redactor(&facts.method)?.request(&facts.method, &bytes).ok());
-        if !self.line(&Line { facts, request }) {
-            self.losses.add();
-        }
-    }
-
-    /// Whether the line is written.
-    fn line(&mut self, line: &impl Serialize) -> bool {
-        let written = serde_json::to_vec(line).map_err(std::io::Error::from).and_then(|line| self.file.write(&line));
-        match &written {
-            Ok(()) => self.unsynced_since = self.unsynced_since.or_else(|| Some(Instant::now())),
-            Err(error) => self.complain(error),
-        }
-        written.is_ok()
-    }
-
-    fn sync(&mut self) {
-        if self.unsynced_since.take().is_some()
-            && let Err(error) = self.file.sync()
-        {
-            self.complain(&error);
-        }
-    }
-
-    fn complain(&mut self, error: &std::io::Error) {
-        if self.complained.is_none_or(|then| then.elapsed() >= SELDOM) {
-            self.complained = Some(Instant::now());
-            tracing::error!(process = self.process, %error, "the audit log cannot be written");
-        }
+    /// Notes how a try went; whether that is news.
+    fn set(&self, is_good: bool) -> bool {
+        self.0.swap(is_good, Relaxed) != is_good
     }
 }
 

@@ -11,7 +11,7 @@ use opentelemetry::trace::TraceId;
 use serde::Serialize;
 use tonic::Code;
 
-use crate::{layers::kept::Kept, names};
+use crate::{audit::Place, layers::kept::Kept, names};
 
 /// Hears of every call that has ended. It runs where calls run: it must neither wait nor take long.
 pub trait Watch: fmt::Debug + Send + Sync {
@@ -57,6 +57,8 @@ pub struct Ended<'a> {
     /// Bytes of the reply's body.
     pub reply_bytes: u64,
     pub(crate) kept: Option<&'a Kept>,
+    /// The place in the audit log of a call that was announced there.
+    pub(crate) announced: Option<&'a Place>,
 }
 
 /// What an `ErrorInfo` says.

@@ -4,10 +4,12 @@
 //! would mean seven boxes per call. From the outside in: [`entrance`] (the program's door), [`request_id`], [`observe`]
 //! (span, metrics, log line: [`observation`]; the reply's
 //! body is watched by [`reply`]), [`status`] (standard codes and sizes), [`mod@panic`], [`admission`], [`callers`], [`packing`] (replies in gzip),
-//! [`deadline`], [`messages`] (requests whole and unpacked), then the routes.
+//! [`deadline`], [`messages`] (requests whole and unpacked), [`audited`],
+//! then the routes.
 
 pub(crate) mod admission;
 pub(crate) mod answer;
+pub(crate) mod audited;
 pub(crate) mod callers;
 pub(crate) mod deadline;
 pub(crate) mod entrance;
@@ -67,7 +69,8 @@ pub(crate) fn around(
     verifier: Option<Arc<ArcSwap<Verifier>>>,
     door: Option<Arc<dyn Door>>,
 ) -> impl Call<Reply = entrance::Outgoing> {
-    let inner = messages::Messages::new(Routed(router), process, methods.clone());
+    let inner = audited::Audited::new(Routed(router), process, methods.clone());
+    let inner = messages::Messages::new(inner, process, methods.clone());
     let inner = deadline::Deadline::new(inner, process, methods.clone());
     let inner = packing::Packing::new(inner, process);
     let inner = callers::Callers::new(inner, verifier);

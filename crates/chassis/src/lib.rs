@@ -47,7 +47,7 @@ mod watched;
 mod watches;
 mod workers;
 
-pub use audit::Change;
+pub use audit::{Change, Unaudited};
 pub use cli::{completions, config_source, main};
 pub use config::{apply_overrides, parse_toml};
 pub use connection::peer::{Peer, PeerIdentity};
@@ -69,7 +69,7 @@ pub use reference::Secret;
 pub use reflection::Reflection;
 pub use running::{Running, StartOptions, start, start_with};
 pub use settings::{
-    AdminSettings, AuditSettings, CallerKey, CallersMode, CallersSettings, LogFormat, LogSettings, Seconds,
+    AdminSettings, AuditSettings, CallerKey, CallersMode, CallersSettings, LogFormat, LogSettings, OnLoss, Seconds,
     ServerSettings, Settings,
 };
 pub use source::ConfigSource;

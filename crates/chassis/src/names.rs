@@ -57,6 +57,8 @@ pub const RESULT: &str = "ispbridge.result";
 pub const REASON: &str = "ispbridge.reason";
 /// Counter: records that are in no audit log.
 pub const AUDIT_LOST: &str = "ispbridge.audit.lost";
+/// Gauge: whether the audit log could be written when it was last tried, 1 or 0.
+pub const AUDIT_WRITTEN: &str = "ispbridge.audit.written";
 /// Counter: seconds that calls spent, by [`PART`]: each second is in one part of one process only.
 pub const TIME: &str = "ispbridge.time";
 /// Attribute of ours: `gateway`, `service` or `upstream`.

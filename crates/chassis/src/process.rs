@@ -9,12 +9,15 @@ use std::{
     },
 };
 
+use http::{Extensions, HeaderMap};
 use opentelemetry::{metrics::Meter, propagation::TextMapCompositePropagator};
 use opentelemetry_sdk::trace::SdkTracer;
+use tokio::time::Instant;
 use toml::Table;
 
 use crate::{
-    Change, Draining, Durations, Error, FileSource, Settings, SourceState,
+    CallNotes, Change, Draining, Durations, Error, FileSource, Settings, SourceState, Unaudited,
+    audit::Intent,
     drain::{Places, Switch},
     file_source::Sourced,
     outflow::Memory,
@@ -120,6 +123,24 @@ impl Process {
     pub fn follow(&self, source: Arc<dyn FileSource>) -> Result<(), Error> {
         let sourced = Sourced::open(source, self)?;
         self.0.file_sources.write().unwrap_or_else(PoisonError::into_inner).push(Arc::new(sourced));
+        Ok(())
+    }
+
+    /// Announces a call that may change something to the audit log, if `audit.on_loss = "refuse"` asks for that: its record
+    /// is then certain. The chassis does so for the methods of the process' own descriptors; a proxy does it itself, before
+    /// it sends anything.
+    ///
+    /// # Errors
+    /// The log cannot be written, and the call must not go on.
+    pub async fn announce(&self, path: &str, headers: &HeaderMap, extensions: &Extensions) -> Result<(), Unaudited> {
+        let (Some(audit), Some(notes)) =
+            (self.watches().and_then(|watches| watches.audit.as_ref()), extensions.get::<CallNotes>())
+        else {
+            return Ok(());
+        };
+        let intent = || Intent::of(self.name(), path, headers, extensions, notes);
+        let place = audit.announce(extensions.get::<Instant>().copied(), intent).await?;
+        place.into_iter().for_each(|place| notes.set_announced(place));
         Ok(())
     }
 

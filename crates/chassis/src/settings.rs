@@ -116,6 +116,21 @@ pub struct AuditSettings {
     pub max_bytes: u64,
     /// How many files that were put away are kept.
     pub keep: u32,
+    /// What becomes of calls that may change something while the log cannot be written: `"count"` lets them go on and
+    /// counts the records that are lost; `"refuse"` refuses them before anything is sent, and announces each in the log
+    /// before it goes on.
+    pub on_loss: OnLoss,
+}
+
+/// What becomes of calls that may change something while the audit log cannot be written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnLoss {
+    /// They go on, and what is lost is counted.
+    #[default]
+    Count,
+    /// They are refused.
+    Refuse,
 }
 
 /// `[log]`. Lines go to standard error; those of INFO and below may wait 20 ms for company, which a killed process loses.
@@ -224,7 +239,7 @@ impl Default for ServerSettings {
 
 impl Default for AuditSettings {
     fn default() -> Self {
-        Self { file: None, max_bytes: 64 << 20, keep: 10 }
+        Self { file: None, max_bytes: 64 << 20, keep: 10, on_loss: OnLoss::Count }
     }
 }
 

@@ -44,6 +44,7 @@ fn call(request_id: &str) -> Ended<'_> {
         request_bytes: 5,
         reply_bytes: 7,
         kept: None,
+        announced: None,
     }
 }
 

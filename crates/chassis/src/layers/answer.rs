@@ -51,9 +51,19 @@ pub(crate) fn in_domain(domain: &str, code: Code, reason: &str, message: &str, o
 
 /// A refusal for want of room; the caller may come again after a moment.
 pub(crate) fn too_much(reason: &str, message: &str) -> Status {
+    in_a_moment(Code::ResourceExhausted, reason, message)
+}
+
+/// A refusal because the audit log cannot be written; the caller may come again after a moment.
+pub(crate) fn unaudited() -> Status {
+    let message = "the audit log cannot be written, and without it nothing may be changed; nothing was sent";
+    in_a_moment(Code::Unavailable, "AUDIT_UNAVAILABLE", message)
+}
+
+fn in_a_moment(code: Code, reason: &str, message: &str) -> Status {
     let mut details = details(DOMAIN, reason, Outcome::NotSent);
     details.set_retry_info(Some(Duration::from_secs(1)));
-    Status::with_error_details(Code::ResourceExhausted, message, details)
+    Status::with_error_details(code, message, details)
 }
 
 impl End {

@@ -6,6 +6,7 @@ use std::sync::{
 };
 
 use super::timing::Timing;
+use crate::audit::Place;
 
 /// Facts about one call for span, metrics and log; lies in the extensions of every request.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +21,7 @@ struct Notes {
     authentication: OnceLock<&'static str>,
     instance: Mutex<Option<Arc<str>>>,
     timing: OnceLock<Timing>,
+    announced: OnceLock<Place>,
     request_bytes: AtomicU64,
     awaits_request: AtomicBool,
 }
@@ -69,6 +71,15 @@ impl CallNotes {
 
     pub(crate) fn awaits_request(&self) -> bool {
         self.0.awaits_request.load(Relaxed)
+    }
+
+    /// Notes that the audit log knows of the call.
+    pub(crate) fn set_announced(&self, announced: Place) {
+        let _ = self.0.announced.set(announced);
+    }
+
+    pub(crate) fn announced(&self) -> Option<&Place> {
+        self.0.announced.get()
     }
 
     pub(crate) fn writes(&self) -> bool {

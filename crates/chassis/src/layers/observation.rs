@@ -171,6 +171,7 @@ impl Observation {
             request_bytes: self.notes.request_bytes(),
             reply_bytes: self.reply_bytes,
             kept: self.kept.as_deref(),
+            announced: self.notes.announced(),
         });
     }
 

@@ -1,0 +1,46 @@
+//! `/readyz`: whether the process takes calls, and with `?verbose` what is wrong though it does.
+
+use std::fmt::Write;
+
+use axum::{
+    extract::State,
+    http::{StatusCode, Uri},
+};
+
+use crate::{OnLoss, Process, watches::Watches};
+
+/// One thing that can be well or not.
+struct Detail {
+    name: &'static str,
+    is_well: bool,
+    said: &'static str,
+}
+
+/// Answers as orchestrators expect it; details never change the code.
+pub(super) async fn answer(State(process): State<Process>, uri: Uri) -> (StatusCode, String) {
+    let (code, word) = match process.is_stopping() {
+        false => (StatusCode::OK, "ok\n"),
+        true => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
+    };
+    let is_verbose = uri.query().is_some_and(|query| query.split('&').any(|part| part.starts_with("verbose")));
+    let mut text = String::new();
+    for Detail { name, is_well, said } in details(&process).into_iter().filter(|_| is_verbose) {
+        // Writing to a text cannot fail.
+        let _ = writeln!(text, "[{}]{name} {said}", if is_well { '+' } else { '-' });
+    }
+    (code, text + word)
+}
+
+fn details(process: &Process) -> Vec<Detail> {
+    process.watches().and_then(audit).into_iter().collect()
+}
+
+fn audit(watches: &Watches) -> Option<Detail> {
+    let audit = watches.audit.as_ref()?;
+    let said = match (audit.is_written(), audit.on_loss()) {
+        (true, _) => "ok",
+        (false, OnLoss::Count) => "cannot be written: records are lost",
+        (false, OnLoss::Refuse) => "cannot be written: writes are refused",
+    };
+    Some(Detail { name: "audit", is_well: audit.is_written(), said })
+}
