@@ -1,15 +1,19 @@
 //! The admin port: for orchestrators, scrapers and the people who look after the process, not for callers.
 
 mod control;
+mod names;
 mod ready;
 mod scrape;
+mod spare;
 
 use std::net::SocketAddr;
 
-use axum::{Json, Router, extract::State, routing::get};
+use axum::{Json, Router, extract::State, http::StatusCode, middleware, routing::get, serve::ListenerExt};
 use serde::Serialize;
 use tokio::net::TcpListener;
 
+pub(crate) use self::names::check;
+use self::spare::Sparing;
 use crate::{Process, record::Shown};
 
 #[derive(Debug, Serialize)]
@@ -21,8 +25,11 @@ struct BuildInfo {
 /// Serves the admin port until the process is gone.
 pub(crate) async fn serve(socket: TcpListener, process: Process, own: Router) {
     // The loop of axum ends only with its task.
-    let routes = routes(process).merge(own).into_make_service_with_connect_info::<SocketAddr>();
-    let _ = axum::serve(socket, routes).await;
+    let guard = middleware::from_fn_with_state(process.clone(), names::guard);
+    let routes = routes(process).merge(own).layer(guard);
+    // A small answer waits for nothing; if the option cannot be set it comes a little later.
+    let socket = Sparing::new(socket).tap_io(|stream| drop(stream.set_nodelay(true)));
+    let _ = axum::serve(socket, routes.into_make_service_with_connect_info::<SocketAddr>()).await;
 }
 
 fn routes(process: Process) -> Router {

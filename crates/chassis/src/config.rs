@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
-use crate::{CallersMode, ConsulSettings, Error, Program, Settings, globals};
+use crate::{CallersMode, ConsulSettings, Error, Program, Settings, admin, globals};
 
 /// Beginning of the variables that override a key: `ISPBRIDGE__SERVER__LISTEN` is `server.listen`.
 const PREFIX: &str = "ISPBRIDGE__";
@@ -104,6 +104,7 @@ fn limits(settings: &Settings) -> Result<(), Error> {
     if settings.server.max_in_flight == 0 {
         return Err(Error::config("server.max_in_flight", "is at least 1"));
     }
+    admin::check(&settings.admin)?;
     settings.consul.as_ref().map_or(Ok(()), ConsulSettings::check)?;
     if settings.server.reply_memory_bytes == 0 {
         return Err(Error::config("server.reply_memory_bytes", "is at least 1"));

@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    net::IpAddr,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -44,6 +45,8 @@ pub struct Ended<'a> {
     pub principal: Option<&'a str>,
     /// How the caller was known, e.g. `api_key`.
     pub authentication: Option<&'static str>,
+    /// Where the caller is, as far as proxies that are believed say it.
+    pub client_address: Option<IpAddr>,
     /// Alias of the upstream account.
     pub account: Option<&'a str>,
     /// Where a proxy sent the call.
@@ -83,6 +86,7 @@ pub(crate) struct Facts {
     writes: bool,
     pub(crate) principal: Option<String>,
     authentication: Option<&'static str>,
+    client_address: Option<IpAddr>,
     account: Option<String>,
     request_id: String,
     trace_id: Option<String>,
@@ -129,6 +133,7 @@ impl Ended<'_> {
             writes: self.writes,
             principal: self.principal.map(own),
             authentication: self.authentication,
+            client_address: self.client_address,
             account: self.account.map(own),
             request_id: own(self.request_id),
             trace_id: (self.trace_id != TraceId::INVALID).then(|| self.trace_id.to_string()),

@@ -19,7 +19,7 @@ use tracing_subscriber::{
 
 pub(crate) use self::sink::Keeper;
 use self::{json::JsonLines, sink::Sink};
-use crate::{Error, LogFormat, LogSettings};
+use crate::{Error, LogFormat, LogSettings, descriptors};
 
 /// A call allocates some fifty times, and what one thread allocates another frees, which the C library does slowly.
 #[global_allocator]
@@ -67,6 +67,7 @@ pub(crate) fn install_kept(log: &LogSettings) -> Result<Keeper, Error> {
 fn install(log: &LogSettings) -> Result<Sink, Error> {
     install_tls();
     let sink = install_log(log)?;
+    descriptors::raise();
     std::panic::set_hook(Box::new(|panic| {
         // The text of a panic may quote a value; the place is enough to find it.
         let place = panic.location().map_or_else(String::new, ToString::to_string);

@@ -14,6 +14,7 @@ mod cli;
 mod config;
 mod connection;
 mod consul;
+mod descriptors;
 mod door;
 mod drain;
 mod durations;
@@ -22,10 +23,12 @@ mod error;
 mod file_source;
 mod globals;
 mod health;
+mod host;
 mod layers;
 mod listener;
 pub mod message;
 pub mod names;
+mod network;
 mod outflow;
 pub mod output;
 mod process;
@@ -34,6 +37,7 @@ mod protocol;
 mod record;
 mod redact;
 mod reflection;
+mod refusals;
 mod reload;
 mod running;
 mod settings;
@@ -60,6 +64,7 @@ pub use error::Error;
 pub use file_source::{FileSource, SourceState};
 pub use globals::install_globals;
 pub use layers::{notes::CallNotes, timing::Timing};
+pub use network::{Networks, counted_address};
 pub use process::Process;
 pub use program::Program;
 pub use protocol::{is_grpc, not_grpc};
@@ -67,10 +72,11 @@ pub use record::{ConfigState, Refusal};
 pub use redact::{Describe, RedactError, Redactor};
 pub use reference::Secret;
 pub use reflection::Reflection;
+pub use refusals::{RefusalSummary, Refusals, RefusedAddress, RefusedConnections};
 pub use running::{Running, StartOptions, start, start_with};
 pub use settings::{
-    AdminSettings, AuditSettings, CallerKey, CallersMode, CallersSettings, LogFormat, LogSettings, OnLoss, Seconds,
-    ServerSettings, Settings,
+    AdminSettings, AuditSettings, CallerKey, CallersMode, CallersSettings, ForwardedHeader, ForwardedSettings,
+    LogFormat, LogSettings, OnLoss, ProxyProtocolSettings, Seconds, ServerSettings, Settings,
 };
 pub use source::ConfigSource;
 pub use surface::Surface;

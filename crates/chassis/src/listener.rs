@@ -1,22 +1,19 @@
 //! The accept loop: who may connect, and how it ends.
 
-use std::{
-    collections::HashMap,
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
-    task::{Id, JoinError, JoinSet},
+    task::JoinSet,
     time::{sleep, timeout},
 };
 
 use crate::{
     Error, Process,
     connection::Connections,
+    descriptors,
     layers::{Call, entrance::Outgoing},
+    refusals::Refused,
     tls,
 };
 
@@ -35,10 +32,8 @@ pub(crate) struct Listener<S> {
     connections: Arc<Connections<S>>,
     process: Process,
     open: JoinSet<()>,
-    peers: HashMap<Id, IpAddr>,
-    per_ip: HashMap<IpAddr, usize>,
+    refused: JoinSet<()>,
     max: usize,
-    max_per_ip: usize,
 }
 
 /// Opens a listener, beside that of another process if `shared`.
@@ -63,10 +58,8 @@ impl<S: Call<Reply = Outgoing>> Listener<S> {
             connections: Arc::new(Connections::new(stack, process, tls, has_door)),
             process: process.clone(),
             open: JoinSet::new(),
-            peers: HashMap::new(),
-            per_ip: HashMap::new(),
+            refused: JoinSet::new(),
             max: settings.max_connections,
-            max_per_ip: settings.max_connections_per_ip,
         }
     }
 
@@ -77,12 +70,13 @@ impl<S: Call<Reply = Outgoing>> Listener<S> {
         loop {
             tokio::select! {
                 () = draining.wait() => break,
-                Some(ended) = self.open.join_next_with_id() => self.forget(&ended),
-                accepted = socket.accept(), if self.open.len() < self.max => match accepted {
+                Some(_) = self.open.join_next() => {}
+                Some(_) = self.refused.join_next() => {}
+                accepted = socket.accept() => match accepted {
                     Ok((stream, peer)) => self.take(stream, peer),
                     // Out of descriptors, or a peer that left while it waited: both pass.
                     Err(error) => {
-                        tracing::warn!(%error, "a connection could not be accepted");
+                        self.process.refusals().connection(Refused::Descriptors, None, Some(&error.to_string()));
                         sleep(BACKOFF).await;
                     }
                 },
@@ -95,8 +89,7 @@ impl<S: Call<Reply = Outgoing>> Listener<S> {
     /// Who has connected has found this process, and no other will answer: what waits to be accepted is not let down.
     fn take_waiting(&mut self, socket: TcpListener) {
         let Ok(socket) = socket.into_std() else { return };
-        while self.open.len() < self.max
-            && let Ok((stream, peer)) = socket.accept()
+        while let Ok((stream, peer)) = socket.accept()
             && stream.set_nonblocking(true).is_ok()
             && let Ok(stream) = TcpStream::from_std(stream)
         {
@@ -105,11 +98,12 @@ impl<S: Call<Reply = Outgoing>> Listener<S> {
     }
 
     fn take(&mut self, stream: TcpStream, peer: SocketAddr) {
-        let count = self.per_ip.entry(peer.ip()).or_default();
-        if *count >= self.max_per_ip {
-            return;
+        if self.open.len() >= self.max {
+            return self.refuse(stream, peer, Refused::TooMany);
         }
-        *count += 1;
+        if descriptors::is_one_of_the_last(&stream) {
+            return self.refuse(stream, peer, Refused::Descriptors);
+        }
         let connections = self.connections.clone();
         let place = self.process.workers().place();
         let runtime = place.runtime();
@@ -122,23 +116,15 @@ impl<S: Call<Reply = Outgoing>> Listener<S> {
                 connections.serve(stream, peer, age_factor).await;
             }
         };
-        let task = self.open.spawn_on(serve, &runtime);
-        self.peers.insert(task.id(), peer.ip());
+        self.open.spawn_on(serve, &runtime);
     }
 
-    fn forget(&mut self, ended: &Result<(Id, ()), JoinError>) {
-        let id = match ended {
-            Ok((id, ())) => *id,
-            Err(error) => error.id(),
-        };
-        let Some(ip) = self.peers.remove(&id) else {
-            return;
-        };
-        if let Some(count) = self.per_ip.get_mut(&ip) {
-            *count -= 1;
-            if *count == 0 {
-                self.per_ip.remove(&ip);
-            }
+    fn refuse(&mut self, stream: TcpStream, peer: SocketAddr, why: Refused) {
+        self.process.refusals().connection(why, Some(peer.ip()), None);
+        // With no descriptors left none is kept for a farewell.
+        if why != Refused::Descriptors {
+            let connections = self.connections.clone();
+            self.refused.spawn(async move { connections.say_too_many(stream).await });
         }
     }
 

@@ -24,6 +24,8 @@ pub const PROVIDER: &str = "ispbridge.provider";
 pub const RPC_SERVICE: &str = "rpc.service";
 /// Attribute of ours: the request id.
 pub const REQUEST_ID: &str = "ispbridge.request_id";
+/// Attribute: the address of the caller.
+pub const CLIENT_ADDRESS: &str = "client.address";
 /// Attribute of ours: who called.
 pub const PRINCIPAL: &str = "ispbridge.principal";
 /// Attribute of ours: milliseconds a call took at the service behind a proxy.
@@ -43,6 +45,8 @@ pub const PANICS: &str = "ispbridge.panics";
 pub const REPLY_MEMORY: &str = "ispbridge.reply_memory";
 /// Counter: connections and replies that were given up, by [`REASON`].
 pub const GIVEN_UP: &str = "ispbridge.peers.given_up";
+/// Counter: connections that were not served, by [`REASON`].
+pub const CONNECTIONS_REFUSED: &str = "ispbridge.connections.refused";
 /// Counter: spans that no collector got, by [`REASON`].
 pub const SPANS_LOST: &str = "ispbridge.spans.lost";
 /// Counter: attempts to take a configuration, or another file, that was read again, by [`SOURCE`] and [`RESULT`].

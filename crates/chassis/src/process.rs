@@ -22,6 +22,7 @@ use crate::{
     file_source::Sourced,
     outflow::Memory,
     record::{ConfigState, Record},
+    refusals::Refusals,
     telemetry::Telemetry,
     watches::Watches,
     workers::Workers,
@@ -39,6 +40,7 @@ struct Inner {
     switch: Switch,
     places: Places,
     memory: Arc<Memory>,
+    refusals: Refusals,
     stopping: AtomicBool,
     record: Record,
     file_sources: RwLock<Vec<Arc<Sourced>>>,
@@ -58,6 +60,7 @@ impl Process {
         let places = Places::new(settings.server.max_in_flight);
         let memory = Arc::new(Memory::new(settings.server.reply_memory_bytes));
         telemetry.watch_memory(memory.clone());
+        let refusals = Refusals::new(name, &telemetry.meter);
         Self(Arc::new(Inner {
             name,
             settings,
@@ -65,6 +68,7 @@ impl Process {
             switch: Switch::new(),
             places,
             memory,
+            refusals,
             stopping: AtomicBool::new(false),
             record: Record::new(config),
             file_sources: RwLock::default(),
@@ -177,6 +181,12 @@ impl Process {
     #[must_use]
     pub fn is_stopping(&self) -> bool {
         self.0.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Who was refused: connections by the chassis, and what the program adds.
+    #[must_use]
+    pub fn refusals(&self) -> &Refusals {
+        &self.0.refusals
     }
 
     pub(crate) fn set_stopping(&self) {

@@ -14,6 +14,7 @@ use crate::{
     caller::Verifier,
     config,
     consul::registration::Registration,
+    descriptors,
     health::{self, Health},
     layers::{self, methods::Methods},
     listener::{self, Listener},
@@ -92,6 +93,7 @@ pub async fn start_with<P: Program>(mut config: Table, options: StartOptions) ->
     let stack = layers::around(surface.into_router(), &process, methods, verifier.clone(), door);
     let reload = Arc::new(Reloader::<P>::new(&process, verifier, tls.clone(), part));
     let server = &process.settings().server;
+    descriptors::warn_of(P::NAME, server.max_connections);
     let (socket, address) = listener::bind(server.listen, server.reuse_port)?;
     let admin = admin(&process, admin_routes)?;
     let serving = tokio::spawn(Listener::new(stack, &process, tls, has_door).run(socket));

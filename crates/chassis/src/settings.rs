@@ -9,7 +9,7 @@ use std::{
 
 use serde::{Deserialize, Deserializer, de};
 
-use crate::{ConsulSettings, Secret, TelemetrySettings, TlsSettings};
+use crate::{ConsulSettings, Networks, Secret, TelemetrySettings, TlsSettings};
 
 /// The sections that every process of the suite has.
 #[derive(Clone, Debug, Default)]
@@ -54,12 +54,26 @@ pub struct ServerSettings {
     pub stream_window_bytes: u32,
     /// HTTP/2 window of one connection.
     pub connection_window_bytes: u32,
-    /// Open connections.
+    /// Open connections; who comes beyond is told so and closed. Each takes a file descriptor, and the process keeps some for
+    /// other things.
     pub max_connections: usize,
-    /// Open connections from one address.
-    pub max_connections_per_ip: usize,
-    /// How long a new connection may take to send the HTTP/2 preface.
+    /// Open connections from one address, or from one network of 64 bits of IPv6; 0 is any number. If the key is absent it
+    /// is half of `max_connections`: one address cannot shut out all others, and a balancer that is not named below has
+    /// room. Proxies in `proxy_protocol.from` and `forwarded.from` are not counted, only those whose connections come
+    /// through with a PROXY header.
+    pub max_connections_per_ip: Option<usize>,
+    /// Networks whose connections are not counted by address, e.g. of a balancer that rewrites addresses.
+    pub max_connections_per_ip_exempt: Networks,
+    /// Proxies that pass on connections.
+    pub proxy_protocol: ProxyProtocolSettings,
+    /// Proxies that pass on requests.
+    pub forwarded: ForwardedSettings,
+    /// How long a new connection may take for all that stands before its first request (PROXY header, TLS handshake, preface
+    /// of HTTP/2), and over HTTP/1.1 the head of any request from its first byte.
     pub preface_seconds: Seconds,
+    /// How long a connection over HTTP/1.1 may wait for its client's next request; clients keep theirs for a minute or so
+    /// (nginx too has 75 seconds), and should be the ones who close.
+    pub http1_idle_seconds: Seconds,
     /// Silence after which a connection is pinged.
     pub keep_alive_seconds: Seconds,
     /// How long the answer to a ping may take.
@@ -95,6 +109,36 @@ pub struct ServerSettings {
     pub reuse_port: bool,
 }
 
+/// `[server.proxy_protocol]`: proxies that say with a PROXY header (version 1 or 2) whose connection they pass on.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProxyProtocolSettings {
+    /// Their networks. A connection from there without a header is refused, and so is one with a header from anywhere else.
+    pub from: Networks,
+}
+
+/// `[server.forwarded]`: proxies that say with a header of each request for whom they pass it on.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ForwardedSettings {
+    /// Their networks. The caller is the rightmost address of the header that is in none of them; from anywhere else the
+    /// header means nothing.
+    pub from: Networks,
+    /// The header that they write. If the key is absent it is the one that is there; of two that do not name the same caller
+    /// none is believed, because a stranger may have sent the other.
+    pub header: Option<ForwardedHeader>,
+}
+
+/// A header in which proxies say for whom they ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ForwardedHeader {
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+    /// `X-Forwarded-For`.
+    XForwardedFor,
+}
+
 /// `[admin]`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -104,6 +148,9 @@ pub struct AdminSettings {
     /// Whether the log level can be changed (`/log`) and calls be watched (`/tap`) here; if absent, only where the
     /// listener is a loopback address.
     pub control: Option<bool>,
+    /// Names, without port, by which the listener may be asked for beside addresses and `localhost`. Any other is refused: a
+    /// web page could otherwise give its own name to this address and read what a browser of yours sees here.
+    pub hosts: Vec<String>,
 }
 
 /// `[audit]`.
@@ -204,6 +251,14 @@ impl<'de> Deserialize<'de> for Seconds {
     }
 }
 
+impl ServerSettings {
+    /// How many connections one address may have, if there is a limit.
+    pub(crate) fn connections_per_ip(&self) -> Option<usize> {
+        let most = self.max_connections_per_ip.unwrap_or((self.max_connections / 2).max(1));
+        (most > 0).then_some(most)
+    }
+}
+
 impl Default for ServerSettings {
     fn default() -> Self {
         Self {
@@ -216,8 +271,12 @@ impl Default for ServerSettings {
             stream_window_bytes: 64 << 10,
             connection_window_bytes: 1 << 20,
             max_connections: 1024,
-            max_connections_per_ip: 128,
+            max_connections_per_ip: None,
+            max_connections_per_ip_exempt: Networks::default(),
+            proxy_protocol: ProxyProtocolSettings::default(),
+            forwarded: ForwardedSettings::default(),
             preface_seconds: Seconds::whole(5),
+            http1_idle_seconds: Seconds::whole(75),
             keep_alive_seconds: Seconds::whole(30),
             keep_alive_timeout_seconds: Seconds::whole(10),
             max_connection_age_seconds: Seconds::whole(30 * 60),

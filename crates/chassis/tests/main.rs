@@ -26,10 +26,14 @@ mod logs;
 mod pki;
 #[path = "main/probe.rs"]
 mod probe;
+#[path = "main/proxies.rs"]
+mod proxies;
 #[path = "main/redact.rs"]
 mod redact;
 #[path = "main/reflection.rs"]
 mod reflection;
+#[path = "main/refusals.rs"]
+mod refusals;
 #[path = "main/reload.rs"]
 mod reload;
 #[path = "main/requests.rs"]

@@ -145,7 +145,7 @@ async fn metrics_name_provider_and_method_but_no_strangers() {
 
 pub(crate) async fn metrics(suite: &Suite) -> String {
     let mut stream = TcpStream::connect(suite.running.admin_addr().unwrap()).await.unwrap();
-    let request = b"GET /metrics HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+    let request = b"GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
     stream.write_all(request).await.unwrap();
     let mut text = String::new();
     stream.read_to_string(&mut text).await.unwrap();

@@ -37,6 +37,7 @@ fn call(request_id: &str) -> Ended<'_> {
         upstream_took: None,
         principal: Some("a \"quoted\"\nname"),
         authentication: Some("api_key"),
+        client_address: Some([192, 0, 2, 7].into()),
         account: Some("main"),
         instance: None,
         request_id,
@@ -65,7 +66,8 @@ async fn a_write_is_one_line_and_a_read_none() {
     let expected = serde_json::json!({
         "time": lines[0]["time"], "process": "test", "provider": "fake-isp",
         "method": "ispbridge.fake_isp.v1.CustomerService/AddCustomer", "writes": true,
-        "principal": "a \"quoted\"\nname", "authentication": "api_key", "account": "main", "request_id": "one",
+        "principal": "a \"quoted\"\nname", "authentication": "api_key", "client_address": "192.0.2.7",
+        "account": "main", "request_id": "one",
         "trace_id": null, "instance": null, "code": "OK", "reason": null, "outcome": null, "duration_ms": 1234.567,
         "service_ms": null, "upstream_ms": null, "request_bytes": 5, "reply_bytes": 7,
     });

@@ -3,6 +3,7 @@
 use std::{
     future::poll_fn,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -13,7 +14,7 @@ use hyper::body::Incoming;
 use tokio::{runtime::Handle, time::timeout};
 use tonic::Status;
 
-use crate::{CallNotes, message};
+use crate::{CallNotes, message, outflow::Flow};
 
 /// Most bytes that are read behind the limit.
 const UNWANTED: u64 = 8 << 20;
@@ -27,11 +28,19 @@ pub(crate) struct Bounded {
     linger: Option<Duration>,
     /// Where it is counted.
     notes: CallNotes,
+    /// What is answered; over HTTP/1 it is not over before the request is.
+    flow: Option<Arc<Flow>>,
 }
 
 impl Bounded {
-    pub(crate) fn new(inner: Incoming, left: u64, linger: Option<Duration>, notes: CallNotes) -> Self {
-        Self { inner: Some(inner), left, linger, notes }
+    pub(crate) fn new(inner: Incoming, left: u64, notes: CallNotes) -> Self {
+        Self { inner: Some(inner), left, linger: None, notes, flow: None }
+    }
+
+    /// For a body over HTTP/1: it is part of this exchange, and so long its unread rest is taken off the connection.
+    pub(crate) fn lingering(mut self, linger: Duration, flow: &Arc<Flow>) -> Self {
+        (self.linger, self.flow) = (Some(linger), Some(flow.clone()));
+        self
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
@@ -79,7 +88,8 @@ impl Drop for Bounded {
     fn drop(&mut self) {
         let rest = self.inner.take().filter(|inner| !inner.is_end_stream());
         if let (Some(inner), Some(patience), Ok(runtime)) = (rest, self.linger.take(), Handle::try_current()) {
-            let rest = Self { inner: Some(inner), left: UNWANTED, linger: None, notes: self.notes.clone() };
+            let (notes, flow) = (self.notes.clone(), self.flow.take());
+            let rest = Self { inner: Some(inner), left: UNWANTED, linger: None, notes, flow };
             runtime.spawn(timeout(patience, rest.exhaust()));
         }
     }

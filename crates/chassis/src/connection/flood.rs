@@ -41,6 +41,11 @@ impl Flood {
         }
     }
 
+    /// Whether the preface has come whole.
+    pub(crate) fn is_http2(&self) -> bool {
+        self.preface == Some(PREFACE)
+    }
+
     /// Whether the peer speaks something that is not HTTP/2, and has no frames.
     pub(crate) fn is_other(&self) -> bool {
         self.preface.is_none()

@@ -12,7 +12,7 @@ pub struct Peer(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     address: SocketAddr,
-    identity: Option<PeerIdentity>,
+    identity: Option<Arc<PeerIdentity>>,
 }
 
 /// The names in a client certificate that was verified: URIs as they are (`spiffe://example.org/billing`), host names with
@@ -22,10 +22,20 @@ pub struct PeerIdentity(Vec<String>);
 
 impl Peer {
     pub(crate) fn new(address: SocketAddr, identity: Option<PeerIdentity>) -> Self {
-        Self(Arc::new(Inner { address, identity }))
+        Self(Arc::new(Inner { address, identity: identity.map(Arc::new) }))
     }
 
-    /// Its address.
+    /// The same connection for a request that a proxy passes on for somebody at another address. The identity stays that of
+    /// the connection: nobody else has shown a certificate.
+    pub(crate) fn for_client(&self, address: SocketAddr) -> Self {
+        if address == self.0.address {
+            return self.clone();
+        }
+        Self(Arc::new(Inner { address, identity: self.0.identity.clone() }))
+    }
+
+    /// The address of the caller: that of the connection or, if a proxy is believed (`server.proxy_protocol`,
+    /// `server.forwarded`), what the proxy says. Port 0 is one that the proxy did not say.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.0.address
@@ -34,7 +44,7 @@ impl Peer {
     /// What its certificate says, if it has shown one.
     #[must_use]
     pub fn identity(&self) -> Option<&PeerIdentity> {
-        self.0.identity.as_ref()
+        self.0.identity.as_deref()
     }
 }
 

@@ -1,13 +1,10 @@
-//! The socket of one connection: counts its first bytes, watches what comes in, and gives up a peer that reads nothing.
+//! The socket of one connection: watches what comes in, and gives up a peer that reads nothing.
 
 use std::{
     future::Future,
     io,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -17,7 +14,7 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-use super::{flood::Flood, frames::Frames, stream::Stream};
+use super::{flood::Flood, frames::Frames, heads::Heads, stream::Stream, streams::Streams};
 use crate::Process;
 
 /// GOAWAY with ENHANCE_YOUR_CALM (RFC 9113, 6.8); the highest number of a stream, because any call may have been begun.
@@ -27,7 +24,8 @@ const CALM: [u8; 17] = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0,
 #[derive(Debug)]
 pub(crate) struct Socket {
     stream: Stream,
-    read: Arc<AtomicUsize>,
+    heads: Arc<Heads>,
+    streams: Streams,
     flood: Flood,
     /// What was written, to know where a frame may stand.
     written: Frames,
@@ -38,17 +36,27 @@ pub(crate) struct Socket {
 }
 
 impl Socket {
-    /// Wraps a socket; `read` tells how many bytes came in, as long as they are few.
-    pub(crate) fn new(stream: Stream, read: Arc<AtomicUsize>, process: &Process) -> Self {
+    /// Wraps a socket.
+    pub(crate) fn new(stream: Stream, heads: Arc<Heads>, streams: Streams, process: &Process) -> Self {
         let settings = &process.settings().server;
         Self {
             stream,
-            read,
+            heads,
+            streams,
             flood: Flood::new(settings.max_control_frames),
             written: Frames::after(0),
             patience: settings.write_stall_seconds.0,
             alarm: None,
             process: process.clone(),
+        }
+    }
+
+    /// Tells the clock what came in.
+    fn note_read(&self, new: &[u8]) {
+        if self.flood.is_http2() {
+            self.heads.is_http2();
+        } else if self.flood.is_other() && !new.is_empty() {
+            self.heads.has_read(self.streams.is_answering());
         }
     }
 
@@ -82,14 +90,8 @@ impl AsyncRead for Socket {
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
         let new = &buffer.filled()[before..];
-        if self.read.load(Ordering::Relaxed) < super::PREFACE {
-            self.read.fetch_add(new.len(), Ordering::Relaxed);
-        }
         let is_flood = self.flood.is_in(new);
-        if self.flood.is_other() {
-            // Another protocol has no preface; it has a time for its headers instead.
-            self.read.store(super::PREFACE, Ordering::Relaxed);
-        }
+        self.note_read(new);
         if is_flood {
             self.process.telemetry().instruments.give_up("control_frames");
             self.say_calm(context);

@@ -6,19 +6,18 @@ use std::{
     task::{Context, Poll},
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::server::TlsStream;
+
+use super::rewound::Rewound;
 
 /// An open connection.
 #[derive(Debug)]
 pub(crate) enum Stream {
     /// As the socket has it.
-    Plain(TcpStream),
+    Plain(Rewound),
     /// Behind a finished handshake.
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<TlsStream<Rewound>>),
 }
 
 impl AsyncRead for Stream {

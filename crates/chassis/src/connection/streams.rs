@@ -3,15 +3,15 @@
 use std::{
     future::{Future, poll_fn},
     pin::{Pin, pin},
-    sync::Arc,
-    task::{Context, Poll},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
-use arc_swap::ArcSwapOption;
 use hyper::rt::Executor;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::heads::{Heads, Wait};
 use crate::{
     Process,
     outflow::{Flow, Outflow},
@@ -30,8 +30,29 @@ pub(crate) struct Streams {
     outflow: Arc<Outflow>,
     patience: Duration,
     process: Process,
-    /// What HTTP/1 is answering: one call after the other, without tasks of their own.
-    single: Arc<ArcSwapOption<Flow>>,
+    /// What HTTP/1 is answering: one call after the other, without tasks of their own. It is over when nobody holds it.
+    single: Arc<Mutex<Weak<Flow>>>,
+}
+
+/// What rings for a connection.
+#[derive(Debug, Default)]
+pub(crate) struct Alarms {
+    reply: Alarm,
+    head: Alarm,
+}
+
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// By itself.
+    Over,
+    /// Its peer took nothing of a reply.
+    ReplyStalled,
+    /// Its peer began no request, or did not end the head of one.
+    HeadOverdue {
+        /// Whether a head has begun.
+        in_head: bool,
+    },
 }
 
 impl Streams {
@@ -47,22 +68,40 @@ impl Streams {
     /// Where the next reply over HTTP/1 is counted.
     pub(crate) fn next(&self) -> Arc<Flow> {
         let flow = Arc::new(Flow::new(self.outflow.clone()));
-        self.single.store(Some(flow.clone()));
+        *self.single() = Arc::downgrade(&flow);
         flow
     }
 
-    /// Runs a connection until it ends, or until the peer of HTTP/1 took nothing of a reply for too long.
-    pub(crate) async fn attended<F: Future>(&self, mut connection: Pin<&mut F>, alarm: &mut Alarm) {
-        let is_taken = poll_fn(|context| match connection.as_mut().poll(context) {
-            Poll::Ready(_) => Poll::Ready(true),
-            Poll::Pending => match &*self.single.load() {
-                Some(flow) => poll_patience(alarm, flow, self.patience, context).map(|()| false),
-                None => Poll::Pending,
-            },
-        });
-        if !is_taken.await {
-            self.process.telemetry().instruments.give_up("reply_stalled");
-        }
+    /// Whether HTTP/1 is answering: a part of the request or of the reply is still on its way.
+    pub(crate) fn is_answering(&self) -> bool {
+        self.single().strong_count() > 0
+    }
+
+    fn single(&self) -> MutexGuard<'_, Weak<Flow>> {
+        self.single.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs a connection until it ends, or until the patience with its peer does.
+    pub(crate) async fn attended<F: Future>(
+        &self,
+        mut connection: Pin<&mut F>,
+        heads: &Heads,
+        alarms: &mut Alarms,
+    ) -> End {
+        poll_fn(|context| {
+            if connection.as_mut().poll(context).is_ready() {
+                return Poll::Ready(End::Over);
+            }
+            let flow = self.single().upgrade();
+            let is_answering = flow.is_some();
+            if let Some(flow) = flow
+                && poll_patience(&mut alarms.reply, &flow, self.patience, context).is_ready()
+            {
+                return Poll::Ready(End::ReplyStalled);
+            }
+            poll_head(&mut alarms.head, heads, is_answering, context)
+        })
+        .await
     }
 }
 
@@ -109,7 +148,24 @@ fn poll_patience(alarm: &mut Alarm, flow: &Flow, patience: Duration, context: &m
             alarm.as_mut().reset(end);
         }
         // If it rings, the peer may have taken something in the meantime.
-        std::task::ready!(alarm.as_mut().poll(context));
+        ready!(alarm.as_mut().poll(context));
+    }
+}
+
+/// Ready when the time for a head is over.
+fn poll_head(alarm: &mut Alarm, heads: &Heads, is_answering: bool, context: &mut Context<'_>) -> Poll<End> {
+    loop {
+        let until = match heads.look(is_answering) {
+            Wait::Endless => return Poll::Pending,
+            Wait::Over { in_head } => return Poll::Ready(End::HeadOverdue { in_head }),
+            Wait::Until(until) => until,
+        };
+        let alarm = alarm.get_or_insert_with(|| Box::pin(sleep_until(until)));
+        // One that rings too early costs a look; to set it anew at every step would cost more.
+        if alarm.is_elapsed() || alarm.deadline() > until {
+            alarm.as_mut().reset(until);
+        }
+        ready!(alarm.as_mut().poll(context));
     }
 }
 

@@ -1,6 +1,7 @@
 //! One span, one measurement and one log line for a call that ends, and a word to those who keep more.
 
 use std::{
+    net::IpAddr,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -34,6 +35,8 @@ pub(crate) struct Observation {
     pub(super) method: Option<Method>,
     pub(super) request_id: Box<str>,
     pub(super) notes: CallNotes,
+    /// Where the caller is.
+    pub(super) client_address: Option<IpAddr>,
     /// Microseconds that the handler waited for its upstream.
     pub(super) upstream: Option<Arc<AtomicU64>>,
     pub(super) kept: Option<Arc<Kept>>,
@@ -164,6 +167,7 @@ impl Observation {
             upstream_took: end.timing.upstream,
             principal: self.notes.principal(),
             authentication: self.notes.authentication(),
+            client_address: self.client_address,
             account: self.notes.account(),
             instance: self.notes.instance(),
             request_id: &self.request_id,
@@ -214,6 +218,9 @@ impl Observation {
             for (name, fact) in facts.into_iter().filter_map(|(name, fact)| Some((name, fact?))) {
                 span.set_attribute(KeyValue::new(name, fact.to_owned()));
             }
+            if let Some(address) = self.client_address {
+                span.set_attribute(KeyValue::new(names::CLIENT_ADDRESS, address.to_string()));
+            }
             let parts = [(names::SERVICE_MS, end.timing.service), (names::UPSTREAM_MS, end.timing.upstream)];
             for (name, part) in parts.into_iter().filter_map(|(name, part)| Some((name, part?))) {
                 span.set_attribute(KeyValue::new(name, millis(part)));
@@ -245,6 +252,7 @@ impl Observation {
                     request_id = &*self.request_id,
                     principal = self.notes.principal(),
                     account = self.notes.account(),
+                    client_address = self.client_address.as_ref().map(tracing::field::display),
                     trace_id,
                     "call"
                 )

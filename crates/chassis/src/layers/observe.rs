@@ -25,7 +25,7 @@ use super::{
     request_id, status,
     trace::Headers,
 };
-use crate::{Body, Draining, Process, names, outflow::Flow};
+use crate::{Body, Draining, Peer, Process, names, outflow::Flow};
 
 /// Watches every call.
 #[derive(Debug)]
@@ -55,6 +55,8 @@ impl<S> Observe<S> {
         let builder = tracer.span_builder(names::OTHER).with_kind(SpanKind::Server);
         let context = parent.with_span(tracer.build_with_context(builder, &parent));
         let notes = request.extensions_mut().get_or_insert_default::<CallNotes>().clone();
+        let peer = request.extensions().get::<Peer>();
+        let client_address = peer.map(|peer| peer.address().ip().to_canonical());
         let request_id = request_id::of(request.headers()).into();
         request.extensions_mut().insert(context.clone());
         self.process.telemetry().instruments.in_flight.add(1, &[]);
@@ -66,6 +68,7 @@ impl<S> Observe<S> {
             method,
             request_id,
             notes,
+            client_address,
             upstream: self.upstream(request),
             kept: self.keep(request, writes),
             reply_bytes: 0,

@@ -77,15 +77,63 @@ async fn what_controls_is_for_who_is_on_the_machine() {
         // The log of the test program is not the chassis'.
         assert!(http1(admin, host, "GET /log").await.starts_with("HTTP/1.1 404"), "{host}");
     }
-    for what in ["GET /log", "PUT /log?level=trace", "GET /tap"] {
-        assert!(http1(admin, "evil.example.com", what).await.starts_with("HTTP/1.1 403"), "{what}");
-    }
     assert!(http1(admin, "localhost", "GET /tap?colour=red").await.starts_with("HTTP/1.1 400"));
     let public = started("[admin]\nlisten = \"0.0.0.0:0\"").await;
     let opened = started("[admin]\nlisten = \"0.0.0.0:0\"\ncontrol = true").await;
     for (running, code) in [(&public, "403"), (&opened, "404")] {
         let port = running.admin_addr().unwrap().port();
-        let answer = http1(([127, 0, 0, 1], port).into(), "gateway.example.com", "GET /log").await;
+        let answer = http1(([127, 0, 0, 1], port).into(), "10.0.0.1", "GET /log").await;
         assert!(answer.starts_with(&format!("HTTP/1.1 {code}")), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_is_not_ours_gets_nothing_from_the_admin_port() {
+    let running = started("[admin]\nlisten = \"127.0.0.1:0\"\nhosts = [\"Gateway.internal\"]").await;
+    let admin = running.admin_addr().unwrap();
+    let everything = [
+        "GET /",
+        "GET /livez",
+        "GET /readyz",
+        "GET /metrics",
+        "GET /config",
+        "GET /buildinfo",
+        "GET /status.json",
+        "GET /log",
+        "PUT /log?level=trace",
+        "GET /tap",
+        "GET /nothing",
+        "OPTIONS /metrics",
+    ];
+    for what in everything {
+        for host in ["evil.example.com", "evil.example.com:9901", "localhost.evil.example.com", "2130706433", "127.1"] {
+            let answer = http1(admin, host, what).await;
+            assert!(answer.starts_with("HTTP/1.1 421"), "{what} {host}: {answer}");
+            assert!(answer.ends_with("or for a name that stands in admin.hosts\n"), "{answer}");
+        }
+        assert!(http1(admin, "a b", what).await.starts_with("HTTP/1.1 400"), "{what}");
+    }
+    for host in ["localhost", "LOCALHOST:9901", "127.0.0.1:1", "[::1]", "10.1.2.3:9901", "gateway.INTERNAL:9901"] {
+        assert!(http1(admin, host, "GET /metrics").await.starts_with("HTTP/1.1 200"), "{host}");
+    }
+    let two = "GET /livez HTTP/1.1\r\nhost: localhost\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    let none = "GET /livez HTTP/1.1\r\nconnection: close\r\n\r\n";
+    for request in [two, none] {
+        assert!(ispbridge_kit::http1::exchange(admin, request).await.starts_with("HTTP/1.1 400"), "{request}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_in_the_configuration_is_a_name() {
+    for (name, right) in
+        [("gateway", true), ("gateway:9901", false), ("http://gateway", false), ("", false), ("*", true)]
+    {
+        let table =
+            format!("callers.mode = \"open\"\nserver.listen = \"127.0.0.1:0\"\nadmin.hosts = [\"a\", {name:?}]");
+        let started = chassis::start::<crate::probe::Probe>(table.parse().unwrap()).await;
+        match started {
+            Ok(_) => assert!(right, "{name}"),
+            Err(error) => assert!(!right && error.to_string().contains("admin.hosts[1]"), "{error}"),
+        }
     }
 }

@@ -48,11 +48,14 @@ impl Door for Plain {
             if request.uri().path() == "/unread" {
                 return Response::new(Body::from("nobody reads it"));
             }
-            let Ok(text) = to_bytes(request.into_body(), usize::MAX).await else {
+            let (head, body) = request.into_parts();
+            let Ok(text) = to_bytes(body, usize::MAX).await else {
                 return refused(StatusCode::PAYLOAD_TOO_LARGE);
             };
             assert_ne!(&*text, b"panic at the door");
-            let reply = inside.call(grpc(&text)).await;
+            let mut call = grpc(&text);
+            *call.extensions_mut() = head.extensions;
+            let reply = inside.call(call).await;
             let body = to_bytes(reply.into_body(), usize::MAX).await.unwrap();
             // The envelope's head of five bytes, and the tag and length of the string, as long as they are.
             let skipped = 6 + body.iter().skip(6).take_while(|byte| **byte >= 0x80).count() + 1;
@@ -72,7 +75,7 @@ fn refused(status: StatusCode) -> Response<Body> {
     Response::builder().status(status).body(Body::empty()).unwrap()
 }
 
-async fn started(server: &str) -> Running {
+pub(crate) async fn started(server: &str) -> Running {
     let text = format!(
         "admin.listen = \"127.0.0.1:0\"\ncallers.mode = \"open\"\n[server]\nlisten = \"127.0.0.1:0\"\n{server}"
     );
@@ -144,7 +147,7 @@ async fn bodies_and_headers_have_limits() {
     write(&mut stream, &"x".repeat(600_000)).await;
     assert!(until(&mut stream, "\r\n\r\n").await.starts_with("HTTP/1.1 413"));
     let mut stream = connected(running.grpc_addr()).await;
-    let header = format!("GET / HTTP/1.1\r\na: {}\r\n\r\n", "x".repeat(20_000));
+    let header = format!("GET / HTTP/1.1\r\nhost: a\r\na: {}\r\n\r\n", "x".repeat(20_000));
     stream.write_all(header.as_bytes()).await.unwrap();
     assert!(until(&mut stream, "\r\n\r\n").await.starts_with("HTTP/1.1 431"));
 }
@@ -169,6 +172,81 @@ async fn who_does_not_finish_the_headers_is_not_waited_for() {
         let mut stream = connected(running.grpc_addr()).await;
         stream.write_all(bytes.as_bytes()).await.unwrap();
         closed(&mut stream).await;
+    }
+}
+
+#[tokio::test]
+async fn a_connection_may_wait_longer_for_a_request_than_for_the_rest_of_its_head() {
+    let running = started("preface_seconds = 0.4\nhttp1_idle_seconds = 2.5").await;
+    let address = running.grpc_addr();
+    let mut patient = connected(address).await;
+    write(&mut patient, "one").await;
+    until(&mut patient, "one").await;
+    // Longer than a head may take, and then a head in two parts.
+    tokio::time::sleep(Duration::from_millis(1200)).await;
+    patient.write_all(b"POST / HTTP/1.1\r\nhost: a\r\n").await.unwrap();
+    patient.write_all(b"content-length: 3\r\n\r\ntwo").await.unwrap();
+    until(&mut patient, "two").await;
+    // Neither a slow body nor a slow answer is a head.
+    patient.write_all(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nslee").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(800)).await;
+    patient.write_all(b"p 800").await.unwrap();
+    until(&mut patient, "sleep 800").await;
+    let begun = tokio::time::Instant::now();
+    closed(&mut patient).await;
+    assert!(begun.elapsed() >= Duration::from_millis(2000), "{:?}", begun.elapsed());
+    let mut slow = connected(address).await;
+    write(&mut slow, "one").await;
+    until(&mut slow, "one").await;
+    let begun = tokio::time::Instant::now();
+    for byte in b"POST / HTTP/1.1\r\nhost: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" {
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        if slow.write_all(&[*byte]).await.is_err() {
+            break;
+        }
+    }
+    closed(&mut slow).await;
+    assert!(begun.elapsed() < Duration::from_millis(2400), "a drip is no idle connection: {:?}", begun.elapsed());
+    until_metric(
+        running.admin_addr().unwrap(),
+        "ispbridge_peers_given_up_total{ispbridge_reason=\"request_head\"",
+        " 1",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_request_over_http1_names_one_host() {
+    let running = started("").await;
+    let long = "x".repeat(50);
+    for (version, hosts, status) in [
+        ("1.1", &["a"][..], "200"),
+        ("1.1", &["a:443"], "200"),
+        ("1.1", &["[::1]:50051"], "200"),
+        ("1.0", &[], "200"),
+        ("1.1", &[], "400"),
+        ("1.1", &["a", "a"], "400"),
+        ("1.1", &["a", "b"], "400"),
+        ("1.0", &["a", "b"], "400"),
+        ("1.1", &[""], "400"),
+        ("1.1", &["a b"], "400"),
+        ("1.1", &["a/b"], "400"),
+        ("1.1", &["user@a"], "400"),
+        ("1.1", &["a:99999"], "400"),
+        ("1.1", &["a, b"], "400"),
+        ("1.1", &["[::1"], "400"),
+    ] {
+        let mut stream = connected(running.grpc_addr()).await;
+        let lines: String = hosts.iter().map(|host| format!("Host: {host}\r\n")).collect();
+        let head = format!("POST / HTTP/{version}\r\n{lines}content-length: {}\r\n\r\n", long.len());
+        stream.write_all(format!("{head}{long}").as_bytes()).await.unwrap();
+        let end = if status == "200" { long.as_str() } else { "\n" };
+        let answer = until(&mut stream, end).await;
+        assert!(answer.starts_with(&format!("HTTP/{version} {status} ")), "{version} {hosts:?}: {answer}");
+        if status == "400" {
+            assert!(answer.contains("connection: close") || version == "1.0", "{answer}");
+            closed(&mut stream).await;
+        }
     }
 }
 

@@ -85,7 +85,13 @@ fn client(authority: &Authority, identity: Option<&Certified>) -> Arc<ClientConf
 
 /// Connects; whether a client is refused shows only with its first call, because TLS 1.3 lets it speak before.
 async fn connect(address: SocketAddr, config: Arc<ClientConfig>) -> Result<Open, String> {
-    let stream = TcpStream::connect(address).await.unwrap();
+    connect_behind(address, &[], config).await
+}
+
+/// Connects as a proxy does that sends these bytes before the handshake.
+async fn connect_behind(address: SocketAddr, header: &[u8], config: Arc<ClientConfig>) -> Result<Open, String> {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(header).await.unwrap();
     let stream = TlsConnector::from(config).connect(HOST.try_into().unwrap(), stream).await;
     let stream = stream.map_err(|error| error.to_string())?;
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
@@ -97,9 +103,13 @@ async fn connect(address: SocketAddr, config: Arc<ClientConfig>) -> Result<Open,
 
 /// Calls the probe, which answers with a text.
 async fn ask(sender: &mut SendRequest<Bytes>, text: &str) -> Result<String, String> {
+    ask_with(sender, &[], text).await
+}
+
+async fn ask_with(sender: &mut SendRequest<Bytes>, headers: &[(&str, &str)], text: &str) -> Result<String, String> {
     let ready = sender.clone().ready().await.map_err(|error| error.to_string())?;
     *sender = ready;
-    let response = call_with(sender, READ, &[], message(text)).await.await.map_err(|error| error.to_string())?;
+    let response = call_with(sender, READ, headers, message(text)).await.await.map_err(|error| error.to_string())?;
     let mut body = response.into_body();
     let mut bytes = Vec::new();
     while let Some(part) = body.data().await {
@@ -135,6 +145,36 @@ async fn a_client_is_called_by_the_names_in_its_certificate() {
             assert!(name_of(site.address(), client(&own, Some(&wrong))).await.is_err());
         }
     }
+}
+
+#[tokio::test]
+async fn a_proxy_says_whose_connection_it_is_before_the_handshake_and_not_whose_certificate() {
+    let (own, clients) = (Authority::new(), Authority::new());
+    let roots = tempfile::NamedTempFile::new().unwrap();
+    fs::write(&roots, clients.pem()).unwrap();
+    let more = format!(
+        "client_ca = {{ file = {:?} }}\n[server.proxy_protocol]\nfrom = [\"127.0.0.1\"]\n\
+         [server.forwarded]\nfrom = [\"203.0.113.7\"]\n[admin]\nlisten = \"127.0.0.1:0\"",
+        roots.path()
+    );
+    let site = Site::open(&own.certify(HOST), &more).await;
+    let shown = clients.certify(BILLING);
+    let header = b"PROXY TCP4 203.0.113.7 192.0.2.1 56324 443\r\n";
+    let (mut sender, _) = connect_behind(site.address(), header, client(&own, Some(&shown))).await.unwrap();
+    assert_eq!(ask(&mut sender, "show address").await.as_deref(), Ok("203.0.113.7"));
+    let headers = [("x-forwarded-for", "198.51.100.1")];
+    for (what, answer) in [("show address", "198.51.100.1"), ("show peer", BILLING)] {
+        assert_eq!(ask_with(&mut sender, &headers, what).await.as_deref(), Ok(answer));
+    }
+    assert!(connect(site.address(), client(&own, Some(&shown))).await.is_err(), "there is no header");
+    // In TLS 1.3 a client learns that it is refused when it asks.
+    if let Ok((mut sender, _)) = connect_behind(site.address(), header, client(&own, None)).await {
+        assert!(ask(&mut sender, "hello").await.is_err(), "there is no certificate");
+    }
+    let summary = site.running.process().refusals().summary();
+    let reasons: Vec<_> = summary.connections.iter().map(|refused| (refused.reason, refused.count)).collect();
+    assert_eq!(reasons, [("proxy_header_missing", 1), ("tls_handshake", 1)]);
+    assert!(summary.addresses.iter().any(|refused| refused.address == "203.0.113.7"), "{summary:?}");
 }
 
 #[tokio::test]
