@@ -21,7 +21,7 @@ impl Decider {
     /// # Errors
     /// What is wrong with it.
     pub fn new(config: &Config) -> Result<Self, Error> {
-        Identity::new(config, &Arc::default()).map(Self)
+        Identity::new(config, &Arc::default(), None).map(Self)
     }
 
     /// Whether who has this key may read by this path with this account.

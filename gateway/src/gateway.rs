@@ -15,7 +15,7 @@ use crate::{
         routes::{Routes, Wanted},
     },
     health::Doctor,
-    identity::{self, Identity, key_source::KeysOfFile},
+    identity::{self, Identity, key_source::KeysOfFile, refused::Refused},
     limits::Limits,
     status::{Board, View},
     telemetry::hop::Hops,
@@ -58,7 +58,7 @@ impl Program for Gateway {
         let followers = Followers::new(Arc::clone(&catalog));
         followers.follow(routes.all());
         let limits = limits(&config, process);
-        let identity = Arc::new(Identity::new(&config, limits.quotas())?);
+        let identity = Arc::new(Identity::new(&config, limits.quotas(), Some(Refused::new(process)))?);
         KeysOfFile { identity: Arc::clone(&identity), process: process.clone() }.follow()?;
         tokio::spawn(Arc::clone(identity.marks()).follow(process.draining()));
         let board = Board::new(config.routes.iter().map(|route| route.provider.as_str()));

@@ -2,7 +2,8 @@
 //! (`authorization: Bearer`), or, if there is neither, the certificate of its connection.
 //!
 //! What is not exactly one credential is none: a key and a token in one call, two keys, two tokens. A certificate beside a
-//! key or token is only that of the transport, a proxy's for one. All refusals look alike.
+//! key or token is only that of the transport, a proxy's for one. All refusals look alike, until an address has sent too
+//! many wrong ones (`guesses`).
 
 mod access;
 pub(crate) mod file_keys;
@@ -14,9 +15,11 @@ pub(crate) mod key_file;
 pub(crate) mod key_list;
 pub(crate) mod key_source;
 pub(crate) mod marks;
+pub(crate) mod refused;
 mod remembered;
 
 use std::{
+    net::IpAddr,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::{SystemTime, UNIX_EPOCH},
@@ -37,6 +40,7 @@ use self::{
     key_file::KeyFile,
     key_list::KeyList,
     key_source::{KeyChanges, KeySource},
+    refused::{Refused, Wrong},
     remembered::Known,
 };
 use crate::{
@@ -96,8 +100,8 @@ impl Shown<'_> {
 impl Identity {
     /// Begins with a configuration that was checked, and without the keys of the file; asks issuers for their keys from now
     /// on.
-    pub(crate) fn new(config: &Config, quotas: &Arc<Quotas>) -> Result<Self, Error> {
-        let shared = Shared::new(Arc::clone(quotas));
+    pub(crate) fn new(config: &Config, quotas: &Arc<Quotas>, refused: Option<Refused>) -> Result<Self, Error> {
+        let shared = Shared::new(Arc::clone(quotas), refused);
         let everybody = Everybody { access: Access::compile(config, &shared)?.into(), keys: FileKeys::default() };
         let source = KeySource { file: named_file(config), ..KeySource::default() };
         shared.marks.stand_beside(source.file.as_deref());
@@ -177,13 +181,17 @@ impl Identity {
         peer: Option<&Peer>,
         notes: &CallNotes,
     ) -> Result<Arc<Principal>, Box<Answer>> {
+        let address = peer.map(|peer| peer.address().ip());
         let (token, hash) = {
             let everybody = self.everybody.load();
             let access = &everybody.access;
             let shown = shown(headers, peer, access.takes_tokens());
             shown.kind().into_iter().for_each(|kind| notes.set_authentication(kind));
             match shown {
-                Shown::Key(key) => return self.by_key(&everybody, key, peer),
+                Shown::Key(key) => {
+                    let found = KeyHash::of_presented(key).and_then(|hash| everybody.key(&hash)?.opened_by(&hash));
+                    return found.ok_or_else(|| self.wrong(Wrong::Key, address, access));
+                }
                 Shown::Certificate(names) => return access.by_certificate(names).ok_or_else(refusal),
                 Shown::Nothing => return Err(refusal()),
                 Shown::Token(token) => {
@@ -196,26 +204,24 @@ impl Identity {
             }
         };
         // Boxed, because most calls never come here and would carry its state along.
-        Box::pin(self.by_token(token, hash)).await.ok_or_else(refusal)
+        Box::pin(self.by_token(token, hash, address)).await
     }
 
-    fn by_key(&self, everybody: &Everybody, key: &str, peer: Option<&Peer>) -> Result<Arc<Principal>, Box<Answer>> {
-        let address = peer.map(|peer| peer.address().ip());
-        if let Some(address) = address {
-            self.shared.guesses.check(address, everybody.access.guesses)?;
-        }
-        let found = KeyHash::of_presented(key).and_then(|hash| everybody.key(&hash)?.opened_by(&hash));
-        found.ok_or_else(|| {
-            address.into_iter().for_each(|address| self.shared.guesses.count(address));
-            refusal()
-        })
-    }
-
-    async fn by_token(&self, token: &str, hash: [u8; 32]) -> Option<Arc<Principal>> {
+    async fn by_token(
+        &self,
+        text: &str,
+        hash: [u8; 32],
+        address: Option<IpAddr>,
+    ) -> Result<Arc<Principal>, Box<Answer>> {
         let access = Arc::clone(&self.everybody.load().access);
-        let token = Unverified::parse(token)?;
-        let issuer = access.issuer(token.claims.text("iss")?)?;
-        let verified = issuer.verify(&token).await?;
+        let wrong = || self.wrong(Wrong::Token, address, &access);
+        let token = Unverified::parse(text).ok_or_else(wrong)?;
+        let issuer = token.claims.text("iss").and_then(|issuer| access.issuer(issuer)).ok_or_else(wrong)?;
+        if let Some(address) = address {
+            let may = self.shared.guesses.may_check(address, &access.guesses);
+            may.inspect_err(|_| self.note(Wrong::TooMany, Some(address)))?;
+        }
+        let verified = issuer.verify(&token).await.ok_or_else(wrong)?;
         let principal = access.token(&issuer.config.name, &verified, &self.shared);
         let known = Known {
             principal: Arc::clone(&principal),
@@ -224,7 +230,18 @@ impl Identity {
             generation: verified.generation,
         };
         access.remembered.add(hash, known, now());
-        Some(principal)
+        Ok(principal)
+    }
+
+    /// Counts a wrong credential; what its sender is told.
+    fn wrong(&self, wrong: Wrong, address: Option<IpAddr>, access: &Access) -> Box<Answer> {
+        let too_many = address.and_then(|address| self.shared.guesses.count(address, &access.guesses));
+        self.note(if too_many.is_some() { Wrong::TooMany } else { wrong }, address);
+        too_many.unwrap_or_else(refusal)
+    }
+
+    fn note(&self, wrong: Wrong, address: Option<IpAddr>) {
+        self.shared.refused.iter().for_each(|refused| refused.note(wrong, address));
     }
 }
 

@@ -22,8 +22,11 @@ use opentelemetry::{
 use rustc_hash::FxHashMap;
 use tonic::Code;
 
-pub(crate) use self::quota::{Quota, QuotaLimits, Quotas, Seat};
 use self::share::{Held, Share};
+pub(crate) use self::{
+    bucket::Bucket,
+    quota::{Quota, QuotaLimits, Quotas, Seat},
+};
 use crate::{
     answer::{Answer, Outcome},
     config::{LimitsConfig, PrincipalConfig},

@@ -11,13 +11,14 @@ mod resting;
 use std::{
     collections::{HashMap, VecDeque},
     fmt,
+    net::IpAddr,
     sync::{Arc, Mutex, PoisonError, Weak},
     time::{Instant, SystemTime},
 };
 
 use arc_swap::ArcSwap;
 use axum::{Json, Router, extract::State, http::header, routing::get};
-use chassis::{Ended, Process, Watch};
+use chassis::{Ended, Process, RefusalSummary, Watch};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -103,6 +104,7 @@ struct Failure {
     reason: Option<String>,
     principal: Option<String>,
     account: Option<String>,
+    client_address: Option<IpAddr>,
     instance: Option<String>,
     request_id: String,
     duration_ms: f64,
@@ -120,6 +122,8 @@ struct Status {
     principals: Vec<Principal>,
     keys: KeyList,
     failures: Vec<Failure>,
+    /// Who was refused.
+    refused: RefusalSummary,
 }
 
 #[derive(Serialize)]
@@ -207,6 +211,7 @@ impl Failure {
             reason: call.reason.as_ref().map(|reason| reason.reason.clone()),
             principal: call.principal.map(str::to_owned),
             account: call.account.map(str::to_owned),
+            client_address: call.client_address,
             instance: call.instance.as_deref().map(str::to_owned),
             request_id: call.request_id.to_owned(),
             duration_ms: call.took.as_micros() as f64 / 1000.0,
@@ -237,6 +242,7 @@ impl View {
             principals: self.principals(),
             keys: self.identity.keys(),
             failures: self.board.failures().iter().cloned().collect(),
+            refused: self.process.refusals().summary(),
         }
     }
 

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
+#[path = "main/addresses.rs"]
+mod addresses;
 #[path = "main/apart.rs"]
 mod apart;
 #[path = "main/audit.rs"]
@@ -26,6 +28,8 @@ mod explain;
 mod failure;
 #[path = "main/fake_consul.rs"]
 mod fake_consul;
+#[path = "main/guesses.rs"]
+mod guesses;
 #[path = "main/issuer.rs"]
 mod issuer;
 #[path = "main/key_file.rs"]

@@ -1,8 +1,8 @@
 //! Who may call, as it is written down: `[[principals]]`, `[keys]`, `[[issuers]]` and `[guesses]`.
 
-use std::{collections::HashSet, num::NonZeroUsize, path::PathBuf};
+use std::{collections::HashSet, net::IpAddr, num::NonZeroUsize, path::PathBuf};
 
-use chassis::{Error, Seconds};
+use chassis::{Error, Networks, Seconds};
 use http::Uri;
 use jsonwebtoken::{Algorithm, AlgorithmFamily};
 use serde::Deserialize;
@@ -95,17 +95,27 @@ pub struct JwksConfig {
     pub stale_seconds: Seconds,
 }
 
-/// `[guesses]`: wrong API keys.
-#[derive(Debug, Clone, Copy, Deserialize)]
+/// `[guesses]`: wrong API keys and tokens.
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct GuessesConfig {
-    /// How many one address may send in a minute before its keys are not looked at any more; 0 is any number.
+    /// How many one address (one network of 64 bits of IPv6) may send in a minute; the wrong ones beyond it are answered with
+    /// RESOURCE_EXHAUSTED, right ones are taken all the same. 0 is any number.
     pub per_minute: u32,
+    /// Networks whose wrong keys and tokens are not counted, e.g. that of a monitor.
+    pub exempt: Networks,
+}
+
+impl GuessesConfig {
+    /// Whether wrong credentials of an address are counted.
+    pub(crate) fn counts(&self, address: IpAddr) -> bool {
+        self.per_minute > 0 && !self.exempt.contains(address)
+    }
 }
 
 impl Default for GuessesConfig {
     fn default() -> Self {
-        Self { per_minute: 10 }
+        Self { per_minute: 10, exempt: Networks::default() }
     }
 }
 

@@ -10,7 +10,7 @@ use jsonwebtoken::Algorithm;
 use rustc_hash::FxHashMap;
 
 use crate::{
-    config::{Config, IssuerConfig, JwksConfig, PrincipalConfig},
+    config::{Config, GuessesConfig, IssuerConfig, JwksConfig, PrincipalConfig},
     identity::{
         guesses::Guesses,
         issuer::{Issuer, Key, KeyRing, Verified, fetcher, keys},
@@ -19,6 +19,7 @@ use crate::{
         key_file::Entry,
         key_list::Origin,
         marks::{Mark, Marks},
+        refused::Refused,
         remembered::Remembered,
     },
     limits::{QuotaLimits, Quotas},
@@ -36,8 +37,10 @@ pub(crate) struct Shared {
     quotas: Arc<Quotas>,
     /// When keys were used.
     pub(super) marks: Arc<Marks>,
-    /// Wrong keys.
+    /// Wrong credentials.
     pub(super) guesses: Guesses,
+    /// Where they are written down.
+    pub(super) refused: Option<Refused>,
     /// Keys of issuers by where they come from.
     rings: Mutex<Vec<(Source, Weak<KeyRing>)>>,
 }
@@ -96,16 +99,16 @@ pub(crate) struct Access {
     pub(super) providers: HashSet<Box<str>>,
     /// Tokens that were verified under this state.
     pub(super) remembered: Remembered,
-    /// How many wrong keys an address may send in a minute.
-    pub(super) guesses: u32,
+    /// How many wrong credentials an address may send.
+    pub(super) guesses: GuessesConfig,
     /// Whether reflection and health of services are open to everybody.
     pub(super) public: bool,
 }
 
 impl Shared {
     /// Begins with nothing known.
-    pub(super) fn new(quotas: Arc<Quotas>) -> Self {
-        Self { quotas, ..Self::default() }
+    pub(super) fn new(quotas: Arc<Quotas>, refused: Option<Refused>) -> Self {
+        Self { quotas, refused, ..Self::default() }
     }
 
     pub(super) fn principal(&self, name: &str, grants: Grants, limits: QuotaLimits) -> Arc<Principal> {
@@ -147,7 +150,7 @@ impl Access {
             groups: config.groups.iter().map(|group| group.name.as_str().into()).collect(),
             providers: config.routes.iter().map(|route| route.provider.as_str().into()).collect(),
             remembered: Remembered::default(),
-            guesses: config.guesses.per_minute,
+            guesses: config.guesses.clone(),
             public: config.public_reflection,
         };
         for (index, issuer) in config.issuers.iter().enumerate() {

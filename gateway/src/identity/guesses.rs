@@ -1,18 +1,28 @@
-//! Who sends one wrong key after the other is not listened to for the rest of the minute.
+//! Who sends one wrong credential after the other is told to stop, and nobody behind the same address suffers for it.
+//!
+//! Beyond the limit a wrong credential gets another answer and nothing else changes: a right key is found as fast as before.
+//! Only what costs an attacker nothing and the gateway a signature check, a token that was never seen, is then looked at so
+//! many times a second and no more.
 
 use std::{
     collections::HashMap,
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     sync::{
-        Mutex, PoisonError,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
+use chassis::counted_address;
+use tokio::time::Instant;
 use tonic::Code;
 
-use crate::answer::{Answer, Outcome};
+use crate::{
+    answer::{Answer, Outcome},
+    config::GuessesConfig,
+    limits::Bucket,
+};
 
 /// The time in which guesses are counted.
 const MINUTE: Duration = Duration::from_secs(60);
@@ -20,7 +30,11 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// Addresses that are remembered; who comes beyond takes the place of the oldest.
 const MOST: usize = 4096;
 
-/// Wrong keys by address.
+/// Signature checks a second for an address that is over the limit: a client of good faith needs one in an hour, and this
+/// many cost a thousandth of a core.
+const CHECKS: f64 = 20.0;
+
+/// Wrong credentials by address.
 #[derive(Debug)]
 pub(crate) struct Guesses {
     begun: Instant,
@@ -29,10 +43,11 @@ pub(crate) struct Guesses {
     by_address: Mutex<HashMap<IpAddr, Count>>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Count {
     since: Instant,
     wrong: u32,
+    checks: Bucket,
 }
 
 impl Default for Guesses {
@@ -42,10 +57,31 @@ impl Default for Guesses {
 }
 
 impl Guesses {
-    /// Refuses an address that has guessed too often; `most` is how often it may, 0 for any number.
-    pub(crate) fn check(&self, address: IpAddr, most: u32) -> Result<(), Box<Answer>> {
+    /// Counts a wrong credential; over the limit it is answered with this.
+    pub(crate) fn count(&self, address: IpAddr, limit: &GuessesConfig) -> Option<Box<Answer>> {
+        if !limit.counts(address) {
+            return None;
+        }
+        let now = Instant::now();
+        let mut counts = self.lock();
+        let address = counted_address(address);
+        if counts.len() >= MOST && !counts.contains_key(&address) {
+            make_room(&mut counts, now);
+        }
+        let count = counts.entry(address).or_insert_with(|| Count::new(now));
+        let left = count.left(now).unwrap_or_else(|| {
+            *count = Count::new(now);
+            MINUTE
+        });
+        count.wrong = count.wrong.saturating_add(1);
+        self.until.store(self.millis(now + MINUTE), Ordering::Relaxed);
+        (count.wrong > limit.per_minute).then(|| refusal(left))
+    }
+
+    /// Whether the signature of a token that nobody has seen may be checked.
+    pub(crate) fn may_check(&self, address: IpAddr, limit: &GuessesConfig) -> Result<(), Box<Answer>> {
         let until = self.until.load(Ordering::Relaxed);
-        if most == 0 || until == 0 {
+        if until == 0 || !limit.counts(address) {
             return Ok(());
         }
         let now = Instant::now();
@@ -53,39 +89,30 @@ impl Guesses {
             self.until.store(0, Ordering::Relaxed);
             return Ok(());
         }
-        let count = self.lock().get(&counted(address)).copied();
-        match count.filter(|count| count.wrong >= most).and_then(|count| count.left(now)) {
-            Some(left) => Err(refusal(left)),
+        let counts = self.lock();
+        let count = counts.get(&counted_address(address));
+        match count.filter(|count| count.wrong >= limit.per_minute && count.left(now).is_some()) {
+            Some(count) => count.checks.take().map_err(refusal),
             None => Ok(()),
         }
-    }
-
-    /// Counts a wrong key.
-    pub(crate) fn count(&self, address: IpAddr) {
-        let now = Instant::now();
-        let mut counts = self.lock();
-        let address = counted(address);
-        if counts.len() >= MOST && !counts.contains_key(&address) {
-            make_room(&mut counts, now);
-        }
-        let count = counts.entry(address).or_insert(Count { since: now, wrong: 0 });
-        if count.left(now).is_none() {
-            *count = Count { since: now, wrong: 0 };
-        }
-        count.wrong = count.wrong.saturating_add(1);
-        self.until.store(self.millis(now + MINUTE), Ordering::Relaxed);
     }
 
     fn millis(&self, time: Instant) -> u64 {
         u64::try_from(time.duration_since(self.begun).as_millis()).unwrap_or(u64::MAX)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<IpAddr, Count>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, Count>> {
         self.by_address.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Count {
+    fn new(now: Instant) -> Self {
+        let checks = Bucket::new();
+        checks.set(Some(CHECKS), CHECKS);
+        Self { since: now, wrong: 0, checks }
+    }
+
     /// What is left of its minute.
     fn left(&self, now: Instant) -> Option<Duration> {
         MINUTE.checked_sub(now.duration_since(self.since)).filter(|left| !left.is_zero())
@@ -101,19 +128,8 @@ fn make_room(counts: &mut HashMap<IpAddr, Count>, now: Instant) {
     }
 }
 
-/// One who has an IPv6 address has 2^64 of them.
-fn counted(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => {
-            let network = u128::from(address) >> 64 << 64;
-            Ipv6Addr::from(network).into()
-        }
-        v4 => v4,
-    }
-}
-
 fn refusal(left: Duration) -> Box<Answer> {
-    let text = "too many wrong API keys came from this address; no key is looked at for a while";
+    let text = "too many wrong credentials came from this address; a right one is still taken";
     Answer::new(Code::ResourceExhausted, "TOO_MANY_GUESSES", text).outcome(Outcome::NotSent).retry_after(left)
 }
 
@@ -121,34 +137,68 @@ fn refusal(left: Duration) -> Box<Answer> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn an_address_is_refused_after_its_last_guess_and_no_other() {
-        let guesses = Guesses::default();
-        let [evil, good]: [IpAddr; 2] = ["192.0.2.1", "192.0.2.2"].map(|text| text.parse().unwrap());
-        for _ in 0..10 {
-            assert!(guesses.check(evil, 10).is_ok());
-            guesses.count(evil);
-        }
-        assert_eq!(guesses.check(evil, 10).unwrap_err().code(), Code::ResourceExhausted);
-        assert!(guesses.check(evil, 0).is_ok() && guesses.check(good, 10).is_ok());
+    const LIMIT: &str = "per_minute = 3\nexempt = [\"198.51.100.0/24\"]";
+
+    fn limit() -> GuessesConfig {
+        toml::from_str(LIMIT).unwrap()
     }
 
-    #[test]
-    fn a_network_counts_as_one_and_an_old_minute_is_forgotten() {
-        let guesses = Guesses::default();
-        let [one, other, far]: [IpAddr; 3] =
-            ["2001:db8::1", "2001:db8::ffff:2", "2001:db8:0:1::1"].map(|text| text.parse().unwrap());
-        guesses.count(one);
-        assert!(guesses.check(other, 1).is_err() && guesses.check(far, 1).is_ok());
-        guesses.lock().values_mut().for_each(|count| count.since -= MINUTE);
-        assert!(guesses.check(other, 1).is_ok());
+    fn address(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn beyond_the_limit_wrong_ones_are_told_so_for_the_rest_of_the_minute() {
+        let (guesses, limit) = (Guesses::default(), limit());
+        let [evil, good] = ["192.0.2.1", "192.0.2.2"].map(address);
+        for _ in 0..3 {
+            assert!(guesses.count(evil, &limit).is_none());
+        }
+        tokio::time::advance(MINUTE / 2).await;
+        let refused = guesses.count(evil, &limit).unwrap().status();
+        assert_eq!(refused.code(), Code::ResourceExhausted);
+        let retry = tonic_types::StatusExt::get_details_retry_info(&refused).unwrap();
+        assert_eq!(retry.retry_delay, Some(MINUTE / 2));
+        assert!(guesses.count(good, &limit).is_none());
+        assert!(guesses.count(evil, &GuessesConfig { per_minute: 0, ..limit.clone() }).is_none());
+        tokio::time::advance(MINUTE / 2).await;
+        assert!(guesses.count(evil, &limit).is_none(), "the minute is over");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn checks_of_signatures_are_few_but_never_none() {
+        let (guesses, limit) = (Guesses::default(), limit());
+        let evil = address("192.0.2.1");
+        for _ in 0..3 {
+            assert!((0..100).all(|_| guesses.may_check(evil, &limit).is_ok()));
+            guesses.count(evil, &limit);
+        }
+        for _ in 0..3 {
+            let taken = (0..100).filter(|_| guesses.may_check(evil, &limit).is_ok()).count();
+            assert_eq!(taken as f64, CHECKS);
+            assert!(guesses.may_check(address("192.0.2.2"), &limit).is_ok());
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+        tokio::time::advance(MINUTE).await;
+        assert!((0..100).all(|_| guesses.may_check(evil, &limit).is_ok()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_network_counts_as_one_and_one_that_is_exempt_not_at_all() {
+        let (guesses, limit) = (Guesses::default(), limit());
+        for last in 1..=4 {
+            let told = guesses.count(address(&format!("2001:db8::{last}")), &limit);
+            assert_eq!(told.is_some(), last == 4);
+        }
+        assert!(guesses.count(address("2001:db8:0:1::1"), &limit).is_none());
+        assert!((0..100).all(|_| guesses.count(address("::ffff:198.51.100.7"), &limit).is_none()));
     }
 
     #[test]
     fn memory_is_bounded() {
-        let guesses = Guesses::default();
+        let (guesses, limit) = (Guesses::default(), limit());
         for number in 0..u32::try_from(MOST).unwrap() + 100 {
-            guesses.count(IpAddr::V4(number.into()));
+            guesses.count(IpAddr::V4(number.into()), &limit);
         }
         assert_eq!(guesses.lock().len(), MOST);
     }

@@ -8,7 +8,7 @@ fn identity(body: &str) -> Identity {
     let text = format!("{body}\n[signing]\nid = \"k1\"\nsecret = {{ file = {:?} }}", root.path());
     let config: Config = toml::from_str(&text).unwrap();
     config.check().unwrap();
-    Identity::new(&config, &Arc::default()).unwrap()
+    Identity::new(&config, &Arc::default(), None).unwrap()
 }
 
 fn with(headers: &[(HeaderName, &str)]) -> HeaderMap {

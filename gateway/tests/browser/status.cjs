@@ -35,6 +35,9 @@ async function reads(browser) {
     assert.strictEqual(await page.locator("h3").first().innerText(), "fake-isp");
     assert.match(await page.locator(".instances").first().innerText(), /127\.0\.0\.1:\d+\s+up/);
     assert.match(await page.locator("#failures tbody").innerText(), /ABORTED\s+OUTCOME_UNKNOWN/);
+    assert.match(await page.locator("#failures tbody").innerText(), /main\s+127\.0\.0\.1\s/);
+    assert.match(await page.locator("#refused").innerText(), /None since the start/);
+    assert.match(await page.locator("#addresses tbody").innerText(), /^127\.0\.0\.1\s+1\s+wrong key\s+\d+s ago$/);
     assert.match(await page.locator("#principals").innerText(), /single/);
     assert.match(await page.locator("#keys tbody tr").first().innerText(), /^[0-9a-f]{8}\s+all\s+\d+s ago\s+configuration$/);
     assert.match(await page.locator("#keys").innerText(), /nobody\s+never/);
@@ -58,6 +61,7 @@ async function isSafe(browser) {
     status.keys.count = 12345;
     for (const key of ["id", "principal", "from", "expires"]) status.keys.shown[0][key] = HOSTILE;
     for (const key of ["account", "instance"]) status.providers[0].resting[0][key] = HOSTILE;
+    for (const key of ["address", "reason"]) status.refused.addresses[0][key] = HOSTILE;
     for (const key of ["method", "reason", "principal", "account", "instance", "request_id"]) status.failures[0][key] = HOSTILE;
     await route.fulfill({ json: status });
   });

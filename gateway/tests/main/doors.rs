@@ -37,8 +37,8 @@ fn unpacked(packed: &[u8]) -> Vec<u8> {
 
 /// What came back.
 #[derive(Debug)]
-struct Answer {
-    status: StatusCode,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
 }
@@ -66,7 +66,13 @@ impl Answer {
 }
 
 /// Sends one request over HTTP/1.1.
-async fn send(suite: &Suite, method: Method, path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answer {
+pub(crate) async fn send(
+    suite: &Suite,
+    method: Method,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: impl Into<Bytes>,
+) -> Answer {
     let mut request = Request::builder().method(method).uri(path).header("host", "gateway");
     for (name, value) in headers {
         request = request.header(*name, *value);

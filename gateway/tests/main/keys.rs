@@ -1,4 +1,4 @@
-//! The file of keys: commands that write it, a gateway that reads it again, and who guesses.
+//! The file of keys: commands that write it, and a gateway that reads it again.
 
 use std::{
     fs,
@@ -11,8 +11,8 @@ use tonic::Code;
 
 use crate::{
     backend::{ADD, Backend, GET},
-    caller::{ALL, Suite, config_with},
-    info, payload,
+    caller::{Suite, config_with},
+    payload,
 };
 
 pub(crate) fn gateway(words: &[&str]) -> Output {
@@ -88,24 +88,4 @@ fn wrong_words_are_refused() {
         assert!(!output.stderr.is_empty() && output.stdout.is_empty(), "{words:?}");
     }
     assert!(!Path::new(&path).exists());
-}
-
-#[tokio::test]
-async fn who_guesses_is_not_listened_to_even_with_the_right_key() {
-    let backend = Backend::start().await;
-    let suite = Suite::serving(config_with(backend.address, "guesses = { per_minute = 3 }")).await;
-    suite.until_learnt().await;
-    let ask = async |key: &str| suite.call(ADD, &[("x-api-key", key)], payload()).await;
-    for number in 0..3 {
-        assert_eq!(suite.call(ADD, &[], payload()).await.code(), Code::Unauthenticated, "nothing is no guess");
-        assert_eq!(ask(ALL).await.code(), Code::Ok, "{number}");
-        assert_eq!(ask("ispb_guess").await.code(), Code::Unauthenticated, "{number}");
-    }
-    for key in [ALL, "ispb_guess"] {
-        let refused = ask(key).await;
-        assert_eq!(refused.code(), Code::ResourceExhausted);
-        assert_eq!(refused.info(), info("TOO_MANY_GUESSES", "NOT_SENT"));
-        assert!(tonic_types::StatusExt::get_details_retry_info(&refused.status()).is_some());
-    }
-    assert_eq!(backend.arrivals().len(), 3);
 }

@@ -43,6 +43,22 @@ pub(crate) async fn status(suite: &Suite) -> Value {
     serde_json::from_str(&body).unwrap()
 }
 
+/// The status once the instances have given back the places of calls whose answers were read a moment ago.
+async fn until_idle(suite: &Suite) -> Value {
+    let idle = async {
+        loop {
+            let now = status(suite).await;
+            let instances =
+                now["providers"].as_array().unwrap().iter().flat_map(|one| one["instances"].as_array().unwrap());
+            if instances.into_iter().all(|instance| instance["in_flight"] == 0) {
+                return now;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), idle).await.expect("no call is in flight")
+}
+
 #[tokio::test]
 async fn the_status_counts_calls_and_remembers_failures() {
     let (backend, suite) = suite().await;
@@ -56,7 +72,7 @@ async fn the_status_counts_calls_and_remembers_failures() {
         let headers = [KEY, ("x-request-id", "order-7")];
         assert_eq!(suite.call(path, &headers, payload()).await.code(), code);
     }
-    let now = status(&suite).await;
+    let now = until_idle(&suite).await;
     let [provider] = now["providers"].as_array().unwrap().as_slice() else { panic!("{now}") };
     let sum = |counts: &Value| counts.as_array().unwrap().iter().map(|count| count.as_u64().unwrap()).sum::<u64>();
     assert_eq!((sum(&provider["calls"]), sum(&provider["failures"])), (3, 1));
@@ -259,6 +275,7 @@ async fn a_browser_shows_the_page() {
     for path in [GET, GET, ADD] {
         suite.call(path, &[KEY], payload()).await;
     }
+    suite.call(GET, &[("x-api-key", "ispb_wrong")], payload()).await;
     let admin = suite.running.admin_addr().unwrap();
     // An account that rests is shown while somebody is refused.
     let refused = tokio::spawn(async move {

@@ -17,6 +17,7 @@ use crate::{
 fn policy(jwks: &str) -> String {
     format!(
         r#"
+        guesses = {{ per_minute = 0 }}
         issuers = [{{ name = "corp", issuer = "{ISSUER}", audiences = ["{AUDIENCE}", "other"], jwks = {jwks},
             groups_claims = ["groups", "realm.roles"] }}]
         principals = [{{ name = "carol", tokens = ["corp:carol"] }}, {{ name = "alice", tokens = ["corp:alice"] }}]
@@ -29,24 +30,30 @@ fn policy(jwks: &str) -> String {
     )
 }
 
-struct Site {
+pub(crate) struct Site {
     backend: Backend,
-    suite: Suite,
-    keys: Keys,
+    pub(crate) suite: Suite,
+    pub(crate) keys: Keys,
     files: TempDir,
 }
 
 impl Site {
     /// A gateway that has the keys of the issuer from a file.
     async fn open() -> Self {
+        Self::open_with("guesses = { per_minute = 0 }").await
+    }
+
+    /// The same with another word on wrong tokens.
+    pub(crate) async fn open_with(guesses: &str) -> Self {
         let (backend, keys, files) = (Backend::start().await, Keys::new(), tempfile::tempdir().unwrap());
         fs::write(files.path().join("jwks.json"), keys.set()).unwrap();
-        let suite = Suite::serving(config_with(backend.address, &file_policy(&files))).await;
+        let policy = file_policy(&files).replace("guesses = { per_minute = 0 }", guesses);
+        let suite = Suite::serving(config_with(backend.address, &policy)).await;
         suite.until_learnt().await;
         Self { backend, suite, keys, files }
     }
 
-    async fn call(&self, path: &str, token: &str) -> Answer {
+    pub(crate) async fn call(&self, path: &str, token: &str) -> Answer {
         call(&self.suite, path, token).await
     }
 }

@@ -1,0 +1,47 @@
+//! Wrong credentials, where people see them: a metric by kind, and the addresses that they came from.
+
+use std::net::IpAddr;
+
+use chassis::Process;
+use opentelemetry::{KeyValue, metrics::Counter};
+
+/// Counter: credentials that were refused, by [`chassis::names::REASON`]; addresses are no label of it.
+const CREDENTIALS_REFUSED: &str = "ispbridge.gateway.credentials.refused";
+
+/// Writes down who was refused.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    process: Process,
+    count: Counter<u64>,
+}
+
+/// What was wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wrong {
+    /// An API key that nobody has.
+    Key,
+    /// A token that is not right.
+    Token,
+    /// Either, from an address that has sent too many.
+    TooMany,
+}
+
+impl Refused {
+    /// Begins to count for a process.
+    pub(crate) fn new(process: &Process) -> Self {
+        let count = process.meter().u64_counter(CREDENTIALS_REFUSED);
+        let count = count.with_description("API keys and tokens that were refused").build();
+        Self { process: process.clone(), count }
+    }
+
+    /// Counts a wrong credential.
+    pub(super) fn note(&self, wrong: Wrong, address: Option<IpAddr>) {
+        let reason = match wrong {
+            Wrong::Key => "wrong_key",
+            Wrong::Token => "wrong_token",
+            Wrong::TooMany => "too_many_guesses",
+        };
+        self.count.add(1, &[KeyValue::new(chassis::names::REASON, reason)]);
+        address.into_iter().for_each(|address| self.process.refusals().call(reason, address));
+    }
+}
