@@ -28,3 +28,5 @@ mod pki;
 mod refusals;
 #[path = "main/running.rs"]
 mod running;
+#[path = "main/site.rs"]
+mod site;
