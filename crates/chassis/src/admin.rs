@@ -8,7 +8,7 @@ mod spare;
 
 use std::net::SocketAddr;
 
-use axum::{Json, Router, extract::State, http::StatusCode, middleware, routing::get, serve::ListenerExt};
+use axum::{Json, Router, extract::State, middleware, routing::get, serve::ListenerExt};
 use serde::Serialize;
 use tokio::net::TcpListener;
 
