@@ -17,10 +17,12 @@ const MIN_OUTCOMES: u32 = 20;
 const MAX_UNREACHABLE: u32 = 5;
 /// While it is open, one call goes through in this time.
 const PROBE: Duration = Duration::from_secs(5);
+/// Least time without an answer that is held against an upstream: a caller in a hurry says nothing about it.
+const MUTE: Duration = Duration::from_secs(1);
 
 /// Counts what becomes of calls, and stops them while most fail (reliability.md B.3).
 ///
-/// Only silence and broken answers count: an upstream that says no is well.
+/// Silence counts, and every 5xx but the fault of one function: an upstream that says no is well, whatever the status.
 #[derive(Debug)]
 pub(crate) struct Breaker(Mutex<State>);
 
@@ -62,20 +64,18 @@ impl Breaker {
         Err(fault.with_retry_after(Some(wait)))
     }
 
-    /// Counts the end of an attempt.
-    pub(crate) fn record<T>(&self, result: &Result<T, Fault>) {
-        let failure = result.as_ref().err().filter(|fault| is_failure(fault));
+    /// Counts the end of an attempt that took so long.
+    pub(crate) fn record<T>(&self, result: &Result<T, Fault>, took: Duration) {
+        let fault = result.as_ref().err();
+        if took < MUTE && fault.is_some_and(|fault| fault.kind() == Kind::DeadlineExceeded) {
+            return;
+        }
         let mut state = self.lock();
-        let Some(fault) = failure else {
+        let Some(fault) = fault.filter(|fault| is_failure(fault)) else {
             state.succeeded();
             return;
         };
-        state.unreachable = match (fault.outcome(), fault.kind()) {
-            // A caller in a hurry says nothing of the upstream.
-            (Outcome::NotSent, Kind::DeadlineExceeded) => state.unreachable,
-            (Outcome::NotSent, _) => state.unreachable + 1,
-            _ => 0,
-        };
+        state.unreachable = if fault.outcome() == Outcome::NotSent { state.unreachable + 1 } else { 0 };
         state.count(true);
         if state.last_probe.is_none() && state.is_bad() {
             state.last_probe = Some(Instant::now());
@@ -115,11 +115,12 @@ impl State {
     }
 }
 
-/// No answer, or a 5xx that is not the fault of one function: a protocol's own fault carries a code.
+/// No answer, or a 5xx, of whatever the body is; not what the upstream refused, nor the fault of one function.
 fn is_failure(fault: &Fault) -> bool {
-    let silent = matches!(fault.kind(), Kind::Unavailable | Kind::DeadlineExceeded);
-    let broken = fault.http_status().is_none_or(|status| status >= 500);
-    silent && broken && fault.outcome() != Outcome::Rejected && fault.upstream_code().is_none()
+    let is_silent = matches!(fault.kind(), Kind::Unavailable | Kind::DeadlineExceeded);
+    let is_answer = fault.outcome() == Outcome::Rejected || fault.is_of_function();
+    let is_broken = fault.http_status().is_some_and(|status| status >= 500);
+    (is_silent || is_broken) && !is_answer
 }
 
 #[cfg(test)]
@@ -134,19 +135,19 @@ mod tests {
     async fn opens_at_half_of_twenty_and_closes_after_a_good_probe() {
         let breaker = Breaker::default();
         for _ in 0..10 {
-            breaker.record(&Ok(()));
+            breaker.record(&Ok(()), MUTE);
             breaker.check().unwrap();
         }
         for _ in 0..10 {
             breaker.check().unwrap();
-            breaker.record(&failed(Outcome::Unknown));
+            breaker.record(&failed(Outcome::Unknown), MUTE);
         }
         let refused = breaker.check().unwrap_err();
         assert_eq!((refused.outcome(), refused.reason()), (Outcome::NotSent, "UPSTREAM_BREAKER_OPEN"));
         tokio::time::advance(PROBE).await;
         breaker.check().unwrap();
         assert!(breaker.check().is_err(), "one probe at a time");
-        breaker.record(&Ok(()));
+        breaker.record(&Ok(()), MUTE);
         breaker.check().unwrap();
         breaker.check().unwrap();
     }
@@ -156,7 +157,7 @@ mod tests {
         let breaker = Breaker::default();
         for _ in 0..5 {
             breaker.check().unwrap();
-            breaker.record(&failed(Outcome::NotSent));
+            breaker.record(&failed(Outcome::NotSent), MUTE);
         }
         assert!(breaker.check().is_err());
     }
@@ -164,8 +165,10 @@ mod tests {
     #[tokio::test]
     async fn callers_in_a_hurry_do_not_make_an_upstream_unreachable() {
         let breaker = Breaker::default();
-        for _ in 0..10 {
-            breaker.record::<()>(&Err(Fault::not_in_time()));
+        for _ in 0..20 {
+            breaker.record::<()>(&Err(Fault::not_in_time()), Duration::ZERO);
+            let late = Fault::new(Kind::DeadlineExceeded, Outcome::Unknown, "UPSTREAM_TIMEOUT", "late");
+            breaker.record::<()>(&Err(late), MUTE / 2);
         }
         breaker.check().unwrap();
     }
@@ -174,10 +177,10 @@ mod tests {
     async fn old_failures_are_forgotten() {
         let breaker = Breaker::default();
         for _ in 0..19 {
-            breaker.record(&failed(Outcome::Unknown));
+            breaker.record(&failed(Outcome::Unknown), MUTE);
         }
         tokio::time::advance(Duration::from_secs(11)).await;
-        breaker.record(&failed(Outcome::Unknown));
+        breaker.record(&failed(Outcome::Unknown), MUTE);
         breaker.check().unwrap();
     }
 
@@ -185,9 +188,28 @@ mod tests {
     async fn a_refusal_or_a_function_that_died_is_no_outage() {
         let breaker = Breaker::default();
         for _ in 0..50 {
-            breaker.record::<()>(&Err(Fault::rejected(Kind::NotFound, "NOT_FOUND", "no")));
-            breaker.record::<()>(&Err(Fault::server("died").with_upstream_code("Server").with_http_status(500)));
+            let refused = Fault::rejected(Kind::NotFound, "NOT_FOUND", "no");
+            let died = Fault::server("died").with_upstream_code("Server").of_function();
+            for fault in [refused.clone(), refused.with_http_status(500), died.clone(), died.with_http_status(500)] {
+                breaker.record::<()>(&Err(fault), MUTE);
+            }
         }
         breaker.check().unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn every_status_of_failure_counts_whatever_the_body_says() {
+        for fault in [
+            Fault::server("down").with_upstream_code("500"),
+            Fault::unreadable("a page"),
+            Fault::new(Kind::TooLarge, Outcome::Unknown, "X", "x"),
+        ] {
+            let breaker = Breaker::default();
+            for _ in 0..MIN_OUTCOMES {
+                breaker.check().unwrap();
+                breaker.record::<()>(&Err(fault.clone().with_http_status(503)), Duration::ZERO);
+            }
+            assert!(breaker.check().is_err(), "{fault}");
+        }
     }
 }

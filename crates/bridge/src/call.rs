@@ -188,6 +188,7 @@ impl Call {
         if self.deadline <= Instant::now() {
             return Err(Fault::not_in_time());
         }
+        let begun = Instant::now();
         let span = self.shared.telemetry.begin(operation, request, attempt, &self.context);
         let reply = account.client.send(request, write, self.deadline).await;
         let status = Attempt::status(&reply);
@@ -195,7 +196,7 @@ impl Call {
         self.waited.iter().for_each(|all| _ = all.fetch_add(waited, Ordering::Relaxed));
         let result = reply.and_then(|reply| read_reply(account, operation, &reply, decode));
         self.shared.telemetry.end(span, status, result.as_ref().map(|_| ()));
-        account.breaker.record(&result);
+        account.breaker.record(&result, begun.elapsed());
         match &result {
             Ok(_) => account.guard.record(false),
             Err(fault) if fault.kind() == Kind::UpstreamAuth => account.guard.record(true),

@@ -57,6 +57,7 @@ struct Inner {
     upstream_code: Option<String>,
     upstream_message: Option<String>,
     http_status: Option<u16>,
+    is_of_function: bool,
     violations: Problems,
     retry_after: Option<Duration>,
     operation: Operation,
@@ -84,6 +85,7 @@ impl Fault {
             upstream_code: None,
             upstream_message: None,
             http_status: None,
+            is_of_function: false,
             violations: Problems::default(),
             retry_after: None,
             operation: Operation::default(),
@@ -173,6 +175,14 @@ impl Fault {
         self
     }
 
+    /// Says that the upstream framed the failure in its own protocol, as a SOAP or XML-RPC fault: it is well, and one
+    /// function failed, which the input of one caller can cause.
+    #[must_use]
+    pub fn of_function(mut self) -> Self {
+        self.0.is_of_function = true;
+        self
+    }
+
     /// Adds fields that the upstream named.
     #[must_use]
     pub fn with_violations(mut self, violations: Vec<Problem>) -> Self {
@@ -241,6 +251,11 @@ impl Fault {
     #[must_use]
     pub fn http_status(&self) -> Option<u16> {
         self.0.http_status
+    }
+
+    /// Whether one function failed, and not the upstream ([`Self::of_function`]).
+    pub(crate) fn is_of_function(&self) -> bool {
+        self.0.is_of_function
     }
 
     /// How long to wait before a repeat.

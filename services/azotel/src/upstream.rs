@@ -371,7 +371,7 @@ fn protocol_fault(code: &str, text: &str) -> Fault {
         .with_upstream_message(text),
         _ => Fault::server(text),
     };
-    fault.with_upstream_code(code)
+    fault.with_upstream_code(code).of_function()
 }
 
 #[cfg(test)]

@@ -145,7 +145,7 @@ impl Provider for Freeside {
 
     fn reply<'t>(&self, _operation: &str, reply: &'t HttpReply, arena: &'t Bump) -> Result<Node<'t>, Fault> {
         if let Some(fault) = reply.door_fault() {
-            return Err(fault);
+            return Err(status_of_failure(fault, reply, arena));
         }
         let text = reply.text_in(arena)?;
         match xml_rpc::parse_reply(text, &Limits::default(), arena).map_err(Fault::unreadable)? {
@@ -336,7 +336,20 @@ fn protocol_fault(code: &str, text: &str) -> Fault {
         .with_upstream_message(text),
         _ => Fault::server(text),
     };
-    fault.with_upstream_code(code)
+    fault.with_upstream_code(code).of_function()
+}
+
+/// A status of failure decides what is known of the call; a fault in the body says that Freeside itself gave it, and not a
+/// web server in front of a Freeside that is down.
+fn status_of_failure(fault: Fault, reply: &HttpReply, arena: &Bump) -> Fault {
+    let envelope =
+        reply.text_in(arena).ok().and_then(|text| xml_rpc::parse_reply(text, &Limits::default(), arena).ok());
+    match envelope {
+        Some(Envelope::Fault { code, text }) => {
+            fault.with_upstream_code(code).with_upstream_message(text).of_function()
+        }
+        _ => fault,
+    }
 }
 
 #[cfg(test)]

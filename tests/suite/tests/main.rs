@@ -6,6 +6,8 @@
 mod add_operation;
 #[path = "main/azotel_transports.rs"]
 mod azotel_transports;
+#[path = "main/breaker.rs"]
+mod breaker;
 #[path = "main/caller.rs"]
 mod caller;
 #[path = "main/canary.rs"]
