@@ -7,7 +7,7 @@ mod identity;
 mod limits;
 pub(crate) mod policy;
 
-use chassis::{Error, Secret};
+use chassis::{Error, Findings, Secret, Settings, caller::Root};
 use serde::Deserialize;
 
 pub use self::{
@@ -26,8 +26,8 @@ pub struct Config {
     /// Whether reflection answers without an API key.
     #[serde(default)]
     pub public_reflection: bool,
-    /// The root of the caller context.
-    pub signing: SigningConfig,
+    /// The root of the caller context; there is no gateway without one.
+    pub signing: Option<SigningConfig>,
     /// Limits of the gateway's own.
     #[serde(default)]
     pub limits: LimitsConfig,
@@ -76,26 +76,39 @@ pub struct SigningConfig {
 }
 
 impl Config {
-    /// Checks what one entry alone cannot know.
+    /// Checks what one entry alone cannot know, and what of it has no effect.
+    pub fn check(&self, settings: &Settings, findings: &mut Findings) {
+        findings.take(self.root());
+        self.doors.check(findings);
+        fleet::check(self, settings, findings);
+        calls::check(self, findings);
+        self.limits.check(self, findings);
+        identity::check(self, settings, findings);
+        policy::check(self, findings);
+        crate::identity::check(self, findings);
+    }
+
+    /// What signs the contexts of callers.
     ///
     /// # Errors
     /// The key that is wrong.
-    pub fn check(&self) -> Result<(), Error> {
-        chassis::caller::Root::new(&self.signing.id, self.signing.secret.expose())
-            .map_err(|error| Error::config("signing", error))?;
-        self.doors.check()?;
-        fleet::check(&self.routes, &self.services)?;
-        calls::check(&self.timeouts)?;
-        self.limits.check(&self.routes.iter().map(|route| route.provider.as_str()).collect())?;
-        identity::check(self)?;
-        policy::check(self)?;
-        crate::identity::check(self)
+    pub(crate) fn root(&self) -> Result<Root, Error> {
+        let signing = self.signing.as_ref().ok_or_else(|| Error::config("signing", "must be given"))?;
+        Root::new(&signing.id, signing.secret.expose())
+            .map_err(|error| Error::config(format!("signing.{}", error.field()), error))
+    }
+
+    /// Whether there is a route to a provider.
+    pub(crate) fn routes_to(&self, provider: &str) -> bool {
+        self.routes.iter().any(|route| route.provider == provider)
     }
 }
 
-fn check_name(key: &str, name: &str) -> Result<(), Error> {
-    let problem = "is 1 to 63 lower-case letters, digits, -, _ or ., and begins with a letter or digit";
-    if is_label(name) { Ok(()) } else { Err(Error::config(key, problem)) }
+fn check_name(key: &str, name: &str, findings: &mut Findings) {
+    if !is_label(name) {
+        let form = "must be 1 to 63 lower-case letters, digits, -, _ or ., and begin with a letter or digit";
+        findings.mistake(key, form);
+    }
 }
 
 #[cfg(test)]
@@ -108,7 +121,9 @@ mod tests {
         let text = format!("{body}\n[signing]\nid = \"k1\"\nsecret = {{ file = {path:?} }}");
         let table: toml::Table = text.parse().unwrap();
         let config: Config = table.try_into().map_err(|error: toml::de::Error| error.to_string())?;
-        config.check().map_err(|error| error.to_string())
+        let mut findings = Findings::default();
+        config.check(&Settings::default(), &mut findings);
+        findings.into_result().map_err(|error| error.to_string())
     }
 
     const ROUTE: &str = "[[routes]]\nprovider = \"aex\"\ninstances = [\"http://127.0.0.1:5001\"]\n";
@@ -122,7 +137,6 @@ mod tests {
             (ROUTE.replace("\"http://127.0.0.1:5001\"", ""), "routes[0].instances"),
             (format!("{ROUTE}{grant}"), "grants[0].principals"),
             ("[[principals]]\nname = \"billing\"\napi_keys = []\n".repeat(2), "principals[1].name"),
-            (format!("{}{grant}", "[[principals]]\nname = \"billing\"\napi_keys = []\n"), "grants[0].accounts"),
         ];
         for (body, key) in cases {
             let error = check(&body).unwrap_err();

@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::ExitCode, sync::Arc};
 
-use chassis::{Consul, Error, Process, Program, Surface, Workers, caller::Root};
+use chassis::{Consul, Error, Findings, Process, Program, Settings, Surface, Workers, caller::Root};
 
 use crate::{
     catalog::{Catalog, followers::Followers},
@@ -42,18 +42,18 @@ impl Program for Gateway {
     const THREAD_PER_CORE: bool = true;
     type Config = Config;
 
-    fn check(config: &Config) -> Result<(), Error> {
-        config.check()
+    fn check(config: &Config, settings: &Settings, findings: &mut Findings) {
+        config.check(settings, findings);
     }
 
-    fn check_files(config: &Config) -> Result<(), Error> {
-        identity::check_key_file(config)
+    fn check_files(config: &Config, findings: &mut Findings) {
+        identity::check_key_file(config, findings);
     }
 
     async fn build(config: Config, process: &Process) -> Result<Surface, Error> {
         let consul = process.settings().consul.as_ref().map(Consul::new).transpose()?;
         let catalog = Arc::new(Catalog::default());
-        let routes = Arc::new(Routes::open(wanted(&config, &root(&config)?, consul.as_ref(), process.workers()))?);
+        let routes = Arc::new(Routes::open(wanted(&config, &config.root()?, consul.as_ref(), process.workers()))?);
         census::observe(process, &routes);
         let followers = Followers::new(Arc::clone(&catalog));
         followers.follow(routes.all());
@@ -99,7 +99,7 @@ impl Program for Gateway {
     fn reload(config: Config, process: &Process) -> Result<(), Error> {
         let live = process.kept::<Live>().ok_or_else(|| Error::program("the gateway is not built yet"))?;
         let prepared = live.identity.prepare(&config)?;
-        live.routes.update(wanted(&config, &root(&config)?, live.consul.as_ref(), process.workers()))?;
+        live.routes.update(wanted(&config, &config.root()?, live.consul.as_ref(), process.workers()))?;
         live.followers.follow(live.routes.all());
         live.limits.apply(&config.limits, &providers(&config));
         live.identity.take(prepared).write_down(process, || "configuration".to_owned());
@@ -113,11 +113,6 @@ impl Program for Gateway {
     fn command(matches: &clap::ArgMatches, config: Option<&Path>) -> ExitCode {
         commands::run(matches, config)
     }
-}
-
-fn root(config: &Config) -> Result<Root, Error> {
-    let signing = &config.signing;
-    Root::new(&signing.id, signing.secret.expose()).map_err(|error| Error::config("signing", error))
 }
 
 fn wanted<'a>(config: &'a Config, root: &'a Root, consul: Option<&'a Consul>, workers: &'a Workers) -> Wanted<'a> {

@@ -26,7 +26,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use chassis::{CallNotes, Error, Peer};
+use chassis::{CallNotes, Error, Findings, Peer};
 use http::{HeaderMap, HeaderName, header};
 use jiff::Timestamp;
 use tonic::Code;
@@ -305,14 +305,18 @@ fn named_file(config: &Config) -> Option<PathBuf> {
 }
 
 /// Checks the files that the configuration names: those of issuers.
-pub(crate) fn check(config: &Config) -> Result<(), Error> {
-    let mut issuers = config.issuers.iter().enumerate();
-    issuers.try_for_each(|(index, issuer)| access::keys_of_file(issuer, index).map(drop))
+pub(crate) fn check(config: &Config, findings: &mut Findings) {
+    for (index, issuer) in config.issuers.iter().enumerate() {
+        findings.take(access::keys_of_file(issuer, index));
+    }
 }
 
 /// Checks the file of keys as a start reads it: it may be missing, and what is wrong with an entry costs only that entry.
-pub(crate) fn check_key_file(config: &Config) -> Result<(), Error> {
-    named_file(config).map_or(Ok(()), |file| KeyFile::read_if_there(&file).map(drop))
+pub(crate) fn check_key_file(config: &Config, findings: &mut Findings) {
+    let Some(file) = named_file(config) else { return };
+    for bad in findings.take(KeyFile::read_if_there(&file)).unwrap_or_default().bad {
+        findings.warning("keys.file", format!("{bad}: the entry does not count"));
+    }
 }
 
 #[cfg(test)]

@@ -27,4 +27,6 @@ pub use fault::Fault;
 pub use node::Node;
 pub use reference::Secret;
 pub use telemetry::Telemetry;
-pub use upstream::{AccountSetup, NO_PROBE, Outgoing, Provider, Reply, SetupError, UNREADABLE_FIELDS, Upstream};
+pub use upstream::{
+    AccountSetup, NO_PROBE, Outgoing, Provider, Reply, SetupError, UNREADABLE_FIELDS, Upstream, account_problems,
+};

@@ -102,11 +102,39 @@ pub struct AccountSetup {
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
     /// A service without accounts can do nothing.
-    #[error("at least one [accounts.<alias>] is needed")]
+    #[error("must have at least one account: [accounts.ALIAS]")]
     NoAccounts,
     /// An account's address or transport does not work.
     #[error("{0}: {1}")]
     Account(String, ClientError),
+}
+
+/// All that is wrong with the accounts of a configuration, given what is wrong with each, by the keys of the configuration.
+pub fn account_problems<'a>(accounts: impl IntoIterator<Item = (&'a String, Problems)>) -> Problems {
+    let (mut all, mut any) = (Vec::new(), false);
+    for (alias, problems) in accounts {
+        any = true;
+        let key = format!("accounts.{alias}");
+        if !is_alias(alias) {
+            all.push(Problem::new(
+                &key,
+                "must have a name of 1 to 63 letters, digits, -, _ or ., a letter or digit first",
+            ));
+        }
+        all.extend(
+            problems.0.into_iter().map(|problem| Problem::new(format!("{key}.{}", problem.field), problem.text)),
+        );
+    }
+    if !any {
+        all.push(Problem::new("accounts", SetupError::NoAccounts.to_string()));
+    }
+    Problems(all)
+}
+
+/// What the gateway's grants can name, and a header can carry.
+fn is_alias(text: &str) -> bool {
+    let rest = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    text.len() <= 63 && text.bytes().all(rest) && text.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric)
 }
 
 /// The upstream of one provider with all its accounts.
@@ -279,7 +307,7 @@ impl Account {
             provider: setup.provider,
             tables: setup.tables,
             client,
-            in_flight: Semaphore::new(setup.transport.in_flight.max(1)),
+            in_flight: Semaphore::new(setup.transport.in_flight),
             budget: RetryBudget::default(),
             breaker: Breaker::default(),
             session: SessionSlot::default(),

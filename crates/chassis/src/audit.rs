@@ -13,6 +13,7 @@ mod file;
 mod writer;
 
 use std::{
+    io,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
@@ -28,6 +29,7 @@ use opentelemetry::{
     metrics::{Counter, Meter},
     trace::{TraceContextExt, TraceId},
 };
+use reference::said_of_file;
 use serde::Serialize;
 use serde_json::Value as Json;
 use tokio::{
@@ -133,7 +135,7 @@ impl Audit {
             return Ok(None);
         };
         let (file, torn) = RotatedFile::open(path, settings.max_bytes, settings.keep)
-            .map_err(|error| Error::config("audit.file", format!("cannot be written: {}", error.kind())))?;
+            .map_err(|error| unwritable(&error))?;
         let (losses, health) = (Losses::new(meter), Health::new(meter));
         let (queue, entries) = channel();
         let writer = Writer::new(process, file, describe, losses.clone(), health.clone());
@@ -201,6 +203,16 @@ impl Audit {
 /// The audit log cannot be written, and the call needs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unaudited;
+
+/// Says whether the log can be written, and writes nothing.
+pub(crate) fn check(settings: &AuditSettings) -> Result<(), Error> {
+    let path = settings.file.as_deref();
+    path.map_or(Ok(()), file::check).map_err(|error| unwritable(&error))
+}
+
+fn unwritable(error: &io::Error) -> Error {
+    Error::config("audit.file", format!("must be a file that can be written: {}", said_of_file(error)))
+}
 
 impl Watch for Audit {
     fn ended(&self, call: &Ended<'_>) {

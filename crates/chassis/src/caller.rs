@@ -112,11 +112,11 @@ impl Verifier {
     /// Takes the valid keys: the current one and, while keys are changed, the previous one.
     ///
     /// # Errors
-    /// The id of the key and what is wrong with it.
-    pub fn new<'a>(keys: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, (String, KeyError)> {
+    /// The index of the key and what is wrong with it.
+    pub fn new<'a>(keys: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, (usize, KeyError)> {
         let mut known: Vec<(String, ServiceKey)> = Vec::new();
-        for (id, text) in keys {
-            let because = |error| (id.to_owned(), error);
+        for (index, (id, text)) in keys.into_iter().enumerate() {
+            let because = |error| (index, error);
             check_id(id).map_err(because)?;
             if known.iter().any(|(other, _)| other == id) {
                 return Err(because(KeyError::Twice));

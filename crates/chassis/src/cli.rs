@@ -18,8 +18,8 @@ use tokio::{
 use toml::Table;
 
 use crate::{
-    ConfigSource, Error, Process, Program, Settings, StartOptions, Workers, config, globals, output, running,
-    telemetry::Telemetry, tls,
+    ConfigSource, Error, Process, Program, StartOptions, Workers, globals, output, prepare::Prepared, running,
+    telemetry::Telemetry,
 };
 
 #[derive(Debug, Args)]
@@ -115,20 +115,22 @@ pub fn completions(command: &mut clap::Command, shell: Shell) -> String {
 }
 
 fn fail<P: Program>(error: &Error) -> ExitCode {
-    output::complain(&format!("{}: {error}", P::NAME), error.exit_code())
+    let lines = error.lines().iter().map(|line| format!("{}: {line}\n", P::NAME)).collect::<String>();
+    output::complain(&lines, error.exit_code())
 }
 
 fn run<P: Program>(task: Task, config: Option<&Path>) -> Result<ExitCode, Error> {
     globals::install_tls();
     let source = config_source::<P>(config);
-    let table = source.read()?;
-    let settings = config::take_settings::<P>(&mut table.clone())?;
-    let runtime = runtime::<P>(threads(&settings)).map_err(Error::program)?;
+    let document = source.read()?;
+    let threads = threads(&document);
+    let runtime = runtime::<P>(threads).map_err(Error::program)?;
     let result = runtime.block_on(async {
+        let prepared = Prepared::<P>::for_start(document)?;
         match task {
-            Task::CheckConfig => check_config::<P>(table),
-            Task::CheckAccount(alias) => check_account::<P>(table, &alias).await,
-            _ => serve::<P>(table, source, &settings).await,
+            Task::CheckConfig => Ok(say_right::<P>(&prepared)),
+            Task::CheckAccount(alias) => check_account::<P>(prepared, &alias).await,
+            _ => serve::<P>(prepared, source, threads).await,
         }
     });
     // What is still running now, a slow DNS query for one, was given its time by the drain.
@@ -136,10 +138,12 @@ fn run<P: Program>(task: Task, config: Option<&Path>) -> Result<ExitCode, Error>
     result
 }
 
-/// As many as the configuration says, else one for each core that the process may use.
-fn threads(settings: &Settings) -> usize {
+/// As many as the configuration says, else one for each core that the process may use. What is wrong with the key is said when
+/// the rest of the configuration is read too.
+fn threads(config: &Table) -> usize {
     let cores = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    settings.server.threads.map_or_else(cores, NonZeroUsize::get)
+    let given = config.get("server").and_then(|server| server.get("threads")?.as_integer());
+    given.and_then(|threads| usize::try_from(threads).ok()).filter(|threads| *threads > 0).unwrap_or_else(cores)
 }
 
 fn runtime<P: Program>(threads: usize) -> io::Result<Runtime> {
@@ -157,29 +161,25 @@ fn runtime<P: Program>(threads: usize) -> io::Result<Runtime> {
 #[allow(clippy::disallowed_methods, reason = "this is where the environment is read")]
 pub fn config_source<P: Program>(given: Option<&Path>) -> ConfigSource {
     let default = PathBuf::from(format!("{}.toml", P::NAME));
-    let file = given.map(Path::to_owned).or_else(|| default.is_file().then_some(default));
+    let file = given.map(Path::to_owned).or_else(|| default.is_file().then_some(default.clone()));
     let variables =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    ConfigSource::new(file, variables)
+    let source = ConfigSource::new(file, variables);
+    let folder =
+        std::env::current_dir().map_or_else(|_| "the working directory".to_owned(), |it| it.display().to_string());
+    source.absent(format!("no configuration file: {} is not in {folder}, and --config names none", default.display()))
 }
 
-fn check_config<P: Program>(mut table: Table) -> Result<ExitCode, Error> {
-    let settings = config::take_settings::<P>(&mut table)?;
-    running::verifier::<P>(&settings)?;
-    tls::server(&settings)?;
-    let own = config::program::<P::Config>(table)?;
-    P::check(&own)?;
-    P::check_files(&own)?;
-    Ok(output::answer(&format!("{}: the configuration is right", P::NAME), 0))
+fn say_right<P: Program>(prepared: &Prepared<P>) -> ExitCode {
+    let warnings = prepared.warnings.iter().map(|warning| format!("{}: warning: {warning}\n", P::NAME));
+    output::complain(&warnings.collect::<String>(), 0);
+    output::answer(&format!("{}: the configuration is right", P::NAME), 0)
 }
 
-async fn check_account<P: Program>(mut table: Table, alias: &str) -> Result<ExitCode, Error> {
-    let whole = table.clone();
-    let settings = config::take_settings::<P>(&mut table)?;
-    let own = config::program(table)?;
-    P::check(&own)?;
+async fn check_account<P: Program>(prepared: Prepared<P>, alias: &str) -> Result<ExitCode, Error> {
+    let Prepared { document, settings, own, .. } = prepared;
     let telemetry = Telemetry::new(P::NAME, &settings.telemetry, None)?;
-    let process = Process::new(P::NAME, settings, telemetry, &whole, Workers::default());
+    let process = Process::new(P::NAME, settings, telemetry, &document, Workers::default());
     let said = |text| format!("{}: account {alias}: {text}", P::NAME);
     Ok(match P::check_account(own, &process, alias).await {
         Ok(text) => output::answer(&said(text), 0),
@@ -187,17 +187,17 @@ async fn check_account<P: Program>(mut table: Table, alias: &str) -> Result<Exit
     })
 }
 
-async fn serve<P: Program>(table: Table, source: ConfigSource, settings: &Settings) -> Result<ExitCode, Error> {
-    let _log = globals::install_kept(&settings.log)?;
+async fn serve<P: Program>(prepared: Prepared<P>, source: ConfigSource, threads: usize) -> Result<ExitCode, Error> {
+    let _log = globals::install_kept(&prepared.settings.log)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(Error::program)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::program)?;
     let mut hangup = signal(SignalKind::hangup()).map_err(Error::program)?;
     let workers = match P::THREAD_PER_CORE {
-        true => Workers::start(threads(settings)).map_err(Error::program)?,
+        true => Workers::start(threads).map_err(Error::program)?,
         false => Workers::default(),
     };
     let options = StartOptions { source: Some(source), workers, ..StartOptions::default() };
-    let mut running = running::start_with::<P>(table, options).await?;
+    let mut running = running::start_prepared(prepared, options).await?;
     loop {
         tokio::select! {
                     _ = terminate.recv() => {
@@ -222,7 +222,7 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
-    use crate::Surface;
+    use crate::{Findings, Settings, Surface};
 
     #[derive(Debug)]
     struct Shop;
@@ -238,10 +238,9 @@ mod tests {
         const NAME: &'static str = "shop";
         type Config = Own;
 
-        fn check(config: &Own) -> Result<(), Error> {
-            match config.alias.as_str() {
-                "bad" => Err(Error::config("alias", "is bad")),
-                _ => Ok(()),
+        fn check(config: &Own, _: &Settings, findings: &mut Findings) {
+            if config.alias == "bad" {
+                findings.mistake("alias", "must not be bad");
             }
         }
 
@@ -286,14 +285,14 @@ mod tests {
     fn a_right_configuration_is_called_right_and_a_wrong_one_named() {
         assert_eq!(ran(GOOD, &["--check-config"]).unwrap(), ExitCode::SUCCESS);
         for (config, key) in [
-            (GOOD.replace("main", "bad"), "alias"),
-            (GOOD.replace("alias", "alia"), "alia"),
-            (GOOD.replace("mode", "mood"), "callers.mood"),
-            (String::new(), "callers.keys"),
+            (GOOD.replace("main", "bad"), ":1: alias: "),
+            (GOOD.replace("alias", "alia"), ":1: alia: "),
+            (GOOD.replace("mode", "mood"), ":3: callers.mood: "),
+            (String::new(), ": callers.keys: "),
         ] {
             let error = ran(&config, &["--check-config"]).unwrap_err();
             assert_eq!(error.exit_code(), 64);
-            assert!(error.to_string().starts_with(&format!("configuration: {key}: ")), "{error}");
+            assert!(error.to_string().starts_with("configuration: /") && error.to_string().contains(key), "{error}");
         }
     }
 

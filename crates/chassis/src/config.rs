@@ -1,14 +1,24 @@
 //! The configuration file of a process: read, overridden from the environment, split between chassis and program.
 
+mod check;
+pub(crate) mod document;
+pub(crate) mod findings;
+mod form;
 mod nesting;
 mod standard;
+mod words;
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
-use serde::de::DeserializeOwned;
+use reference::said_of_file;
+use serde::de::{self, DeserializeOwned};
 use toml::{Table, Value};
 
-use crate::{CallersMode, ConsulSettings, Error, Program, Settings, admin, globals};
+use self::{document::Document, findings::Findings};
+use crate::{
+    Error, Program, Settings,
+    error::{Mistake, Mistakes},
+};
 
 /// Beginning of the variables that override a key: `ISPBRIDGE__SERVER__LISTEN` is `server.listen`.
 const PREFIX: &str = "ISPBRIDGE__";
@@ -18,129 +28,91 @@ const PREFIX: &str = "ISPBRIDGE__";
 /// # Errors
 /// What is wrong with it, and where.
 pub fn parse_toml(text: &str) -> Result<Table, toml::de::Error> {
-    nesting::parse(text)
+    let first = |errors: Vec<_>| errors.into_iter().next();
+    nesting::parse(text).map_err(|errors| first(errors).unwrap_or_else(|| de::Error::custom("cannot be read")))
 }
 
+/// The chassis' own sections.
+const SECTIONS: [&str; 7] = ["server", "admin", "telemetry", "log", "audit", "callers", "consul"];
+
 /// Reads a file; the text of a broken one is not repeated, it might hold what it should not.
-pub(crate) fn read(path: &Path) -> Result<Table, Error> {
+pub(crate) fn read(path: &Path) -> Result<Document, Error> {
     let name = path.display().to_string();
+    let wrong = |mistakes| Error::Config(Mistakes(mistakes));
     let text = reference::read_text(path)
-        .map_err(|error| Error::config(&name, format!("cannot be read: {}", error.kind())))?;
-    nesting::parse(&text).map_err(|error| {
-        let before = error.span().map_or("", |span| text.get(..span.start).unwrap_or(""));
-        Error::config(format!("{name}:{}", before.lines().count().max(1)), error.message())
-    })
+        .map_err(|error| wrong(vec![Mistake::at(&name, format!("cannot be read: {}", said_of_file(&error)))]))?;
+    match nesting::parse(&text) {
+        Ok(table) => Ok(Document::of_file(path, text, table)),
+        Err(errors) => Err(wrong(by_line(&name, &text, &errors))),
+    }
+}
+
+/// The first error of each line: one that is not closed makes others of what follows.
+fn by_line(name: &str, text: &str, errors: &[toml::de::Error]) -> Vec<Mistake> {
+    let line = |error: &toml::de::Error| document::line(text, error.span().map_or(0, |span| span.start));
+    let mut lines = BTreeMap::new();
+    for error in errors {
+        lines.entry(line(error)).or_insert_with(|| error.message());
+    }
+    lines.into_iter().map(|(line, message)| Mistake::at(format!("{name}:{line}"), message)).collect()
 }
 
 /// Applies variables `ISPBRIDGE__A__B=value` to the scalars of a configuration.
 ///
 /// A part of a name is a key (upper or lower case, `_` also for `-`) or the index into a list. The value is read as TOML
-/// and, if it is none, as a text.
-///
-/// # Errors
-/// A variable that leads through something that is not a table or a list.
-pub fn apply_overrides(table: &mut Table, variables: impl IntoIterator<Item = (String, String)>) -> Result<(), Error> {
+/// and, if it is none, as a text. Refused are variables that lead through something that is not a table or a list.
+fn apply_overrides(document: &mut Document, variables: &[(String, String)]) -> Result<(), Error> {
+    let mut astray = Vec::new();
     for (name, text) in variables {
         let Some(path) = name.strip_prefix(PREFIX) else {
             continue;
         };
         let parts: Vec<&str> = path.split("__").collect();
-        set(table, &parts, scalar(&text))
-            .ok_or_else(|| Error::config(&name, "names no key that a value can stand at"))?;
+        match set(document.table_mut(), &parts, scalar(text)) {
+            Some(key) => document.set(key, name),
+            None => astray.push(Mistake::at(name, "must name a key that a value can stand at")),
+        }
     }
-    Ok(())
+    if astray.is_empty() { Ok(()) } else { Err(Error::Config(Mistakes(astray))) }
 }
 
-/// Whether a variable of this name can mean anything to [`apply_overrides`] or [`apply_standard`].
+/// Whether a variable of this name can mean anything to [`complete`].
 pub(crate) fn is_read(name: &str) -> bool {
     name.starts_with(PREFIX) || standard::is_read(name)
 }
 
-/// Applies the variables of the OpenTelemetry specification, and Consul's for its agent.
-pub(crate) fn apply_standard(table: &mut Table, variables: &[(String, String)]) -> Result<(), Error> {
-    standard::apply(table, variables)
+/// Applies what variables say to what a file says, and lets files be named relative to it.
+pub(crate) fn complete(document: &mut Document, variables: &[(String, String)]) -> Result<(), Error> {
+    standard::apply(document, variables)?;
+    apply_overrides(document, variables)?;
+    document.resolve_files();
+    Ok(())
 }
 
 /// Takes the chassis' sections out of a configuration and checks what one section alone cannot know.
-pub(crate) fn take_settings<P: Program>(table: &mut Table) -> Result<Settings, Error> {
+pub(crate) fn take_settings<P: Program>(table: &mut Table, findings: &mut Findings) -> Settings {
     let settings = Settings {
-        server: section(table, "server")?,
-        admin: section(table, "admin")?,
-        telemetry: section(table, "telemetry")?,
-        log: section(table, "log")?,
-        audit: section(table, "audit")?,
-        callers: section(table, "callers")?,
-        consul: table.contains_key("consul").then(|| section(table, "consul")).transpose()?,
+        server: section(table, "server", findings),
+        admin: section(table, "admin", findings),
+        telemetry: section(table, "telemetry", findings),
+        log: section(table, "log", findings),
+        audit: section(table, "audit", findings),
+        callers: section(table, "callers", findings),
+        consul: table.contains_key("consul").then(|| section(table, "consul", findings)),
     };
-    check::<P>(&settings)?;
-    Ok(settings)
+    check::callers::<P>(&settings, findings);
+    check::limits(&settings, findings);
+    settings
 }
 
-/// Reads what is left as the program's own configuration.
-pub(crate) fn program<T: DeserializeOwned>(table: Table) -> Result<T, Error> {
-    table.try_into().map_err(|error| named("", &error))
+/// Reads what is left as the program's own configuration; nothing if it cannot be read at all.
+pub(crate) fn program<T: DeserializeOwned>(table: Table, findings: &mut Findings) -> Option<T> {
+    form::read("", &SECTIONS, Value::Table(table), findings)
 }
 
-fn check<P: Program>(settings: &Settings) -> Result<(), Error> {
-    let callers = &settings.callers;
-    if P::AUTHENTICATES_CALLERS {
-        return match callers.keys.is_empty() && callers.mode == CallersMode::Gateway {
-            true => limits(settings),
-            false => Err(Error::config("callers", format!("{} authenticates callers itself", P::NAME))),
-        };
-    }
-    match callers.mode {
-        CallersMode::Open if !settings.server.listen.ip().is_loopback() => {
-            Err(Error::config("callers.mode", "\"open\" is allowed only if server.listen is a loopback address"))
-        }
-        CallersMode::Gateway if callers.keys.is_empty() => {
-            Err(Error::config("callers.keys", "mode \"gateway\" needs the key that the gateway signs with"))
-        }
-        _ => limits(settings),
-    }
-}
-
-fn limits(settings: &Settings) -> Result<(), Error> {
-    if settings.server.max_in_flight == 0 {
-        return Err(Error::config("server.max_in_flight", "is at least 1"));
-    }
-    admin::check(&settings.admin)?;
-    settings.consul.as_ref().map_or(Ok(()), ConsulSettings::check)?;
-    if settings.server.reply_memory_bytes == 0 {
-        return Err(Error::config("server.reply_memory_bytes", "is at least 1"));
-    }
-    if settings.audit.max_bytes < 1024 {
-        return Err(Error::config("audit.max_bytes", "is at least 1024"));
-    }
-    globals::check(&settings.log)?;
-    settings.telemetry.check()
-}
-
-fn section<T: DeserializeOwned + Default>(table: &mut Table, name: &str) -> Result<T, Error> {
-    match table.remove(name) {
-        None => Ok(T::default()),
-        Some(value) => value.try_into().map_err(|error| named(name, &error)),
-    }
-}
-
-/// Finds the key in the texts of toml and serde: the last line `in a.b`, and the name of an unknown or missing field.
-fn named(section: &str, error: &toml::de::Error) -> Error {
-    let full = error.to_string();
-    let inner = full.lines().last().and_then(|line| line.strip_prefix("in `")?.strip_suffix('`'));
-    let field = ["unknown field `", "missing field `"]
-        .iter()
-        .find_map(|start| error.message().strip_prefix(start)?.split('`').next());
-    let parts: Vec<&str> =
-        [Some(section), inner, field].into_iter().flatten().filter(|part| !part.is_empty()).collect();
-    Error::config(if parts.is_empty() { "(file)".to_owned() } else { parts.join(".") }, without_values(error.message()))
-}
-
-/// Cuts the value out of serde's `invalid type: string "...", expected ...`: it may be a secret at the wrong place.
-fn without_values(message: &str) -> String {
-    match (message.starts_with("invalid "), message.rsplit_once(", expected ")) {
-        (true, Some((_, expected))) => format!("expected {expected}"),
-        _ => message.to_owned(),
-    }
+fn section<T: DeserializeOwned + Default>(table: &mut Table, name: &str, findings: &mut Findings) -> T {
+    let value = table.remove(name);
+    value.and_then(|value| form::read(name, &[], value, findings)).unwrap_or_default()
 }
 
 fn scalar(text: &str) -> Value {
@@ -151,30 +123,36 @@ fn scalar(text: &str) -> Value {
         .unwrap_or_else(|| Value::String(text.to_owned()))
 }
 
-fn set(table: &mut Table, path: &[&str], value: Value) -> Option<()> {
+/// Sets a value and gives the key at which it now stands.
+fn set(table: &mut Table, path: &[&str], value: Value) -> Option<String> {
     let (first, rest) = path.split_first()?;
     let key = existing_key(table, first).unwrap_or_else(|| first.to_lowercase());
     if key.is_empty() {
         return None;
     }
     if rest.is_empty() {
-        table.insert(key, value);
-        return Some(());
+        table.insert(key.clone(), value);
+        return Some(key);
     }
-    descend(table.entry(key).or_insert_with(|| Value::Table(Table::new())), rest, value)
+    let inner = table.entry(key.as_str()).or_insert_with(|| Value::Table(Table::new()));
+    Some(key + &descend(inner, rest, value)?)
 }
 
-fn descend(at: &mut Value, path: &[&str], value: Value) -> Option<()> {
+fn descend(at: &mut Value, path: &[&str], value: Value) -> Option<String> {
     match at {
-        Value::Table(table) => set(table, path, value),
+        Value::Table(table) => Some(format!(".{}", set(table, path, value)?)),
         Value::Array(items) => {
             let (first, rest) = path.split_first()?;
-            let item = items.get_mut(first.parse::<usize>().ok()?)?;
-            if rest.is_empty() {
-                *item = value;
-                return Some(());
-            }
-            descend(item, rest, value)
+            let index = first.parse::<usize>().ok()?;
+            let item = items.get_mut(index)?;
+            let below = match rest.is_empty() {
+                true => {
+                    *item = value;
+                    String::new()
+                }
+                false => descend(item, rest, value)?,
+            };
+            Some(format!("[{index}]{below}"))
         }
         _ => None,
     }

@@ -117,13 +117,14 @@ impl Consul {
     /// The key of `[consul]` that is wrong.
     pub fn new(settings: &ConsulSettings) -> Result<Self, Error> {
         let wrong = |key: &str, problem: &str| Error::config(format!("consul.{key}"), problem);
-        let base = settings.base().ok_or_else(|| wrong("address", "is host:port, or http:// or https:// before it"))?;
+        let base =
+            settings.base().ok_or_else(|| wrong("address", "must be host:port, or http:// or https:// before it"))?;
         let ca = settings.ca.as_ref().map(|pem| Certificate::from_pem_bundle(pem.expose().as_bytes()));
-        let ca = ca.transpose().map_err(|_| wrong("ca", "holds no certificate in PEM form"))?;
+        let ca = ca.transpose().map_err(|_| wrong("ca", "must hold a certificate in PEM form"))?;
         let token = settings.token.as_ref().map(|token| HeaderValue::from_str(token.expose()));
-        let mut token = token.transpose().map_err(|_| wrong("token", "holds what a header cannot"))?;
+        let mut token = token.transpose().map_err(|_| wrong("token", "must hold only what a header can carry"))?;
         token.iter_mut().for_each(|token| token.set_sensitive(true));
-        let client = client(&base, ca).map_err(|_| wrong("ca", "cannot be used"))?;
+        let client = client(&base, ca).map_err(|_| wrong("ca", "must hold certificates that can be trusted"))?;
         let (datacenter, passing_only) = (settings.datacenter.clone(), settings.passing_only);
         Ok(Self(Arc::new(Inner { client, base, token, datacenter, passing_only })))
     }

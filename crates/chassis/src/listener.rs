@@ -1,6 +1,6 @@
 //! The accept loop: who may connect, and how it ends.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
@@ -39,16 +39,31 @@ pub(crate) struct Listener<S> {
 /// Opens a listener, beside that of another process if `shared`.
 pub(crate) fn bind(address: SocketAddr, shared: bool) -> Result<(TcpListener, SocketAddr), Error> {
     let refused = |source| Error::Listen { address, source };
-    let open = || {
-        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        socket.set_reuseaddr(true)?;
-        socket.set_reuseport(shared)?;
-        socket.bind(address)?;
-        socket.listen(BACKLOG)
-    };
-    let socket = open().map_err(refused)?;
+    let socket = bound(address, shared).and_then(|socket| socket.listen(BACKLOG)).map_err(refused)?;
     let address = socket.local_addr().map_err(refused)?;
     Ok((socket, address))
+}
+
+/// Says whether this process could listen at an address; one at which another process listens is right all the same.
+pub(crate) fn check(key: &str, address: SocketAddr, shared: bool) -> Result<(), Error> {
+    let refused = match bound(address, shared) {
+        Ok(_) => return Ok(()),
+        Err(error) => error,
+    };
+    match refused.kind() {
+        io::ErrorKind::AddrInUse => Ok(()),
+        io::ErrorKind::AddrNotAvailable => Err(Error::config(key, "must be an address of this machine")),
+        io::ErrorKind::PermissionDenied => Err(Error::config(key, "must be a port that this process may open")),
+        _ => Err(Error::config(key, format!("must be an address that can be listened at: {refused}"))),
+    }
+}
+
+fn bound(address: SocketAddr, shared: bool) -> io::Result<TcpSocket> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.set_reuseport(shared)?;
+    socket.bind(address)?;
+    Ok(socket)
 }
 
 impl<S: Call<Reply = Outgoing>> Listener<S> {

@@ -4,7 +4,7 @@ use std::{future::Future, path::Path, process::ExitCode};
 
 use serde::de::DeserializeOwned;
 
-use crate::{Error, Process, Surface};
+use crate::{Error, Findings, Process, Settings, Surface};
 
 /// One program of the suite: what a binary adds to the chassis.
 pub trait Program: Send + Sync + 'static {
@@ -25,23 +25,17 @@ pub trait Program: Send + Sync + 'static {
     /// The program's own part of the configuration file (accounts, policy ...), with `deny_unknown_fields`.
     type Config: DeserializeOwned + Send;
 
-    /// Says what is wrong with a configuration that could be read, without touching the network; `--check-config` calls it too.
-    ///
-    /// # Errors
-    /// The key that is wrong ([`Error::config`]).
-    fn check(config: &Self::Config) -> Result<(), Error> {
-        let _ = config;
-        Ok(())
+    /// Says all that is wrong with a configuration that could be read, and what of it has no effect, without touching the
+    /// network. A start, a reload and `--check-config` call it: what [`Self::build`] and [`Self::reload`] would refuse is
+    /// refused here.
+    fn check(config: &Self::Config, settings: &Settings, findings: &mut Findings) {
+        let _ = (config, settings, findings);
     }
 
     /// Says what keeps a process from starting though its configuration is right: files that the program reads by itself
-    /// ([`Process::follow`]). `--check-config` calls it.
-    ///
-    /// # Errors
-    /// The file that is wrong, and where.
-    fn check_files(config: &Self::Config) -> Result<(), Error> {
-        let _ = config;
-        Ok(())
+    /// ([`Process::follow`]). A start and `--check-config` call it.
+    fn check_files(config: &Self::Config, findings: &mut Findings) {
+        let _ = (config, findings);
     }
 
     /// Builds what the process serves.

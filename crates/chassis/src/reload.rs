@@ -11,7 +11,9 @@ use opentelemetry::KeyValue;
 use reference::{Noted, noting};
 use toml::{Table, Value};
 
-use crate::{ConfigSource, Error, Process, Program, caller::Verifier, config, names, running, tls, watched::Watched};
+use crate::{
+    ConfigSource, Document, Error, Process, Program, caller::Verifier, names, prepare::Prepared, tls, watched::Watched,
+};
 
 /// The name of the configuration where other files are sources of their own.
 const NAME: &str = "configuration";
@@ -23,7 +25,7 @@ pub(crate) type Fixed = [(&'static str, Option<Value>); FIXED.len()];
 /// Takes configurations for a running program of any type.
 pub(crate) trait Reload: Send + Sync {
     /// Takes a configuration, or says why not; `forced` asks the program even if its part looks the same.
-    fn take(&self, table: Table, forced: bool) -> Result<u64, Error>;
+    fn take(&self, document: Document, forced: bool) -> Result<u64, Error>;
 }
 
 /// [`Reload`] for one type of program.
@@ -58,38 +60,39 @@ impl<P: Program> Reloader<P> {
         Self { process: process.clone(), verifier, tls, current: Mutex::new(current), program: PhantomData }
     }
 
-    fn try_take(&self, mut table: Table, forced: bool) -> Result<(), Error> {
+    fn try_take(&self, document: Document, forced: bool) -> Result<Document, Error> {
         // One at a time, or an older configuration could replace a newer one.
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        let settings = config::take_settings::<P>(&mut table)?;
-        let (own, part) = checked::<P>(table)?;
-        let tls = tls::server(&settings)?;
-        if tls.is_some() != self.tls.is_some() {
-            return Err(Error::config("server.tls", "comes and goes with a restart only"));
+        let prepared = Prepared::<P>::for_reload(document)?;
+        if prepared.tls.is_some() != self.tls.is_some() {
+            return Err(Error::config("server.tls", "must come or go with a restart"));
         }
-        match (&self.verifier, running::verifier::<P>(&settings)?) {
-            (Some(current), Some(verifier)) => current.store(Arc::new(verifier)),
-            (None, None) => {}
-            _ => return Err(Error::config("callers.mode", "changes with a restart only")),
+        if prepared.verifier.is_some() != self.verifier.is_some() {
+            return Err(Error::config("callers.mode", "must change with a restart"));
+        }
+        prepared.warn();
+        let Prepared { document, own, part, verifier, tls, .. } = prepared;
+        if let (Some(current), Some(verifier)) = (&self.verifier, verifier) {
+            current.store(Arc::new(verifier));
         }
         if let (Some(current), Some(mut tls)) = (&self.tls, tls) {
             tls.alpn_protocols.clone_from(&current.load().alpn_protocols);
             current.store(Arc::new(tls));
         }
         if forced || *current != part {
-            P::reload(own, &self.process)?;
+            P::reload(own, &self.process).map_err(|error| document.locate(error))?;
             *current = part;
         }
-        Ok(())
+        Ok(document)
     }
 }
 
 impl<P: Program> Reload for Reloader<P> {
-    fn take(&self, table: Table, forced: bool) -> Result<u64, Error> {
-        let (result, noted) = noting(|| self.try_take(table.clone(), forced));
+    fn take(&self, document: Document, forced: bool) -> Result<u64, Error> {
+        let (result, noted) = noting(|| self.try_take(document, forced));
         self.process.record().noted(noted, result.is_ok());
         match result {
-            Ok(()) => Ok(taken(&self.process, &table)),
+            Ok(document) => Ok(taken(&self.process, &document)),
             Err(error) => Err(refused(&self.process, error)),
         }
     }
@@ -123,15 +126,15 @@ impl Watched for Configured {
     }
 }
 
-/// Reads the program's part of a configuration.
-pub(crate) fn checked<P: Program>(table: Table) -> Result<(P::Config, Part), Error> {
-    let written = digest(&SHA256, table.to_string().as_bytes()).as_ref().into();
-    let (own, noted) = noting(|| {
-        let own = config::program(table)?;
-        P::check(&own)?;
-        Ok(own)
-    });
-    own.map(|own| (own, Part(written, noted)))
+impl Part {
+    pub(crate) fn new(written: Box<[u8]>, files: Noted) -> Self {
+        Self(written, files)
+    }
+
+    /// What tells a table from another.
+    pub(crate) fn written(table: &Table) -> Box<[u8]> {
+        digest(&SHA256, table.to_string().as_bytes()).as_ref().into()
+    }
 }
 
 fn taken(process: &Process, table: &Table) -> u64 {

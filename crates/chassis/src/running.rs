@@ -9,16 +9,15 @@ use tokio::{task::JoinHandle, time::Instant};
 use toml::Table;
 
 use crate::{
-    CallersMode, ConfigSource, Error, Process, Program, Settings, Surface, admin,
+    ConfigSource, Document, Error, Process, Program, Surface, admin,
     audit::Audit,
-    caller::Verifier,
-    config,
     consul::registration::Registration,
     descriptors,
     health::{self, Health},
     layers::{self, methods::Methods},
     listener::{self, Listener},
-    reload::{self, Configured, Reload, Reloader},
+    prepare::Prepared,
+    reload::{Configured, Reload, Reloader},
     telemetry::Telemetry,
     tls, watched,
     watches::Watches,
@@ -66,20 +65,20 @@ pub async fn start<P: Program>(config: Table) -> Result<Running, Error> {
 ///
 /// # Errors
 /// As [`start`].
-pub async fn start_with<P: Program>(mut config: Table, options: StartOptions) -> Result<Running, Error> {
-    let whole = config.clone();
-    let (read, files) = reference::noting(|| {
-        let settings = config::take_settings::<P>(&mut config)?;
-        reload::checked::<P>(config).map(|own| (settings, own))
-    });
-    let (settings, (own, part)) = read?;
-    let verifier = verifier::<P>(&settings)?.map(|verifier| Arc::new(ArcSwap::from_pointee(verifier)));
-    let tls = tls::server(&settings)?.map(|tls| Arc::new(ArcSwap::from_pointee(tls)));
+pub async fn start_with<P: Program>(config: impl Into<Document>, options: StartOptions) -> Result<Running, Error> {
+    start_prepared(Prepared::<P>::for_start(config.into())?, options).await
+}
+
+pub(crate) async fn start_prepared<P: Program>(prepared: Prepared<P>, options: StartOptions) -> Result<Running, Error> {
+    prepared.warn();
+    let Prepared { document, settings, own, part, files, verifier, tls, .. } = prepared;
+    let verifier = verifier.map(|verifier| Arc::new(ArcSwap::from_pointee(verifier)));
+    let tls = tls.map(|tls| Arc::new(ArcSwap::from_pointee(tls)));
     let telemetry = Telemetry::new(P::NAME, &settings.telemetry, options.span_processor)?;
-    let process = Process::new(P::NAME, settings, telemetry, &whole, options.workers);
-    drop(whole);
+    let process = Process::new(P::NAME, settings, telemetry, &document, options.workers);
     process.record().noted(files, true);
-    let surface = P::build(own, &process).await?;
+    let surface = P::build(own, &process).await.map_err(|error| document.locate(error))?;
+    drop(document);
     process.set_watches(watches(&process, &surface)?);
     let admin_routes = surface.admin.clone();
     let methods = Arc::new(Methods::new(&surface.descriptors)?);
@@ -138,9 +137,9 @@ impl Running {
     ///
     /// # Errors
     /// What is wrong with it; the process then goes on as it was.
-    pub fn reload(&self, config: Table) -> Result<u64, Error> {
+    pub fn reload(&self, config: impl Into<Document>) -> Result<u64, Error> {
         retake_files(&self.process);
-        self.reload.take(config, true)
+        self.reload.take(config.into(), true)
     }
 
     /// Reads the configuration again from where it came, and what is read apart from it.
@@ -247,17 +246,6 @@ impl fmt::Debug for Running {
             .field("grpc", &self.grpc.0)
             .finish_non_exhaustive()
     }
-}
-
-/// The keys of the caller context, or nothing where everybody is believed.
-pub(crate) fn verifier<P: Program>(settings: &Settings) -> Result<Option<Verifier>, Error> {
-    let callers = &settings.callers;
-    if P::AUTHENTICATES_CALLERS || callers.mode == CallersMode::Open {
-        return Ok(None);
-    }
-    Verifier::new(callers.keys.iter().map(|key| (key.id.as_str(), key.secret.expose())))
-        .map(Some)
-        .map_err(|(id, error)| Error::config(format!("callers.keys ({id:?})"), error))
 }
 
 fn watches(process: &Process, surface: &Surface) -> Result<Watches, Error> {

@@ -11,6 +11,9 @@ use serde::{Deserialize, Deserializer, de};
 
 use crate::{ConsulSettings, Networks, Secret, TelemetrySettings, TlsSettings};
 
+/// Ten years: a longer time is a mistake, and the clock cannot add just any.
+const MOST_SECONDS: f64 = 315_360_000.0;
+
 /// The sections that every process of the suite has.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
@@ -245,9 +248,10 @@ impl Seconds {
 impl<'de> Deserialize<'de> for Seconds {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let seconds = f64::deserialize(deserializer)?;
-        Duration::try_from_secs_f64(seconds)
-            .map(Self)
-            .map_err(|_| de::Error::custom("a number of seconds is not negative and not endless"))
+        match (0.0..=MOST_SECONDS).contains(&seconds) {
+            true => Ok(Self(Duration::from_secs_f64(seconds))),
+            false => Err(de::Error::custom(format!("must be a number of seconds between 0 and {MOST_SECONDS}"))),
+        }
     }
 }
 

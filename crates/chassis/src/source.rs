@@ -7,38 +7,49 @@ use std::{
 };
 
 use reference::Noted;
-use toml::Table;
 
-use crate::{Error, config};
+use crate::{Document, Error, config};
 
 /// A configuration file, if there is one, and the variables that override it.
 #[derive(Clone)]
 pub struct ConfigSource {
     file: Option<PathBuf>,
+    /// Why there is no file, if there should have been one.
+    absent: Option<String>,
     variables: Vec<(String, String)>,
     /// What the file held when it was read last.
     noted: Arc<Mutex<Noted>>,
 }
 
 impl ConfigSource {
-    /// Names the file, and the environment as it is ([`crate::apply_overrides`] says what counts of it).
+    /// Names the file, and the environment as it is: `ISPBRIDGE__A__B` sets `a.b`, and the standard variables of OpenTelemetry
+    /// and Consul count where the file says nothing.
     pub fn new(file: Option<PathBuf>, variables: impl IntoIterator<Item = (String, String)>) -> Self {
         let variables = variables.into_iter().filter(|(name, _)| config::is_read(name)).collect();
-        Self { file, variables, noted: Arc::default() }
+        Self { file, absent: None, variables, noted: Arc::default() }
     }
 
-    /// Reads the configuration as it is now.
+    /// Says why there is no file: the first that an operator hears if the configuration then lacks something.
+    #[must_use]
+    pub(crate) fn absent(mut self, why: String) -> Self {
+        self.absent = Some(why);
+        self
+    }
+
+    /// Reads the configuration as it is now. Files that it names are relative to its own.
     ///
     /// # Errors
     /// A file that cannot be read, or a variable that leads nowhere.
-    pub fn read(&self) -> Result<Table, Error> {
-        let read = || self.file.as_deref().map_or_else(|| Ok(Table::new()), config::read);
-        let (table, noted) = reference::noting(read);
+    pub fn read(&self) -> Result<Document, Error> {
+        let read = || match &self.file {
+            Some(file) => config::read(file),
+            None => Ok(Document::absent(self.absent.clone())),
+        };
+        let (document, noted) = reference::noting(read);
         *self.noted.lock().unwrap_or_else(PoisonError::into_inner) = noted;
-        let mut table = table?;
-        config::apply_standard(&mut table, &self.variables)?;
-        config::apply_overrides(&mut table, self.variables.iter().cloned())?;
-        Ok(table)
+        let mut document = document?;
+        config::complete(&mut document, &self.variables)?;
+        Ok(document)
     }
 
     /// The file, with what it held when it was read last.

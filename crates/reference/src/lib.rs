@@ -9,5 +9,5 @@ mod note;
 mod secret;
 
 pub use content::Content;
-pub use note::{Noted, noting, read, read_text};
+pub use note::{Noted, noting, read, read_text, said_of_file};
 pub use secret::Secret;

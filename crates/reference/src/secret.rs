@@ -5,7 +5,10 @@ use std::{fmt, path::PathBuf};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, de};
 
-use crate::note::read_text;
+use crate::note::{read_text, said_of_file};
+
+/// How a secret is written down.
+const FORM: &str = "must be { file = \"...\" } or { env = \"NAME\" }";
 
 /// A text that was read from `{ file = "..." }` or `{ env = "NAME" }`; it has no readable form.
 ///
@@ -49,29 +52,38 @@ impl fmt::Debug for Secret {
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // The derived message of a wrong type would print the value, and a text that stands here is most likely the secret.
-        let reference = Reference::deserialize(deserializer)
-            .map_err(|_| de::Error::custom("a secret is given as { file = \"...\" } or { env = \"NAME\" }"))?;
+        let reference = Reference::deserialize(deserializer).map_err(|error| match is_missing(&error) {
+            true => error,
+            false => de::Error::custom(FORM),
+        })?;
         resolve(&reference).map(Self::new).map_err(de::Error::custom)
     }
+}
+
+/// Whether there is no value at all.
+fn is_missing(error: &impl fmt::Display) -> bool {
+    error.to_string().starts_with("missing field ")
 }
 
 fn resolve(reference: &Reference) -> Result<String, String> {
     let text = match (&reference.file, &reference.env) {
         (Some(file), None) => {
-            read_text(file).map_err(|error| format!("cannot read {}: {}", file.display(), error.kind()))?
+            let unread =
+                |error| format!("must be a file that can be read: {}: {}", file.display(), said_of_file(&error));
+            read_text(file).map_err(unread)?
         }
         (None, Some(name)) => variable(name)?,
-        _ => return Err("a secret has exactly one of file and env".to_owned()),
+        _ => return Err(FORM.to_owned()),
     };
     match text.trim_end_matches(['\r', '\n']) {
-        "" => Err("the secret is empty".to_owned()),
+        "" => Err("must not be empty".to_owned()),
         text => Ok(text.to_owned()),
     }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the configuration itself names the variable")]
 fn variable(name: &str) -> Result<String, String> {
-    std::env::var(name).map_err(|_| format!("the variable {name} is not set, or is not UTF-8"))
+    std::env::var(name).map_err(|_| format!("must be a variable that is set, in UTF-8: {name}"))
 }
 
 #[cfg(test)]

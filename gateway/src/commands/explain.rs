@@ -88,7 +88,8 @@ enum Answer {
 
 /// Answers the question: an exit code and a text. `Err` has a text of what is wrong with the question.
 pub(super) fn run(arguments: &Arguments, config: Option<&Path>) -> Result<(u8, String), String> {
-    let table = chassis::config_source::<Gateway>(config).read().map_err(|error| error.to_string())?;
+    let document = chassis::config_source::<Gateway>(config).read().map_err(|error| error.to_string())?;
+    let table = document.into_table();
     let policy: Policy = table.try_into().map_err(|error: toml::de::Error| error.to_string())?;
     let site = Site::read(config)?;
     let Arguments { principal, method, account, .. } = arguments;

@@ -47,8 +47,8 @@ impl Default for Server {
 impl Site {
     /// Reads what a command needs of the configuration.
     pub(super) fn read(config: Option<&Path>) -> Result<Self, String> {
-        let table = chassis::config_source::<Gateway>(config).read().map_err(|error| error.to_string())?;
-        table.try_into().map_err(|error: toml::de::Error| error.message().to_owned())
+        let document = chassis::config_source::<Gateway>(config).read().map_err(|error| error.to_string())?;
+        document.into_table().try_into().map_err(|error: toml::de::Error| error.message().to_owned())
     }
 
     /// Where the admin port of a gateway with this configuration is, if it can be told.

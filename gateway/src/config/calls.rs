@@ -2,9 +2,10 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
-use chassis::{Error, Seconds};
+use chassis::{Findings, Seconds};
 use serde::Deserialize;
 
+use super::{Config, policy};
 use crate::policy::pattern::MethodPattern;
 
 /// One of `[[timeouts]]`; the first that covers a method counts.
@@ -35,9 +36,23 @@ impl HedgeConfig {
     }
 }
 
-pub(super) fn check(timeouts: &[TimeoutConfig]) -> Result<(), Error> {
-    match timeouts.iter().position(|entry| entry.seconds.0.is_zero()) {
-        Some(index) => Err(Error::config(format!("timeouts[{index}].seconds"), "is more than 0")),
-        None => Ok(()),
+/// Checks timeouts and hedging, and names the entries that never count.
+pub(super) fn check(config: &Config, findings: &mut Findings) {
+    for (index, entry) in config.timeouts.iter().enumerate() {
+        if entry.seconds.0.is_zero() {
+            findings.mistake(format!("timeouts[{index}].seconds"), "must be more than 0");
+        }
+    }
+    let timeouts: Vec<&[MethodPattern]> = config.timeouts.iter().map(|entry| entry.methods.as_slice()).collect();
+    let hedging: Vec<&[MethodPattern]> = config.hedging.iter().map(|entry| entry.methods.as_slice()).collect();
+    for (list, entries) in [("timeouts", timeouts), ("hedging", hedging)] {
+        for (index, methods) in entries.iter().enumerate() {
+            policy::check_methods(config, &format!("{list}[{index}].methods"), methods, findings);
+            let covers = |pattern: &MethodPattern| entries[..index].iter().any(|earlier| pattern.lies_in(earlier));
+            if !methods.is_empty() && methods.iter().all(covers) {
+                let text = "has no effect: earlier entries cover all of it, and the first that covers a method counts";
+                findings.warning(format!("{list}[{index}].methods"), text);
+            }
+        }
     }
 }

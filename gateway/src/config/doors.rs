@@ -1,6 +1,6 @@
 //! `[doors]`: how callers that do not speak gRPC come in.
 
-use chassis::{Error, Seconds};
+use chassis::{Findings, Seconds};
 use http::Uri;
 use serde::Deserialize;
 
@@ -53,13 +53,16 @@ impl DoorsConfig {
     }
 
     /// Checks what one entry alone cannot know.
-    pub(crate) fn check(&self) -> Result<(), Error> {
+    pub(crate) fn check(&self, findings: &mut Findings) {
         let origins = &self.cors.origins;
         let all = origins.iter().any(|origin| origin.as_str() == "*");
         if all && origins.len() > 1 {
-            return Err(Error::config("doors.cors.origins", "\"*\" stands alone: it already names every page"));
+            findings
+                .mistake("doors.cors.origins", "must be [\"*\"] alone, which names every page, or origins without it");
         }
-        Ok(())
+        if !origins.is_empty() && !self.any() {
+            findings.warning("doors.cors.origins", "has no effect: every door is closed");
+        }
     }
 }
 
@@ -74,7 +77,7 @@ impl TryFrom<String> for Origin {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        let form = || format!("{text:?} is no origin: write \"https://host\", \"https://host:port\" or \"*\"");
+        let form = || "must be \"https://host\", \"https://host:port\" or \"*\", in lower case".to_owned();
         if text == "*" {
             return Ok(Self(text));
         }
@@ -107,6 +110,8 @@ mod tests {
     #[test]
     fn every_page_and_one_page_contradict_each_other() {
         let config: DoorsConfig = toml::from_str("cors.origins = [\"*\", \"https://a\"]").unwrap();
-        assert!(config.check().unwrap_err().to_string().contains("doors.cors.origins"));
+        let mut findings = Findings::default();
+        config.check(&mut findings);
+        assert!(findings.into_error().to_string().contains("doors.cors.origins: must be "));
     }
 }

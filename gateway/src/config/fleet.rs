@@ -2,11 +2,13 @@
 
 use std::{collections::HashSet, num::NonZeroU8};
 
-use chassis::{Error, Secret};
+use chassis::{Error, Findings, Secret, Settings};
 use http::{Uri, uri::Authority};
+use rustls::pki_types::ServerName;
 use serde::{Deserialize, Deserializer, de};
 
-use super::check_name;
+use super::{Config, check_name};
+use crate::fleet::tls::Tls;
 
 /// One of `[[routes]]`: a provider, and one way to find its instances.
 #[derive(Debug, Deserialize)]
@@ -72,8 +74,7 @@ impl TryFrom<String> for InstanceAddress {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        const FORM: &str =
-            "the address of an instance is \"http://host:port\" or \"https://host:port\" and nothing more";
+        const FORM: &str = "must be \"http://host:port\" or \"https://host:port\" and nothing more";
         let uri: Uri = text.parse().map_err(|_| FORM)?;
         let plain = matches!(uri.scheme_str(), Some("http" | "https")) && matches!(uri.path(), "" | "/");
         let authority = uri.authority().ok_or(FORM)?;
@@ -108,7 +109,7 @@ impl TryFrom<String> for HostPort {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        const FORM: &str = "is a name and a port: \"host:port\"";
+        const FORM: &str = "must be a name and a port: \"host:port\"";
         let authority: Authority = text.parse().map_err(|_| FORM)?;
         let port = authority.port_u16().filter(|port| *port != 0).ok_or(FORM)?;
         let host = authority.host().to_owned();
@@ -140,40 +141,59 @@ impl<'de> Deserialize<'de> for ConsulName {
         match Form::deserialize(deserializer) {
             Ok(Form::Usual(true)) => Ok(Self(None)),
             Ok(Form::Named(name)) if !name.is_empty() && is_name(&name) => Ok(Self(Some(name))),
-            _ => Err(de::Error::custom("is true, or the name of a service: letters, digits, - and _")),
+            _ => Err(de::Error::custom("must be true, or the name of a service: letters, digits, - and _")),
         }
     }
 }
 
 /// Checks what one route alone cannot know, and that each has one way to its instances.
-pub(super) fn check(routes: &[RouteConfig], services: &ServicesConfig) -> Result<(), Error> {
+pub(super) fn check(config: &Config, settings: &Settings, findings: &mut Findings) {
+    let has_tls = config.services.tls.is_some() || !findings.is_whole("services");
+    let has_consul = settings.consul.is_some() || !findings.is_whole("consul");
     let mut seen = HashSet::new();
-    for (index, route) in routes.iter().enumerate() {
+    for (index, route) in config.routes.iter().enumerate() {
         let key = |field: &str| format!("routes[{index}].{field}");
-        check_name(&key("provider"), &route.provider)?;
-        if !seen.insert(&route.provider) {
-            return Err(Error::config(key("provider"), "has a route already"));
+        check_name(&key("provider"), &route.provider, findings);
+        if !seen.insert(route.provider.replace('-', "_")) {
+            findings.mistake(key("provider"), "must not be a provider that has a route already");
         }
-        check_sources(route).map_err(|(field, problem)| Error::config(key(field), problem))?;
-        let speaks_tls = route.tls || route.instances.iter().any(InstanceAddress::is_tls);
-        if speaks_tls && services.tls.is_none() {
-            let field = if route.tls { "tls" } else { "instances" };
-            return Err(Error::config(key(field), "TLS to services needs the section [services.tls]"));
+        if let Err((field, problem)) = check_sources(route) {
+            findings.mistake(key(field), problem);
         }
+        if route.consul.is_some() && !has_consul {
+            findings.mistake(key("consul"), "must not be given without the section [consul]");
+        }
+        check_tls(route, &key, has_tls, findings);
     }
-    Ok(())
+    if let Some(tls) = &config.services.tls {
+        findings.take(Tls::new(tls).map_err(|(key, problem)| Error::config(format!("services.tls.{key}"), problem)));
+    }
+}
+
+fn check_tls(route: &RouteConfig, key: &dyn Fn(&str) -> String, has_tls: bool, findings: &mut Findings) {
+    let speaks_tls = route.tls || route.instances.iter().any(InstanceAddress::is_tls);
+    if speaks_tls && !has_tls {
+        let field = if route.tls { "tls" } else { "instances" };
+        findings.mistake(key(field), "must not ask for TLS without the section [services.tls]");
+    }
+    if route.server_name.as_ref().is_some_and(|name| ServerName::try_from(name.as_str()).is_err()) {
+        findings.mistake(key("server_name"), "must be a name in DNS, or an IP address");
+    }
+    if route.server_name.is_some() && !speaks_tls {
+        findings.warning(key("server_name"), "has no effect: the instances are not spoken to over TLS");
+    }
 }
 
 fn check_sources(route: &RouteConfig) -> Result<(), (&'static str, &'static str)> {
     match (route.instances.as_slice(), &route.dns, &route.consul) {
-        ([], None, None) => Err(("instances", "names no instance: give instances, dns or consul")),
-        (_, Some(_), Some(_)) => Err(("consul", "stands beside dns: one of them is enough")),
-        ([_, ..], Some(_), None) => Err(("instances", "stand beside dns: one of them is enough")),
+        ([], None, None) => Err(("instances", "must name an instance, or dns or consul be given")),
+        (_, Some(_), Some(_)) => Err(("consul", "must not stand beside dns")),
+        ([_, ..], Some(_), None) => Err(("instances", "must not stand beside dns")),
         (listed, _, _) if route.tls && !listed.iter().all(InstanceAddress::is_tls) => {
-            Err(("instances", "has an http:// address although tls = true"))
+            Err(("instances", "must have https:// addresses only, because tls = true"))
         }
         ([_, ..], None, Some(_)) if !route.tls && route.instances.iter().any(InstanceAddress::is_tls) => {
-            Err(("tls", "is false although an address of instances is https://"))
+            Err(("tls", "must be true, because an address of instances is https://"))
         }
         _ => Ok(()),
     }
@@ -181,13 +201,17 @@ fn check_sources(route: &RouteConfig) -> Result<(), (&'static str, &'static str)
 
 #[cfg(test)]
 mod tests {
+    use chassis::ConsulSettings;
+
     use super::*;
 
     fn checked(body: &str) -> Result<(), String> {
         let table: toml::Table = format!("[[routes]]\nprovider = \"aex\"\n{body}").parse().unwrap();
-        let routes: Vec<RouteConfig> =
-            table["routes"].clone().try_into().map_err(|e: toml::de::Error| e.to_string())?;
-        check(&routes, &ServicesConfig::default()).map_err(|error| error.to_string())
+        let config: Config = table.try_into().map_err(|error: toml::de::Error| error.to_string())?;
+        let mut findings = Findings::default();
+        let settings = Settings { consul: Some(ConsulSettings::default()), ..Settings::default() };
+        check(&config, &settings, &mut findings);
+        findings.into_result().map_err(|error| error.to_string())
     }
 
     #[test]

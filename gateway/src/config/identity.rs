@@ -1,8 +1,8 @@
 //! Who may call, as it is written down: `[[principals]]`, `[keys]`, `[[issuers]]` and `[guesses]`.
 
-use std::{collections::HashSet, net::IpAddr, num::NonZeroUsize, path::PathBuf};
+use std::{collections::HashSet, hash::Hash, net::IpAddr, num::NonZeroUsize, path::PathBuf};
 
-use chassis::{Error, Networks, Seconds};
+use chassis::{Findings, Networks, Seconds, Settings};
 use http::Uri;
 use jsonwebtoken::{Algorithm, AlgorithmFamily};
 use serde::Deserialize;
@@ -123,7 +123,7 @@ impl TryFrom<String> for CertificateName {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        const FORM: &str = "an entry of certificates is \"spiffe://trust.domain/path\" or \"dns:host\"";
+        const FORM: &str = "must be \"spiffe://trust.domain/path\" or \"dns:host\"";
         let plain = text.bytes().all(|byte| byte.is_ascii_graphic()) && !text.contains('*');
         let whole = match (text.strip_prefix("spiffe://"), text.strip_prefix("dns:")) {
             (Some(rest), _) => !rest.is_empty() && !rest.starts_with('/'),
@@ -144,64 +144,92 @@ impl CertificateName {
 }
 
 /// Checks principals and issuers.
-pub(super) fn check(config: &Config) -> Result<(), Error> {
-    let issuers = check_issuers(&config.issuers)?;
+pub(super) fn check(config: &Config, settings: &Settings, findings: &mut Findings) {
+    check_issuers(&config.issuers, findings);
     let (mut names, mut keys) = (HashSet::new(), HashSet::new());
     let (mut certificates, mut tokens) = (HashSet::new(), HashSet::new());
     for (index, principal) in config.principals.iter().enumerate() {
         let key = |field: &str| format!("principals[{index}].{field}");
-        let twice = |field: &str, what: &str| Err(Error::config(key(field), format!("{what} that is there already")));
-        check_name(&key("name"), &principal.name)?;
-        limits::check_rate(&key("rate"), principal.rate)?;
-        limits::check_burst(&key("burst"), principal.burst)?;
+        check_name(&key("name"), &principal.name, findings);
+        limits::check_rate(&key("rate"), principal.rate, findings);
+        limits::check_burst(&key("burst"), principal.burst, findings);
         if !names.insert(&principal.name) {
-            return Err(Error::config(key("name"), "is the name of another principal"));
+            findings.mistake(key("name"), "must not be the name of another principal");
         }
-        if !principal.api_keys.iter().all(|hash| keys.insert(hash)) {
-            return twice("api_keys", "holds a key");
-        }
-        if !principal.certificates.iter().all(|name| certificates.insert(name)) {
-            return twice("certificates", "holds a name");
-        }
-        if !principal.tokens.iter().all(|name| tokens.insert(name)) {
-            return twice("tokens", "holds a name");
-        }
-        check_values(&key("tokens"), &principal.tokens, &issuers)?;
+        check_once(&key("api_keys"), &principal.api_keys, &mut keys, findings);
+        check_once(&key("certificates"), &principal.certificates, &mut certificates, findings);
+        check_once(&key("tokens"), &principal.tokens, &mut tokens, findings);
+        check_values(config, &key("tokens"), &principal.tokens, findings);
+        check_reachable(config, settings, &key, principal, findings);
     }
-    Ok(())
 }
 
-fn check_issuers(issuers: &[IssuerConfig]) -> Result<HashSet<&str>, Error> {
+/// Each key, and each name at an issuer or in a certificate, is one principal's.
+fn check_once<'a, T: Eq + Hash>(key: &str, entries: &'a [T], seen: &mut HashSet<&'a T>, findings: &mut Findings) {
+    for (index, entry) in entries.iter().enumerate() {
+        if !seen.insert(entry) {
+            findings.mistake(format!("{key}[{index}]"), "must not be one that stands further above already");
+        }
+    }
+}
+
+/// Warns of what nobody can show.
+fn check_reachable(
+    config: &Config,
+    settings: &Settings,
+    key: &dyn Fn(&str) -> String,
+    principal: &PrincipalConfig,
+    findings: &mut Findings,
+) {
+    let asks = settings.server.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
+    if !principal.certificates.is_empty() && !asks && findings.is_whole("server.tls") {
+        findings.warning(
+            key("certificates"),
+            "has no effect: no server.tls.client_ca says whose certificates are believed",
+        );
+    }
+    let nothing = principal.api_keys.is_empty() && principal.certificates.is_empty() && principal.tokens.is_empty();
+    if nothing && config.keys.is_none() && findings.is_whole("keys") {
+        findings.warning(
+            key("name"),
+            "has no effect: the principal has no key, certificate or token, and there is no [keys] file",
+        );
+    }
+}
+
+fn check_issuers(issuers: &[IssuerConfig], findings: &mut Findings) {
     let (mut names, mut texts) = (HashSet::new(), HashSet::new());
     for (index, issuer) in issuers.iter().enumerate() {
         let key = |field: &str| format!("issuers[{index}].{field}");
-        check_name(&key("name"), &issuer.name)?;
+        check_name(&key("name"), &issuer.name, findings);
         if !names.insert(issuer.name.as_str()) {
-            return Err(Error::config(key("name"), "is the name of another issuer"));
+            findings.mistake(key("name"), "must not be the name of another issuer");
         }
         if issuer.issuer.is_empty() || !texts.insert(issuer.issuer.as_str()) {
-            return Err(Error::config(key("issuer"), "is empty, or that of another issuer"));
+            findings.mistake(key("issuer"), "must not be empty, or that of another issuer");
         }
         if issuer.audiences.is_empty() || issuer.audiences.iter().any(String::is_empty) {
-            return Err(Error::config(key("audiences"), "names no audience, or an empty one"));
+            findings.mistake(key("audiences"), "must name an audience, and no empty one");
         }
         let shared = issuer.algorithms.iter().any(|algorithm| algorithm.family() == AlgorithmFamily::Hmac);
         if issuer.algorithms.is_empty() || shared {
-            return Err(Error::config(key("algorithms"), "names no algorithm, or one with a shared secret"));
+            findings.mistake(key("algorithms"), "must name an algorithm, and none with a shared secret (HS...)");
+        }
+        if issuer.principal_claim.is_empty() {
+            findings.mistake(key("principal_claim"), "must not be empty");
         }
         if issuer.leeway_seconds > MAX_LEEWAY {
-            return Err(Error::config(key("leeway_seconds"), format!("is at most {MAX_LEEWAY}")));
+            findings.mistake(key("leeway_seconds"), format!("must be at most {MAX_LEEWAY}"));
         }
-        check_jwks(&key("jwks"), &issuer.jwks)?;
+        check_jwks(&key("jwks"), &issuer.jwks, findings);
     }
-    Ok(names)
 }
 
-fn check_jwks(key: &str, jwks: &JwksConfig) -> Result<(), Error> {
+fn check_jwks(key: &str, jwks: &JwksConfig, findings: &mut Findings) {
     let url = match (&jwks.file, &jwks.url) {
-        (Some(_), None) => return Ok(()),
+        (Some(_), None) => return,
         (None, Some(url)) => url.parse::<Uri>().ok(),
-        _ => return Err(Error::config(key, "has exactly one of file and url")),
+        _ => return findings.mistake(key, "must have file or url, and not both"),
     };
     let safe = url.is_some_and(|url| {
         let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
@@ -209,11 +237,11 @@ fn check_jwks(key: &str, jwks: &JwksConfig) -> Result<(), Error> {
         let bare = url.authority().is_some_and(|authority| !authority.as_str().contains('@'));
         bare && (url.scheme_str() == Some("https") || url.scheme_str() == Some("http") && here)
     });
-    match safe {
-        true => Ok(()),
-        false => {
-            Err(Error::config(format!("{key}.url"), "is an https address without a login (http on loopback only)"))
-        }
+    if !safe {
+        findings.mistake(format!("{key}.url"), "must be an https address without a login (http on loopback only)");
+    }
+    if jwks.refresh_seconds.0.is_zero() {
+        findings.mistake(format!("{key}.refresh_seconds"), "must be more than 0");
     }
 }
 

@@ -1,12 +1,11 @@
 //! `[limits]`: how much one caller, one provider and all of them may take.
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    num::NonZeroUsize,
-};
+use std::{collections::BTreeMap, num::NonZeroUsize};
 
-use chassis::Error;
+use chassis::Findings;
 use serde::Deserialize;
+
+use super::Config;
 
 /// `[limits]`.
 #[derive(Debug, Clone, Deserialize)]
@@ -67,46 +66,40 @@ pub enum LimitMode {
 }
 
 impl LimitsConfig {
-    /// Checks what is wrong with the section, given the providers there are.
-    pub(super) fn check(&self, providers: &HashSet<&str>) -> Result<(), Error> {
-        check_rate("limits.rate_per_principal", self.rate_per_principal)?;
-        check_burst("limits.burst_per_principal", self.burst_per_principal)?;
-        check_bounds("limits.gateway.min", self.gateway.min, self.gateway.max)?;
-        check_bounds("limits.provider.min", self.provider.min, self.provider.max)?;
+    /// Checks the section, given the providers that there are.
+    pub(super) fn check(&self, config: &Config, findings: &mut Findings) {
+        check_rate("limits.rate_per_principal", self.rate_per_principal, findings);
+        check_burst("limits.burst_per_principal", self.burst_per_principal, findings);
+        check_bounds("limits.gateway.min", self.gateway.min, self.gateway.max, findings);
+        check_bounds("limits.provider.min", self.provider.min, self.provider.max, findings);
         if self.gateway.lag_ms == 0 {
-            return Err(Error::config("limits.gateway.lag_ms", "is at least 1"));
+            findings.mistake("limits.gateway.lag_ms", "must be at least 1");
         }
-        match self.providers.keys().find(|name| !providers.contains(name.as_str())) {
-            Some(name) => Err(Error::config(format!("limits.providers.{name}"), "is no provider with a route")),
-            None => Ok(()),
+        let known = |name: &String| config.routes_to(name) || !findings.is_whole("routes");
+        let unknown: Vec<_> = self.providers.keys().filter(|name| !known(name)).collect();
+        for name in unknown {
+            findings.warning(format!("limits.providers.{name}"), "has no effect: there is no route to this provider");
         }
     }
 }
 
 /// A rate is a number of calls a second that can be kept.
-pub(super) fn check_rate(key: &str, rate: Option<f64>) -> Result<(), Error> {
-    match rate {
-        Some(rate) if !(0.001..=1_000_000.0).contains(&rate) => {
-            Err(Error::config(key, "is a number of calls a second between 0.001 and 1000000"))
-        }
-        _ => Ok(()),
+pub(super) fn check_rate(key: &str, rate: Option<f64>, findings: &mut Findings) {
+    if rate.is_some_and(|rate| !(0.001..=1_000_000.0).contains(&rate)) {
+        findings.mistake(key, "must be a number of calls a second between 0.001 and 1000000");
     }
 }
 
 /// A burst is at least one call.
-pub(super) fn check_burst(key: &str, burst: Option<f64>) -> Result<(), Error> {
-    match burst {
-        Some(burst) if !(1.0..=1_000_000.0).contains(&burst) => {
-            Err(Error::config(key, "is a number of calls between 1 and 1000000"))
-        }
-        _ => Ok(()),
+pub(super) fn check_burst(key: &str, burst: Option<f64>, findings: &mut Findings) {
+    if burst.is_some_and(|burst| !(1.0..=1_000_000.0).contains(&burst)) {
+        findings.mistake(key, "must be a number of calls between 1 and 1000000");
     }
 }
 
-fn check_bounds(key: &str, min: Option<NonZeroUsize>, max: Option<NonZeroUsize>) -> Result<(), Error> {
-    match (min, max) {
-        (Some(min), Some(max)) if min > max => Err(Error::config(key, "is not more than max")),
-        _ => Ok(()),
+fn check_bounds(key: &str, min: Option<NonZeroUsize>, max: Option<NonZeroUsize>, findings: &mut Findings) {
+    if min.zip(max).is_some_and(|(min, max)| min > max) {
+        findings.mistake(key, "must not be more than max");
     }
 }
 
@@ -134,8 +127,10 @@ mod tests {
     use super::*;
 
     fn check(text: &str) -> Result<(), String> {
-        let config: LimitsConfig = toml::from_str(text).map_err(|error| error.to_string())?;
-        config.check(&HashSet::from(["aex"])).map_err(|error| error.to_string())
+        let limits: LimitsConfig = toml::from_str(text).map_err(|error| error.to_string())?;
+        let mut findings = Findings::default();
+        limits.check(&toml::from_str("").unwrap(), &mut findings);
+        findings.into_result().map_err(|error| error.to_string())
     }
 
     #[test]
@@ -148,7 +143,6 @@ mod tests {
             ("[gateway]\nmin = 20\nmax = 10", "limits.gateway.min"),
             ("[gateway]\nlag_ms = 0", "limits.gateway.lag_ms"),
             ("[provider]\nmin = 20\nmax = 10", "limits.provider.min"),
-            ("[providers]\nother = 10", "limits.providers.other"),
             ("[provider]\nmode = \"guess\"", "guess"),
             ("[providers]\naex = 0", "aex"),
         ];

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use chassis::Error;
+use chassis::Findings;
 use serde::Deserialize;
 
 use super::{Config, check_name};
@@ -39,55 +39,119 @@ pub struct GrantConfig {
 }
 
 /// Checks groups and grants against what they name.
-pub(super) fn check(config: &Config) -> Result<(), Error> {
-    let principals: HashSet<_> = config.principals.iter().map(|principal| principal.name.as_str()).collect();
-    let issuers: HashSet<_> = config.issuers.iter().map(|issuer| issuer.name.as_str()).collect();
+pub(super) fn check(config: &Config, findings: &mut Findings) {
     let mut groups = HashSet::new();
     for (index, group) in config.groups.iter().enumerate() {
         let key = |field: &str| format!("groups[{index}].{field}");
-        check_name(&key("name"), &group.name)?;
+        check_name(&key("name"), &group.name, findings);
         if !groups.insert(group.name.as_str()) {
-            return Err(Error::config(key("name"), "is the name of another group"));
+            findings.mistake(key("name"), "must not be the name of another group");
         }
-        check_known(key("principals"), "principal", &group.principals, &principals)?;
-        check_values(&key("claims"), &group.claims, &issuers)?;
+        check_principals(config, &key("principals"), &group.principals, findings);
+        check_values(config, &key("claims"), &group.claims, findings);
+        if group.principals.is_empty() && group.claims.is_empty() && config.keys.is_none() && findings.is_whole("keys")
+        {
+            findings.warning(key("name"), "has no effect: nobody is in the group");
+        }
     }
     for (index, grant) in config.grants.iter().enumerate() {
-        let key = |field: &str| format!("grants[{index}].{field}");
-        if grant.principals.is_empty() && grant.groups.is_empty() {
-            return Err(Error::config(key("principals"), "names nobody, and groups neither"));
+        check_grant(config, index, grant, findings);
+    }
+}
+
+fn check_grant(config: &Config, index: usize, grant: &GrantConfig, findings: &mut Findings) {
+    let key = |field: &str| format!("grants[{index}].{field}");
+    if grant.principals.is_empty() && grant.groups.is_empty() {
+        findings.mistake(key("principals"), "must name somebody, unless groups does");
+    }
+    check_principals(config, &key("principals"), &grant.principals, findings);
+    check_groups(config, &key("groups"), &grant.groups, findings);
+    check_methods(config, &key("methods"), &grant.methods, findings);
+    check_accounts(config, &key("accounts"), &grant.accounts, findings);
+    let meet = |method: &MethodPattern| {
+        let providers = grant.accounts.iter().map(AccountPattern::provider);
+        method.provider().is_none_or(|of| providers.into_iter().any(|named| named.is_none_or(|name| name == of)))
+    };
+    if let Some(position) = grant.methods.iter().position(|method| !meet(method)) {
+        findings
+            .warning(format!("{}[{position}]", key("methods")), "has no effect: no account of its provider is granted");
+    }
+}
+
+fn check_principals(config: &Config, key: &str, names: &[String], findings: &mut Findings) {
+    let known: HashSet<_> = config.principals.iter().map(|principal| principal.name.as_str()).collect();
+    check_known(key, ("principals", "principal"), names, &known, findings);
+}
+
+/// Checks that all groups that are named are there.
+pub(crate) fn check_groups(config: &Config, key: &str, names: &[String], findings: &mut Findings) {
+    let known: HashSet<_> = config.groups.iter().map(|group| group.name.as_str()).collect();
+    check_known(key, ("groups", "group"), names, &known, findings);
+}
+
+fn check_known(
+    key: &str,
+    (section, what): (&str, &str),
+    names: &[String],
+    known: &HashSet<&str>,
+    findings: &mut Findings,
+) {
+    if !findings.is_whole(section) {
+        return;
+    }
+    for (index, name) in names.iter().enumerate().filter(|(_, name)| !known.contains(name.as_str())) {
+        findings
+            .mistake(format!("{key}[{index}]"), format!("must be the name of a {what}; there is no {what} {name:?}"));
+    }
+}
+
+/// Warns of accounts of providers that have no route.
+pub(crate) fn check_accounts(config: &Config, key: &str, accounts: &[AccountPattern], findings: &mut Findings) {
+    if accounts.is_empty() {
+        findings.warning(key, "has no effect: it is empty");
+    }
+    let names = accounts.iter().map(AccountPattern::provider);
+    check_providers(config, key, names, findings);
+}
+
+/// Warns of methods of providers that have no route.
+pub(super) fn check_methods(config: &Config, key: &str, methods: &[MethodPattern], findings: &mut Findings) {
+    if methods.is_empty() {
+        findings.warning(key, "has no effect: it is empty");
+    }
+    let names: Vec<_> = methods.iter().map(MethodPattern::provider).collect();
+    check_providers(config, key, names.iter().map(Option::as_deref), findings);
+}
+
+fn check_providers<'a>(
+    config: &Config,
+    key: &str,
+    providers: impl Iterator<Item = Option<&'a str>>,
+    findings: &mut Findings,
+) {
+    if !findings.is_whole("routes") {
+        return;
+    }
+    for (index, provider) in providers.enumerate() {
+        if let Some(provider) = provider.filter(|provider| !config.routes_to(provider)) {
+            findings.warning(
+                format!("{key}[{index}]"),
+                format!("has no effect: there is no route to a provider {provider:?}"),
+            );
         }
-        check_known(key("principals"), "principal", &grant.principals, &principals)?;
-        check_known(key("groups"), "group", &grant.groups, &groups)?;
-        check_accounts(config, key("accounts"), &grant.accounts)?;
-    }
-    Ok(())
-}
-
-/// Checks that there is a route to every provider that is named.
-pub(crate) fn check_accounts(config: &Config, key: String, accounts: &[AccountPattern]) -> Result<(), Error> {
-    let known = |name: &str| config.routes.iter().any(|route| route.provider == name);
-    match accounts.iter().filter_map(AccountPattern::provider).find(|name| !known(name)) {
-        Some(name) => Err(Error::config(key, format!("there is no route to a provider {name:?}"))),
-        None => Ok(()),
-    }
-}
-
-/// Checks that all that is named is there.
-pub(crate) fn check_known(key: String, what: &str, names: &[String], known: &HashSet<&str>) -> Result<(), Error> {
-    match names.iter().find(|name| !known.contains(name.as_str())) {
-        Some(name) => Err(Error::config(key, format!("there is no {what} {name:?}"))),
-        None => Ok(()),
     }
 }
 
 /// Checks that values are written as `issuer:value`.
-pub(super) fn check_values(key: &str, values: &[String], issuers: &HashSet<&str>) -> Result<(), Error> {
-    for value in values {
-        match value.split_once(':') {
-            Some((issuer, rest)) if !rest.is_empty() && issuers.contains(issuer) => {}
-            _ => return Err(Error::config(key, format!("{value:?} is not \"issuer:value\" with one of the issuers"))),
-        }
+pub(super) fn check_values(config: &Config, key: &str, values: &[String], findings: &mut Findings) {
+    let is_known =
+        |name: &str| config.issuers.iter().any(|issuer| issuer.name == name) || !findings.is_whole("issuers");
+    let is_good = |value: &String| {
+        let parts = value.split_once(':').filter(|(_, rest)| !rest.is_empty());
+        parts.is_some_and(|(issuer, _)| is_known(issuer))
+    };
+    let wrong: Vec<_> = (0..values.len()).filter(|index| !is_good(&values[*index])).collect();
+    for index in wrong {
+        findings.mistake(format!("{key}[{index}]"), "must be \"issuer:value\" with the name of one of [[issuers]]");
     }
-    Ok(())
 }

@@ -33,24 +33,24 @@ impl Tls {
     /// The key that is wrong and what is wrong with it, without its value.
     pub(crate) fn new(config: &ClientTlsConfig) -> Result<Self, (&'static str, &'static str)> {
         let mut roots = RootCertStore::empty();
-        for certificate in certificates(config.ca.expose()).ok_or(("ca", "holds no certificate in PEM form"))? {
-            roots.add(certificate).map_err(|_| ("ca", "holds a certificate that cannot be trusted"))?;
+        for certificate in certificates(config.ca.expose()).ok_or(("ca", "must hold a certificate in PEM"))? {
+            roots.add(certificate).map_err(|_| ("ca", "must hold certificates that others can be signed by"))?;
         }
         let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()
-            .map_err(|_| ("ca", "cannot be used with TLS 1.2 and 1.3"))?
+            .map_err(|_| ("ca", "must be of use with TLS 1.2 and 1.3"))?
             .with_root_certificates(roots);
         let mut client = match (&config.certificate, &config.key) {
             (None, None) => builder.with_no_client_auth(),
             (Some(certificate), Some(key)) => {
                 let chain = certificates(certificate.expose());
-                let chain = chain.ok_or(("certificate", "holds no certificate in PEM form"))?;
+                let chain = chain.ok_or(("certificate", "must hold a certificate in PEM"))?;
                 let key = PrivateKeyDer::from_pem_slice(key.expose().as_bytes());
-                let key = key.map_err(|_| ("key", "holds no private key in PEM form"))?;
-                builder.with_client_auth_cert(chain, key).map_err(|_| ("key", "does not belong to the certificate"))?
+                let key = key.map_err(|_| ("key", "must hold a private key in PEM"))?;
+                builder.with_client_auth_cert(chain, key).map_err(|_| ("key", "must be the key of the certificate"))?
             }
-            (Some(_), None) => return Err(("key", "is missing: a certificate needs its key")),
-            (None, Some(_)) => return Err(("certificate", "is missing: a key needs its certificate")),
+            (Some(_), None) => return Err(("key", "must be given: a certificate needs its key")),
+            (None, Some(_)) => return Err(("certificate", "must be given: a key needs its certificate")),
         };
         client.alpn_protocols = vec![ALPN.to_vec()];
         Ok(Self { config: Arc::new(client), name: None, digest: digest(config) })

@@ -7,6 +7,7 @@ use std::{
 
 use chassis::Error;
 use jsonwebtoken::Algorithm;
+use reference::said_of_file;
 use rustc_hash::FxHashMap;
 
 use crate::{
@@ -230,6 +231,7 @@ pub(super) fn keys_of_file(issuer: &IssuerConfig, index: usize) -> Result<Option
         return Ok(None);
     };
     let wrong = |problem: String| Error::config(format!("issuers[{index}].jwks.file"), problem);
-    let text = reference::read(file).map_err(|error| wrong(format!("cannot be read: {}", error.kind())))?;
+    let text = reference::read(file)
+        .map_err(|error| wrong(format!("must be a file that can be read: {}", said_of_file(&error))))?;
     keys(&text, &issuer.algorithms).map(Some).map_err(|problem| wrong(problem.to_owned()))
 }

@@ -68,7 +68,7 @@ impl TryFrom<String> for KeyHash {
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
         // The text is not repeated in the error: it may be a key put there by mistake.
-        const FORM: &str = "an API key is written as \"sha256:\" and 64 hex digits; \
+        const FORM: &str = "must be \"sha256:\" and 64 hex digits; \
                             `ispbridge-gateway keys hash` makes that of a key";
         let hex = text.strip_prefix("sha256:").ok_or(FORM)?;
         let mut hash = [0; 32];

@@ -255,7 +255,7 @@ mod tests {
             (bad.replace("sha256", "sha1"), 7, None, "sha256"),
             (bad.replace(&hash("bad"), "ispb_hunter2"), 7, None, "sha256"),
             (format!("{bad}grants = [\"reads\"]\n"), 9, id, "METHODS@ACCOUNTS"),
-            (format!("{bad}grants = [\"read@aex/main\"]\n"), 9, id, "method pattern"),
+            (format!("{bad}grants = [\"read@aex/main\"]\n"), 9, id, "package.Service"),
             (format!("{bad}key = 1\n"), 9, id, "unknown field `key`"),
             (format!("{bad}groups = \"hunter2\"\n"), 9, id, "must be a sequence"),
             (format!("{bad}expires = \"soon\"\n"), 9, id, "2027-01-01"),

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::{
     catalog::Nature,
-    method::{MethodName, is_dotted, is_identifier},
+    method::{MethodName, is_dotted, is_identifier, provider_segment},
 };
 
 /// Which methods a grant covers.
@@ -33,10 +33,7 @@ impl TryFrom<String> for MethodPattern {
             _ => Self::named(&text),
         };
         pattern.ok_or_else(|| {
-            format!(
-                "{text:?} is no method pattern: write \"*\", \"reads\", \"package.*\", \
-                 \"package.Service/*\" or \"package.Service/Method\""
-            )
+            "must be \"*\", \"reads\", \"package.*\", \"package.Service/*\" or \"package.Service/Method\"".to_owned()
         })
     }
 }
@@ -72,6 +69,29 @@ impl MethodPattern {
             Self::All | Self::Reads => None,
             Self::Package(text) | Self::Service(text) | Self::Exact(text) => Some(text),
         }
+    }
+
+    /// The provider whose methods alone it can cover; nothing if it is not one provider's.
+    pub(crate) fn provider(&self) -> Option<String> {
+        let service = match self {
+            Self::All | Self::Reads => return None,
+            Self::Package(prefix) => prefix.trim_end_matches('.'),
+            Self::Service(text) | Self::Exact(text) => text.split_once('/')?.0,
+        };
+        provider_segment(service).map(|segment| segment.replace('_', "-"))
+    }
+
+    /// Whether one of others covers all that it covers.
+    pub(crate) fn lies_in(&self, others: &[Self]) -> bool {
+        others.iter().any(|other| match (other, self) {
+            (Self::All, _) | (Self::Reads, Self::Reads) => true,
+            (
+                Self::Package(outer) | Self::Service(outer),
+                Self::Package(inner) | Self::Service(inner) | Self::Exact(inner),
+            ) => inner.starts_with(outer),
+            (Self::Exact(outer), Self::Exact(inner)) => outer == inner,
+            _ => false,
+        })
     }
 
     /// What a call that it covers is looked up by: its name, a beginning of its name, or a word.
@@ -113,7 +133,7 @@ impl TryFrom<String> for AccountPattern {
             Some((provider, alias)) if is_label(provider) && is_alias(alias) => {
                 Ok(Self::One { provider: provider.to_owned(), alias: alias.to_owned() })
             }
-            _ => Err(format!("{text:?} is no account pattern: write \"*\", \"provider/*\" or \"provider/alias\"")),
+            _ => Err("must be \"*\", \"provider/*\" or \"provider/alias\"".to_owned()),
         }
     }
 }

@@ -177,15 +177,18 @@ fn what_cannot_be_is_refused_before_the_start_and_named() {
         (&[("TRACES_ENDPOINT", "not an address")], "telemetry.traces.otlp_endpoint: must be https://"),
         (
             &[("ENDPOINT", "http://localhost:1"), ("CERTIFICATE", &ca)],
-            "telemetry.ca: needs an endpoint that begins with https://",
+            "telemetry.ca: must not be given unless otlp_endpoint begins with https://",
         ),
-        (&[("ENDPOINT", https), ("CERTIFICATE", &junk)], "telemetry.ca: holds no certificate"),
+        (&[("ENDPOINT", https), ("CERTIFICATE", &junk)], "telemetry.ca: must hold a certificate"),
         (&[("ENDPOINT", https), ("METRICS_CERTIFICATE", "/none.pem")], "/none.pem"),
-        (&[("ENDPOINT", https), ("CLIENT_CERTIFICATE", &client)], "telemetry.certificate: needs its private key"),
-        (&[("ENDPOINT", https), ("CLIENT_KEY", &key)], "telemetry.key: needs its certificate"),
+        (
+            &[("ENDPOINT", https), ("CLIENT_CERTIFICATE", &client)],
+            "telemetry.certificate: must not be given without its private key",
+        ),
+        (&[("ENDPOINT", https), ("CLIENT_KEY", &key)], "telemetry.key: must not be given without its certificate"),
         (
             &[("ENDPOINT", https), ("CLIENT_CERTIFICATE", &client), ("CLIENT_KEY", &other)],
-            "telemetry.key: does not belong to the certificate",
+            "telemetry.key: must be the key of the certificate",
         ),
         (&[("ENDPOINT", https), ("HEADERS", "s3cret")], "telemetry.headers: entry 1 must be name=value"),
         (&[("PROTOCOL", "http/protobuf")], "OTEL_EXPORTER_OTLP_PROTOCOL: must be \"grpc\""),

@@ -22,7 +22,6 @@ async fn a_new_policy_counts_at_once_and_a_bad_one_changes_nothing() {
     assert_eq!(ask().await, Code::Ok);
     let bad = [
         (MORE.replace("nobody", "nobdy"), "grants[2].principals"),
-        (MORE.replace("fake-isp", "real-isp"), "grants[2].accounts"),
         ("groups = [{ name = \"a\", claims = [\"corp:a\"] }]".to_owned(), "groups[0].claims"),
         ("keys = { file = \"/nowhere\" }".to_owned(), "keys.file"),
         ("principals = [{ name = \"x\", certificates = [\"cn:x\"] }]".to_owned(), "certificates"),

@@ -117,7 +117,7 @@ async fn certificates_change_under_load_without_a_lost_call() {
         let tls = files(folder, "service", "gateway").replace("CA", "client_ca");
         let text = shop::config(service.grpc_addr(), &folder.join("ledger"), "");
         let text = text.replace("announce", &format!("tls = {{ {tls} }}, announce"));
-        service.reload(text.parse().unwrap()).unwrap();
+        service.reload(text.parse::<toml::Table>().unwrap()).unwrap();
         let (route, tls) = wanted(folder, service.grpc_addr());
         suite.reroute(&route, &tls).unwrap();
     }

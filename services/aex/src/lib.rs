@@ -12,7 +12,7 @@ mod upstream;
 
 use std::sync::Arc;
 
-use chassis::{Error, Process, Program, Surface};
+use chassis::{Error, Findings, Process, Program, Settings, Surface};
 
 use contract::{
     customer_service_server::CustomerServiceServer, order_service_server::OrderServiceServer,
@@ -44,11 +44,11 @@ impl Program for Aex {
     const NAME: &'static str = "ispbridge-aex";
     type Config = config::Config;
 
-    fn check(config: &config::Config) -> Result<(), Error> {
-        config.accounts.iter().try_for_each(|(alias, account)| {
-            let checked = account.transport.check(&account.base_url);
-            checked.map_err(|problem| Error::config(format!("accounts.{alias}"), problem))
-        })
+    fn check(config: &config::Config, _: &Settings, findings: &mut Findings) {
+        let accounts = config.accounts.iter().map(|(alias, account)| (alias, account.check()));
+        for problem in bridge::account_problems(accounts).0 {
+            findings.mistake(problem.field, problem.text);
+        }
     }
 
     async fn build(config: config::Config, process: &Process) -> Result<Surface, Error> {

@@ -6,7 +6,7 @@ use bridge::{
     AccountSetup, Fault, Node, Outgoing, Provider, Telemetry, Upstream,
     fault::Kind,
     http::{HttpReply, HttpRequest},
-    problem::Problem,
+    problem::{Problem, Problems},
     table::{Tables, TextRule, Vocabulary},
     wire::{
         json,
@@ -50,11 +50,23 @@ fn setups(config: Config) -> Result<Vec<(String, AccountSetup)>, Error> {
 }
 
 impl Account {
-    fn setup(self, tables: Arc<Tables>) -> Result<AccountSetup, &'static str> {
+    /// Says all that is wrong with the account, by its keys.
+    pub(crate) fn check(&self) -> Problems {
+        let mut problems = self.transport.check(&self.base_url);
+        problems.0.extend(self.authorization().err().map(|problem| Problem::new("token", problem)));
+        problems
+    }
+
+    fn authorization(&self) -> Result<HeaderValue, &'static str> {
         let bearer = format!("Bearer {}", self.token.expose());
         let mut authorization =
-            HeaderValue::try_from(bearer).map_err(|_| "holds characters that a header cannot carry")?;
+            HeaderValue::try_from(bearer).map_err(|_| "must hold only characters that a header can carry")?;
         authorization.set_sensitive(true);
+        Ok(authorization)
+    }
+
+    fn setup(self, tables: Arc<Tables>) -> Result<AccountSetup, &'static str> {
+        let authorization = self.authorization()?;
         let provider = Box::new(Aex { base: self.base_url.url().clone(), authorization });
         Ok(AccountSetup { base_url: self.base_url, transport: self.transport, tables, provider })
     }

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use bridge::{
     Secret,
     http::{BaseUrl, Transport},
+    problem::{Problem, Problems},
     wire::soap::Style,
 };
 use serde::{
@@ -42,6 +43,20 @@ pub struct Account {
     /// What is spoken, `"soap"` or `"rest"`, or a table that says also how the address is reached.
     #[serde(default)]
     pub transport: Way,
+}
+
+impl Account {
+    /// Says all that is wrong with the account, by its keys.
+    pub(crate) fn check(&self) -> Problems {
+        let mut problems = self.transport.http.check(&self.base_url);
+        let texts = [("username", Some(self.username.as_str())), ("operator", self.operator.as_deref())];
+        let empty = texts.into_iter().filter(|(_, text)| *text == Some(""));
+        problems.0.extend(empty.map(|(key, _)| Problem::new(key, "must not be empty")));
+        if self.uri.as_ref().is_some_and(|uri| uri.is_empty() || !uri.bytes().all(|byte| byte.is_ascii_graphic())) {
+            problems.0.push(Problem::new("uri", "must be an address such as http://SERVER/OperatorAPI"));
+        }
+        problems
+    }
 }
 
 /// Which of the API's two transports an account has, and how its address is reached.

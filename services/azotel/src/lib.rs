@@ -19,7 +19,7 @@ mod upstream;
 
 use std::sync::Arc;
 
-use chassis::{Error, Process, Program, Surface};
+use chassis::{Error, Findings, Process, Program, Settings, Surface};
 
 use contract::{
     billing_service_server::BillingServiceServer, community_code_service_server::CommunityCodeServiceServer,
@@ -54,11 +54,11 @@ impl Program for Azotel {
     const NAME: &'static str = "ispbridge-azotel";
     type Config = config::Config;
 
-    fn check(config: &config::Config) -> Result<(), Error> {
-        config.accounts.iter().try_for_each(|(alias, account)| {
-            let checked = account.transport.http.check(&account.base_url);
-            checked.map_err(|problem| Error::config(format!("accounts.{alias}"), problem))
-        })
+    fn check(config: &config::Config, _: &Settings, findings: &mut Findings) {
+        let accounts = config.accounts.iter().map(|(alias, account)| (alias, account.check()));
+        for problem in bridge::account_problems(accounts).0 {
+            findings.mistake(problem.field, problem.text);
+        }
     }
 
     async fn build(config: config::Config, process: &Process) -> Result<Surface, Error> {

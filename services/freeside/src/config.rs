@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bridge::{
     Secret,
     http::{BaseUrl, Transport},
+    problem::{Problem, Problems},
     wire::xml_rpc::Parameters,
 };
 use serde::Deserialize;
@@ -41,6 +42,17 @@ pub struct Account {
     /// How the address is reached.
     #[serde(default)]
     pub transport: Transport,
+}
+
+impl Account {
+    /// Says all that is wrong with the account, by its keys.
+    pub(crate) fn check(&self) -> Problems {
+        let mut problems = self.transport.check(&self.base_url);
+        if self.username.is_empty() {
+            problems.0.push(Problem::new("username", "must not be empty"));
+        }
+        problems
+    }
 }
 
 /// The doors of Freeside's API that resellers are given (dossier 1.1).

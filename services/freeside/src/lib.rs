@@ -22,7 +22,7 @@ pub use upstream::UNSCOPED;
 
 use std::sync::Arc;
 
-use chassis::{Error, Process, Program, Surface};
+use chassis::{Error, Findings, Process, Program, Settings, Surface};
 
 use contract::{
     account_service_server::AccountServiceServer, agent_service_server::AgentServiceServer,
@@ -58,11 +58,11 @@ impl Program for Freeside {
     const NAME: &'static str = "ispbridge-freeside";
     type Config = config::Config;
 
-    fn check(config: &config::Config) -> Result<(), Error> {
-        config.accounts.iter().try_for_each(|(alias, account)| {
-            let checked = account.transport.check(&account.base_url);
-            checked.map_err(|problem| Error::config(format!("accounts.{alias}"), problem))
-        })
+    fn check(config: &config::Config, _: &Settings, findings: &mut Findings) {
+        let accounts = config.accounts.iter().map(|(alias, account)| (alias, account.check()));
+        for problem in bridge::account_problems(accounts).0 {
+            findings.mistake(problem.field, problem.text);
+        }
     }
 
     async fn build(config: config::Config, process: &Process) -> Result<Surface, Error> {

@@ -18,7 +18,7 @@ pub struct BaseUrl(Url);
 #[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum BaseUrlError {
     /// It cannot be parsed.
-    #[error("is not an address such as https://api.example.com/path")]
+    #[error("must be an address such as https://api.example.com/path")]
     Malformed,
     /// Another scheme than http and https.
     #[error("must begin with http:// or https://")]
@@ -30,7 +30,7 @@ pub enum BaseUrlError {
     #[error("must not contain a query or fragment")]
     Query,
     /// The host is a private address and the account does not allow that.
-    #[error("is a private or local address; set transport.allow_private = true if that is meant")]
+    #[error("must not be a private or local address, unless transport.allow_private = true")]
     Private,
 }
 

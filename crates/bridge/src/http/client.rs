@@ -8,11 +8,14 @@ use serde::Deserialize;
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    BaseUrl, BaseUrlError, HttpReply, HttpRequest,
+    BaseUrl, HttpReply, HttpRequest,
     address::Resolver,
     fresh::{noting, watched},
 };
-use crate::fault::{Fault, Kind, Outcome};
+use crate::{
+    fault::{Fault, Kind, Outcome},
+    problem::{Problem, Problems},
+};
 
 /// How an account's upstream is reached: the `transport` table of an account.
 #[derive(Clone, Debug, Deserialize)]
@@ -63,36 +66,40 @@ pub struct Client {
     transport: Transport,
 }
 
-/// Why a client cannot be made; names the key.
+/// Why a client cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// The upstream's address is private and that is not allowed.
-    #[error("base_url {0}")]
-    BaseUrl(#[from] BaseUrlError),
+    /// A setting is wrong.
+    #[error("{0}")]
+    Settings(Problems),
     /// The TLS or proxy settings do not work.
-    #[error("transport: {0}")]
+    #[error("transport {0}")]
     Transport(String),
-    /// A number of seconds that no timeout can have.
-    #[error("transport.{0} must be more than 0 and at most 3600")]
-    Seconds(&'static str),
 }
 
 impl Transport {
-    /// Says what is wrong with these settings for an upstream at `base`, without touching the network.
-    ///
-    /// # Errors
-    /// [`ClientError`] naming the key.
-    pub fn check(&self, base: &BaseUrl) -> Result<(), ClientError> {
+    /// Says all that is wrong with an account whose upstream is at `base`, by the account's keys, without touching the network.
+    #[must_use]
+    pub fn check(&self, base: &BaseUrl) -> Problems {
         let timeouts = [
             ("connect_seconds", self.connect_seconds),
             ("first_byte_seconds", self.first_byte_seconds),
             ("idle_seconds", self.idle_seconds),
             ("pool_idle_seconds", self.pool_idle_seconds),
         ];
-        if let Some((key, _)) = timeouts.into_iter().find(|(_, seconds)| !(*seconds > 0.0 && *seconds <= 3600.0)) {
-            return Err(ClientError::Seconds(key));
-        }
-        Ok(base.check_private(self.allow_private)?)
+        let timeouts = timeouts.into_iter().filter(|(_, seconds)| !(*seconds > 0.0 && *seconds <= 3600.0));
+        let counts = [("in_flight", self.in_flight), ("max_reply_bytes", self.max_reply_bytes)];
+        let counts = counts.into_iter().filter(|(_, count)| *count == 0);
+        let address = base.check_private(self.allow_private).err();
+        let problems = address
+            .into_iter()
+            .map(|error| Problem::new("base_url", error.to_string()))
+            .chain(
+                timeouts
+                    .map(|(key, _)| Problem::new(format!("transport.{key}"), "must be more than 0 and at most 3600")),
+            )
+            .chain(counts.map(|(key, _)| Problem::new(format!("transport.{key}"), "must be at least 1")));
+        Problems(problems.collect())
     }
 }
 
@@ -110,7 +117,10 @@ impl Client {
         transport: &Transport,
         resolver: Arc<R>,
     ) -> Result<Self, ClientError> {
-        transport.check(base)?;
+        let problems = transport.check(base);
+        if !problems.0.is_empty() {
+            return Err(ClientError::Settings(problems));
+        }
         let build = |idle| build(transport, idle, Arc::clone(&resolver));
         // As many as there can be calls: with fewer, a busy account opens connections all the time.
         let idle = if transport.keep_alive { transport.in_flight } else { 0 };

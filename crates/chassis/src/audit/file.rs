@@ -121,6 +121,17 @@ impl RotatedFile {
     }
 }
 
+/// Whether a file can be written and its folder take others beside it; leaves nothing behind.
+pub(super) fn check(path: &Path) -> io::Result<()> {
+    if path.try_exists()? {
+        OpenOptions::new().append(true).open(path)?;
+    }
+    let mut beside = OsString::from(path);
+    beside.push(format!(".check-{}", std::process::id()));
+    File::create(&beside)?;
+    fs::remove_file(beside)
+}
+
 fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).read(true).append(true).mode(MODE).open(path)
 }

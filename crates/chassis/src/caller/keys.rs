@@ -26,17 +26,30 @@ pub struct Root {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     /// An id is part of the header.
-    #[error("the id of a key is 1 to 64 letters, digits, - or _")]
+    #[error("must be 1 to 64 letters, digits, - or _")]
     Id,
     /// A root must not be guessed.
-    #[error("the root key has at least 32 bytes")]
+    #[error("must have at least 32 bytes")]
     ShortRoot,
     /// The key of a service has a fixed form.
-    #[error("the key of a service is 32 bytes in base64url without padding, derived from the gateway's root")]
+    #[error(
+        "must be the key that `ispbridge-gateway callers derive` makes for this service: 32 bytes in base64url without padding"
+    )]
     NotAServiceKey,
     /// Two keys have one name.
-    #[error("two keys have the same id")]
+    #[error("must not be the id of another key")]
     Twice,
+}
+
+impl KeyError {
+    /// The part of a key's entry in a configuration that is wrong.
+    #[must_use]
+    pub fn field(self) -> &'static str {
+        match self {
+            Self::Id | Self::Twice => "id",
+            Self::ShortRoot | Self::NotAServiceKey => "secret",
+        }
+    }
 }
 
 impl Root {

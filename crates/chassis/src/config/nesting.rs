@@ -4,7 +4,10 @@
 use std::thread;
 
 use serde::de::Error as _;
-use toml::{Table, Value, de::Error};
+use toml::{
+    Table, Value,
+    de::{DeTable, Error},
+};
 
 /// Levels of tables and lists; what a configuration has is less than ten.
 const DEEPEST: usize = 32;
@@ -12,18 +15,20 @@ const DEEPEST: usize = 32;
 /// Stack for the reader: `toml` itself stops at 80 brackets and at 80 parts of a name, but each bracket may hold a name.
 const STACK: usize = 64 << 20;
 
-/// Reads a text, on a stack of its own, which is reserved and hardly ever used.
-pub(super) fn parse(text: &str) -> Result<Table, Error> {
+/// Reads a text, or says all that is wrong with it; on a stack of its own, which is reserved and hardly ever used.
+pub(super) fn parse(text: &str) -> Result<Table, Vec<Error>> {
+    let one = |text: String| vec![Error::custom(text)];
     let read = || {
-        let table: Table = text.parse()?;
+        let table: Table = text.parse().map_err(|_| DeTable::parse_recoverable(text).1)?;
         match table.values().all(|value| is_shallow(value, DEEPEST - 1)) {
             true => Ok(table),
-            false => Err(Error::custom(format!("nests deeper than {DEEPEST} levels"))),
+            false => Err(one(format!("must not nest deeper than {DEEPEST} levels"))),
         }
     };
     thread::scope(|scope| {
-        let reader = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, read).map_err(Error::custom)?;
-        reader.join().unwrap_or_else(|_| Err(Error::custom("cannot be read")))
+        let reader = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, read);
+        let reader = reader.map_err(|error| one(error.to_string()))?;
+        reader.join().unwrap_or_else(|_| Err(one("cannot be read".to_owned())))
     })
 }
 
@@ -71,6 +76,6 @@ mod tests {
         for text in nested(3).iter().chain(&nested(5)[..2]) {
             assert_eq!(parse(text).unwrap(), text.parse::<Table>().unwrap());
         }
-        assert_eq!(parse("a = ").unwrap_err().message(), "a = ".parse::<Table>().unwrap_err().message());
+        assert_eq!(parse("a = ").unwrap_err()[0].message(), "a = ".parse::<Table>().unwrap_err().message());
     }
 }

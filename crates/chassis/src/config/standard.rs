@@ -6,7 +6,7 @@ use std::path::Path;
 use percent_encoding::percent_decode_str;
 use toml::{Table, Value};
 
-use super::set;
+use super::{document::Document, set};
 use crate::Error;
 
 /// Consul's own variable for the address of its agent, the default of `consul.address` where there is a section `[consul]`.
@@ -79,23 +79,29 @@ pub(super) fn is_read(name: &str) -> bool {
 /// # Errors
 /// The variable that is wrong; names of exporters and propagators that are not known here are passed over, as the
 /// OpenTelemetry specification asks.
-pub(super) fn apply(table: &mut Table, variables: &[(String, String)]) -> Result<(), Error> {
+pub(super) fn apply(document: &mut Document, variables: &[(String, String)]) -> Result<(), Error> {
     let given = Given(variables);
     for (name, key, read) in GENERAL {
-        given.apply(table, name, &["telemetry", key], read)?;
+        given.apply(document, name, &["telemetry", key], read)?;
     }
     for (scope, section) in SCOPES {
         for (end, key, read) in EXPORTER {
-            given.apply(table, &format!("OTEL_EXPORTER_OTLP_{scope}{end}"), &[section, &[key][..]].concat(), read)?;
+            given.apply(
+                document,
+                &format!("OTEL_EXPORTER_OTLP_{scope}{end}"),
+                &[section, &[key][..]].concat(),
+                read,
+            )?;
         }
-        given.endpoint(table, scope, section)?;
+        given.endpoint(document, scope, section)?;
     }
-    given.sampler(table)?;
-    given.resource(table)?;
-    if let (Some(address), Some(Value::Table(consul))) = (given.get(CONSUL_ADDRESS), table.get_mut("consul")) {
-        consul.entry("address").or_insert_with(|| address.into());
+    given.sampler(document)?;
+    given.resource(document)?;
+    let consul = document.get("consul").and_then(Value::as_table);
+    match (given.get(CONSUL_ADDRESS), consul.map(|consul| consul.contains_key("address"))) {
+        (Some(address), Some(false)) => put(document, CONSUL_ADDRESS, &["consul", "address"], address.into()),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 impl<'a> Given<'a> {
@@ -105,26 +111,27 @@ impl<'a> Given<'a> {
         found.map(|(_, text)| text.trim()).filter(|text| !text.is_empty())
     }
 
-    fn apply(&self, table: &mut Table, name: &str, path: &[&str], read: Read) -> Result<(), Error> {
+    fn apply(&self, document: &mut Document, name: &str, path: &[&str], read: Read) -> Result<(), Error> {
         let Some(text) = self.get(name) else { return Ok(()) };
         match read(name, text).map_err(|problem| Error::config(name, problem))? {
-            Some(value) => put(table, path, value),
+            Some(value) => put(document, name, path, value),
             None => Ok(()),
         }
     }
 
     /// An endpoint without a scheme is one of TLS unless the variable for it says otherwise.
-    fn endpoint(&self, table: &mut Table, scope: &str, section: &[&str]) -> Result<(), Error> {
+    fn endpoint(&self, document: &mut Document, scope: &str, section: &[&str]) -> Result<(), Error> {
         let of = |scope: &str, end: &str| self.get(&format!("OTEL_EXPORTER_OTLP_{scope}{end}"));
         let own = of(scope, ENDPOINT).or_else(|| of(scope, INSECURE).and(of("", ENDPOINT)));
         let Some(endpoint) = own else { return Ok(()) };
         let insecure = of(scope, INSECURE).or_else(|| of("", INSECURE));
         let scheme = if insecure.is_some_and(|text| text.eq_ignore_ascii_case("true")) { "http" } else { "https" };
         let full = if endpoint.contains("://") { endpoint.to_owned() } else { format!("{scheme}://{endpoint}") };
-        put(table, &[section, &["otlp_endpoint"]].concat(), full.into())
+        let name = format!("OTEL_EXPORTER_OTLP_{}ENDPOINT", if of(scope, ENDPOINT).is_some() { scope } else { "" });
+        put(document, &name, &[section, &["otlp_endpoint"]].concat(), full.into())
     }
 
-    fn sampler(&self, table: &mut Table) -> Result<(), Error> {
+    fn sampler(&self, document: &mut Document) -> Result<(), Error> {
         let Some(sampler) = self.get(SAMPLER) else { return Ok(()) };
         let (follows, own) = match sampler.strip_prefix("parentbased_") {
             Some(root) => (true, root),
@@ -139,8 +146,8 @@ impl<'a> Given<'a> {
                 return Err(Error::config(SAMPLER, known));
             }
         };
-        put(table, &["telemetry", "sampling_ratio"], ratio.into())?;
-        put(table, &["telemetry", "follow_callers"], follows.into())
+        put(document, SAMPLER, &["telemetry", "sampling_ratio"], ratio.into())?;
+        put(document, SAMPLER, &["telemetry", "follow_callers"], follows.into())
     }
 
     fn ratio(&self) -> Result<f64, Error> {
@@ -149,7 +156,7 @@ impl<'a> Given<'a> {
         ratio.ok_or_else(|| Error::config(SAMPLER_ARGUMENT, "must be a number between 0 and 1"))
     }
 
-    fn resource(&self, table: &mut Table) -> Result<(), Error> {
+    fn resource(&self, document: &mut Document) -> Result<(), Error> {
         let pairs = self.get(RESOURCE).unwrap_or_default().split(',').map(str::trim).filter(|pair| !pair.is_empty());
         let mut attributes = Table::new();
         for pair in pairs {
@@ -160,7 +167,7 @@ impl<'a> Given<'a> {
                 "" => return Err(wrong()),
                 // The variable for it alone is stronger.
                 "service.name" if self.get("OTEL_SERVICE_NAME").is_some() => {}
-                "service.name" => put(table, &["telemetry", "service_name"], (&*value).into())?,
+                "service.name" => put(document, RESOURCE, &["telemetry", "service_name"], (&*value).into())?,
                 name => drop(attributes.insert(name.to_owned(), (&*value).into())),
             }
         }
@@ -168,16 +175,18 @@ impl<'a> Given<'a> {
             return Ok(());
         }
         // Names of attributes are no keys: they are as they are written.
-        if let Some(Value::Table(written)) = table.get("telemetry").and_then(|section| section.get("resource")) {
+        if let Some(Value::Table(written)) = document.get("telemetry").and_then(|section| section.get("resource")) {
             attributes = written.clone().into_iter().chain(attributes).collect();
         }
-        put(table, &["telemetry", "resource"], attributes.into())
+        put(document, RESOURCE, &["telemetry", "resource"], attributes.into())
     }
 }
 
-fn put(table: &mut Table, path: &[&str], value: Value) -> Result<(), Error> {
+fn put(document: &mut Document, name: &str, path: &[&str], value: Value) -> Result<(), Error> {
     let (_, sections) = path.split_last().unwrap_or((&"", &[]));
-    set(table, path, value).ok_or_else(|| Error::config(sections.join("."), "must be a section"))
+    let key = set(document.table_mut(), path, value);
+    document.set(key.ok_or_else(|| Error::config(sections.join("."), "must be a table"))?, name);
+    Ok(())
 }
 
 /// A list of exporters, of which one is known here; the admin port shows metrics to Prometheus in any case.

@@ -50,17 +50,26 @@ fn table(text: &str) -> Table {
 }
 
 fn overridden(text: &str, name: &str, value: &str) -> Result<Table, Error> {
-    let mut table = table(text);
-    apply_overrides(&mut table, [(name.to_owned(), value.to_owned())])?;
-    Ok(table)
+    let mut document = Document::from(table(text));
+    apply_overrides(&mut document, &[(name.to_owned(), value.to_owned())])?;
+    Ok(document.into_table())
+}
+
+/// Reads everything, as a start does.
+fn taken<P: Program>(document: &Document) -> Result<(Settings, Own), Error> {
+    let (mut findings, mut table) = (Findings::default(), Table::clone(document));
+    let settings = take_settings::<P>(&mut table, &mut findings);
+    let own = program::<Own>(table, &mut findings);
+    document.settle(findings)?;
+    Ok((settings, own.unwrap()))
+}
+
+fn settings<P: Program>(text: &str) -> Result<Settings, Error> {
+    taken::<P>(&table(text).into()).map(|(settings, _)| settings)
 }
 
 fn complaint<P: Program>(text: &str) -> String {
-    let mut table = table(text);
-    let error = match take_settings::<P>(&mut table) {
-        Err(error) => error,
-        Ok(_) => program::<Own>(table).unwrap_err(),
-    };
+    let error = settings::<P>(text).unwrap_err();
     assert_eq!(error.exit_code(), 64);
     error.to_string()
 }
@@ -70,19 +79,19 @@ const OPEN: &str = "[callers]\nmode = \"open\"\n";
 #[test]
 fn every_wrong_key_is_named() {
     let cases = [
-        ("[server]\nlisten_on = 1", "configuration: server.listen_on: unknown field"),
-        ("[server]\nlisten = 5", "configuration: server.listen: "),
-        ("[server]\ndrain_seconds = -1", "configuration: server.drain_seconds: "),
-        ("[server]\nmax_in_flight = 0", "configuration: server.max_in_flight: "),
+        ("[server]\nlisten_on = 1", "configuration: server.listen_on: unknown key: must be one of listen, threads,"),
+        ("[server]\nlisten = 5", "configuration: server.listen: must be an address and a port, such as "),
+        ("[server]\ndrain_seconds = -1", "configuration: server.drain_seconds: must be a number of seconds "),
+        ("[server]\nmax_in_flight = 0", "configuration: server.max_in_flight: must be at least 1"),
         ("[telemetry]\nsampling_ratio = 2.0", "configuration: telemetry.sampling_ratio: "),
         (
             "[log]\nlevel = \"inof\"",
             "configuration: log.level: \"inof\" is neither a level nor a crate (did you mean \"info\"?)",
         ),
-        ("[log]\nformat = \"xml\"", "configuration: log.format: unknown variant"),
-        ("[acounts.main]\nurl = \"\"", "configuration: acounts: unknown field"),
-        ("[accounts.main]\nurl = 7", "configuration: accounts.main.url: expected a string"),
-        ("[accounts.main]\nretries = 7", "configuration: accounts.main.url: missing field"),
+        ("[log]\nformat = \"xml\"", "configuration: log.format: must be \"json\" or \"text\""),
+        ("[acounts.main]\nurl = \"\"", "configuration: acounts: unknown key: must be one of accounts, server,"),
+        ("[accounts.main]\nurl = 7", "configuration: accounts.main.url: must be a text"),
+        ("[accounts.main]\nretries = 7", "configuration: accounts.main.url: must be given"),
     ];
     for (text, expected) in cases {
         let complaint = complaint::<Plain>(&format!("{OPEN}{text}"));
@@ -94,7 +103,7 @@ fn every_wrong_key_is_named() {
 #[test]
 fn a_value_at_the_wrong_place_is_not_printed() {
     let complaint = complaint::<Plain>(&format!("{OPEN}[accounts.main]\nurl = \"u\"\nretries = \"hunter2\""));
-    assert_eq!(complaint, "configuration: accounts.main.retries: expected u32");
+    assert_eq!(complaint, "configuration: accounts.main.retries: must be a whole number between 0 and 4294967295");
 }
 
 #[test]
@@ -102,21 +111,20 @@ fn everybody_is_believed_on_a_loopback_listener_only() {
     let outside = format!("{OPEN}[server]\nlisten = \"0.0.0.0:50051\"");
     assert!(complaint::<Plain>(&outside).starts_with("configuration: callers.mode: "));
     assert!(complaint::<Plain>("").starts_with("configuration: callers.keys: "));
-    assert!(take_settings::<Plain>(&mut table(OPEN)).is_ok());
+    assert!(settings::<Plain>(OPEN).is_ok());
 }
 
 #[test]
 fn a_program_with_a_door_of_its_own_has_no_callers() {
     assert!(complaint::<Door>(OPEN).starts_with("configuration: callers: "));
-    assert!(take_settings::<Door>(&mut table("")).is_ok());
+    assert!(settings::<Door>("").is_ok());
 }
 
 #[test]
 fn sections_of_the_chassis_are_taken_and_the_rest_is_left() {
-    let mut table = table(&format!("{OPEN}[log]\nformat = \"text\"\n[accounts.a]\nurl = \"u\""));
-    let settings = take_settings::<Plain>(&mut table).unwrap();
-    assert_eq!(settings.log.format, LogFormat::Text);
-    assert_eq!(program::<Own>(table).unwrap().accounts["a"].url, "u");
+    let table = table(&format!("{OPEN}[log]\nformat = \"text\"\n[accounts.a]\nurl = \"u\""));
+    let (settings, own) = taken::<Plain>(&table.into()).unwrap();
+    assert_eq!((settings.log.format, own.accounts["a"].url.as_str()), (LogFormat::Text, "u"));
 }
 
 #[test]
@@ -161,9 +169,9 @@ fn a_file_that_is_no_toml_is_named_with_its_line_and_not_repeated() {
 fn standard_variables_of_telemetry_are_followed() {
     let read = |variables: &[(&str, &str)]| {
         let variables: Vec<_> = variables.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
-        let mut table = table(&format!("{OPEN}[telemetry]\nsampling_ratio = 0.5"));
-        apply_standard(&mut table, &variables).unwrap();
-        take_settings::<Plain>(&mut table).unwrap().telemetry
+        let mut document = Document::from(table(&format!("{OPEN}[telemetry]\nsampling_ratio = 0.5")));
+        standard::apply(&mut document, &variables).unwrap();
+        taken::<Plain>(&document).unwrap().0.telemetry
     };
     let usual = read(&[]);
     assert!(!usual.disabled && usual.traces_exporter == Exporter::Otlp);
@@ -199,6 +207,105 @@ proptest! {
     }
 }
 
+fn written(text: &str) -> (tempfile::TempDir, Document) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.toml");
+    std::fs::write(&path, text).unwrap();
+    let document = read(&path).unwrap();
+    (folder, document)
+}
+
+#[test]
+fn all_mistakes_are_told_at_once_each_with_its_line() {
+    let text = "\
+[callers]
+keys = [
+  { id = \"a\", secret = { env = \"NOT_SET\" } },
+  { id = 7, secret = \"hunter2\" },
+  { idd = \"c\", secret = { env = \"PATH\" } },
+]
+[server]
+colour = \"blue\"
+listen = \"here\"
+
+drain_seconds = -1
+
+[accounts.\"a.b\"]
+retries = \"hunter2\"
+[accounts.good]
+url = \"u\"
+[accounts.other]
+[strange]
+[telemetry]
+sampling_ratio = 7
+";
+    let (_folder, mut document) = written(text);
+    apply_overrides(&mut document, &[("ISPBRIDGE__LOG__FORMAT".to_owned(), "xml".to_owned())]).unwrap();
+    let error = taken::<Plain>(&document).unwrap_err();
+    let lines: Vec<String> = error.lines();
+    let expected = [
+        "ISPBRIDGE__LOG__FORMAT: log.format: must be \"json\" or \"text\"",
+        "a.toml:3: callers.keys[0].secret: must be a variable that is set, in UTF-8: NOT_SET",
+        "a.toml:4: callers.keys[1].id: must be a text",
+        "a.toml:4: callers.keys[1].secret: must be { file = \"...\" } or { env = \"NAME\" }",
+        "a.toml:5: callers.keys[2].idd: unknown key: must be one of id, secret",
+        "a.toml:5: callers.keys[2].id: must be given",
+        "a.toml:8: server.colour: unknown key",
+        "a.toml:9: server.listen: must be an address and a port",
+        "a.toml:11: server.drain_seconds: must be a number of seconds between 0 and",
+        "a.toml:13: accounts.a.b.url: must be given",
+        "a.toml:14: accounts.a.b.retries: must be a whole number",
+        "a.toml:17: accounts.other.url: must be given",
+        "a.toml:18: strange: unknown key: must be one of accounts, server",
+        "a.toml:20: telemetry.sampling_ratio: must be between 0 and 1",
+    ];
+    assert_eq!(lines.len(), expected.len(), "{lines:#?}");
+    for (line, expected) in lines.iter().zip(expected) {
+        assert!(line.contains(expected), "{line}\n{expected}");
+    }
+}
+
+#[test]
+fn what_follows_from_a_mistake_is_not_told_as_one_and_indices_are_those_of_the_file() {
+    let mut findings = Findings::default();
+    let rows: Value =
+        toml::from_str::<Table>("rows = [{}, { url = \"a\" }, { url = 1 }, { url = \"b\" }]").unwrap()["rows"].clone();
+    let rows: Vec<Account> = form::read("rows", &[], rows, &mut findings).unwrap();
+    assert_eq!(rows.iter().map(|row| row.url.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+    assert!(!findings.is_whole("rows") && findings.is_whole("row"));
+    findings.mistake("rows", "must not be empty");
+    findings.mistake("rows[1].url", "must be a");
+    findings.warning("rows[0].url", "has no effect");
+    assert_eq!(findings.warnings[0].key, "rows[1].url");
+    let error = findings.into_error().to_string();
+    assert_eq!(error, "configuration: rows[0].url: must be given; rows[2].url: must be a text; rows[3].url: must be a");
+}
+
+#[test]
+fn files_are_relative_to_the_configuration() {
+    let text = "[accounts.main]\nurl = { file = \"token\" }\nkeep = { file = \"/run/token\" }\n[audit]\nfile = \"log/audit\"\nmax_bytes = 5";
+    let (folder, mut document) = written(text);
+    complete(&mut document, &[("ISPBRIDGE__KEYS__FILE".to_owned(), "keys.toml".to_owned())]).unwrap();
+    let inside = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    assert_eq!(document["accounts"]["main"]["url"]["file"].as_str().unwrap(), inside("token"));
+    assert_eq!(document["accounts"]["main"]["keep"]["file"].as_str(), Some("/run/token"));
+    assert_eq!(document["audit"]["file"].as_str().unwrap(), inside("log/audit"));
+    assert_eq!(document["keys"]["file"].as_str().unwrap(), inside("keys.toml"));
+}
+
+#[test]
+fn a_file_with_several_errors_of_form_names_the_line_of_each() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.toml");
+    std::fs::write(&path, "a = hunter2\n[b]\nc = 1\nc = hunter3\n[b]\n").unwrap();
+    let error = read(&path).unwrap_err();
+    let lines = error.lines();
+    let places: Vec<_> =
+        lines.iter().map(|line| line.split("a.toml:").nth(1).unwrap().split(':').next().unwrap()).collect();
+    assert_eq!(places, ["1", "4", "5"], "{lines:?}");
+    assert!(!error.to_string().contains("hunter"), "{error}");
+}
+
 /// Lines of which configurations are made; `hunter2` is a secret wherever it stands (the name of a variable is none).
 const LINES: [&str; 20] = [
     "[callers]",
@@ -228,8 +335,8 @@ proptest! {
     fn no_file_is_too_odd(lines in prop::collection::vec(prop::sample::select(&LINES[..]), 0..8), cut in 0..200_usize) {
         let whole = lines.join("\n");
         let text = &whole[..whole.len().saturating_sub(cut / 10)];
-        let Ok(mut table) = text.parse::<Table>() else { return Ok(()) };
-        let Err(error) = take_settings::<Plain>(&mut table).and_then(|_| program::<Own>(table)) else { return Ok(()) };
+        let Ok(table) = text.parse::<Table>() else { return Ok(()) };
+        let Err(error) = taken::<Plain>(&table.into()) else { return Ok(()) };
         prop_assert_eq!(error.exit_code(), 64);
         let words = error.to_string();
         prop_assert!(words.starts_with("configuration: ") && !words.contains('\n'), "{}", words);

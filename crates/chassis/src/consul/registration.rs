@@ -80,7 +80,7 @@ impl Registrant {
         services: &[&str],
     ) -> Result<Self, Error> {
         let advertised = settings.advertised(listening);
-        let (host, port) = advertised.ok_or_else(|| Error::config("consul.advertise", "is host:port"))?;
+        let (host, port) = advertised.ok_or_else(|| Error::config("consul.advertise", "must be host:port"))?;
         let name = process.name();
         let id = match &host {
             Some(host) => format!("{name}-{}-{port}", host.replace([':', '.'], "-")),

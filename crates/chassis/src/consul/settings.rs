@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde::Deserialize;
 
-use crate::{Error, Seconds, Secret};
+use crate::{Consul, Findings, Seconds, Secret};
 
 /// The agent of Consul's own convention.
 const DEFAULT: &str = "http://127.0.0.1:8500";
@@ -104,40 +104,44 @@ impl ConsulSettings {
         }
     }
 
-    /// What is wrong with it.
-    pub(crate) fn check(&self) -> Result<(), Error> {
-        let wrong = |key: &str, problem: &str| Err(Error::config(format!("consul.{key}"), problem));
+    /// Says what is wrong with it.
+    pub(crate) fn check(&self, findings: &mut Findings) {
         let anywhere = SocketAddr::from((IpAddr::from([0, 0, 0, 0]), 1));
         let is_plain = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
-        if self.base().is_none() {
-            return wrong("address", "is host:port, or http:// or https:// before it");
-        }
         if self.advertised(anywhere).is_none() {
-            return wrong("advertise", "is host:port");
+            findings.mistake("consul.advertise", "must be host:port");
         }
         if self.datacenter.as_deref().is_some_and(|name| name.is_empty() || !is_plain(name)) {
-            return wrong("datacenter", "is letters, digits, -, _ and .");
+            findings.mistake("consul.datacenter", "must be letters, digits, -, _ and .");
         }
         if self.check_tls_name.as_deref().is_some_and(|name| name.is_empty() || !is_plain(name)) {
-            return wrong("check_tls_name", "must be the name of a host");
+            findings.mistake("consul.check_tls_name", "must be the name of a host");
         }
         if self.register && self.checks.as_ref().is_some_and(Vec::is_empty) {
-            return wrong("checks", "names no check: an instance that fails would be called for ever");
+            findings.mistake("consul.checks", "must name a check: an instance that fails would be called for ever");
         }
-        let short = Seconds::whole(1);
-        if self.check_seconds < short || self.ttl_seconds < short {
-            return wrong("check_seconds, consul.ttl_seconds", "is at least 1");
+        for (key, seconds) in [("check_seconds", self.check_seconds), ("ttl_seconds", self.ttl_seconds)] {
+            if seconds < Seconds::whole(1) {
+                findings.mistake(format!("consul.{key}"), "must be at least 1");
+            }
         }
-        Ok(())
+        findings.take(Consul::new(self));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Error;
 
     fn settings(text: &str) -> ConsulSettings {
         toml::from_str(text).unwrap()
+    }
+
+    fn checked(text: &str) -> Result<(), Error> {
+        let mut findings = Findings::default();
+        settings(text).check(&mut findings);
+        findings.into_result()
     }
 
     #[test]
@@ -151,11 +155,11 @@ mod tests {
             ("checks = []", "checks"),
             ("ttl_seconds = 0.5", "ttl_seconds"),
         ] {
-            let error = settings(text).check().unwrap_err().to_string();
-            assert!(error.contains(&format!("consul.{key}")) || error.contains(key), "{error}");
+            let error = checked(text).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("configuration: consul.{key}: must ")), "{error}");
         }
         for text in ["", "address = \"agent:8500\"", "advertise = \"[::1]:5001\"", "address = \"https://a:8501/\""] {
-            settings(text).check().unwrap();
+            checked(text).unwrap();
         }
     }
 

@@ -16,7 +16,7 @@ use tonic::{
 };
 
 use super::settings::{Exporter, MetricsTemporality, OtlpCompression, TelemetrySettings};
-use crate::{Error, Secret};
+use crate::{Error, Findings, Secret};
 
 /// What is exported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,14 +46,13 @@ struct Key<T> {
     section: &'static str,
 }
 
-/// Whether all collectors can be spoken to as the configuration says.
-pub(crate) fn check(settings: &TelemetrySettings) -> Result<(), Error> {
+/// Says why a collector could not be spoken to as the configuration says.
+pub(crate) fn check(settings: &TelemetrySettings, findings: &mut Findings) {
     for signal in [Signal::Traces, Signal::Metrics] {
         if let Some(collector) = Collector::of(settings, signal) {
-            collector.tls()?;
+            findings.take(collector.tls());
         }
     }
-    Ok(())
 }
 
 /// What sends spans, if they go anywhere.
@@ -117,7 +116,9 @@ impl<'a> Collector<'a> {
             let encrypted = [("ca", self.ca), ("certificate", self.certificate), ("key", self.key)];
             // Who gives a certificate does not expect plain text.
             return match encrypted.into_iter().find_map(|(name, key)| Some((name, key?))) {
-                Some((name, key)) => Err(key.wrong(name, "needs an endpoint that begins with https://")),
+                Some((name, key)) => {
+                    Err(key.wrong(name, "must not be given unless otlp_endpoint begins with https://"))
+                }
                 None => Ok(None),
             };
         }
@@ -150,8 +151,10 @@ impl<'a> Collector<'a> {
                 certificate.belongs_to(&key)?;
                 Ok(Some(Identity::from_pem(chain, key.value.expose())))
             }
-            (Some(certificate), None) => Err(certificate.wrong("certificate", "needs its private key (key)")),
-            (None, Some(key)) => Err(key.wrong("key", "needs its certificate (certificate)")),
+            (Some(certificate), None) => {
+                Err(certificate.wrong("certificate", "must not be given without its private key (key)"))
+            }
+            (None, Some(key)) => Err(key.wrong("key", "must not be given without its certificate (certificate)")),
         }
     }
 }
@@ -169,7 +172,7 @@ impl<'a> Key<&'a Secret> {
         let mut read = CertificateDer::pem_slice_iter(pem.as_bytes()).peekable();
         match read.peek().is_some() && read.all(|certificate| certificate.is_ok()) {
             true => Ok(pem),
-            false => Err(self.wrong(name, "holds no certificate in PEM form")),
+            false => Err(self.wrong(name, "must hold a certificate in PEM")),
         }
     }
 
@@ -177,9 +180,9 @@ impl<'a> Key<&'a Secret> {
     fn belongs_to(&self, key: &Self) -> Result<(), Error> {
         let chain = CertificateDer::pem_slice_iter(self.value.expose().as_bytes()).filter_map(Result::ok).collect();
         let private = PrivateKeyDer::from_pem_slice(key.value.expose().as_bytes())
-            .map_err(|_| key.wrong("key", "holds no private key in PEM form"))?;
+            .map_err(|_| key.wrong("key", "must hold a private key in PEM"))?;
         let certified = CertifiedKey::from_der(chain, private, &aws_lc_rs::default_provider());
-        certified.map(drop).map_err(|_| key.wrong("key", "does not belong to the certificate"))
+        certified.map(drop).map_err(|_| key.wrong("key", "must be the key of the certificate"))
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::headers::OtlpHeaders;
-use crate::{Error, Seconds, Secret};
+use crate::{Findings, Seconds, Secret};
 
 /// `[telemetry]`. The variables of the OpenTelemetry specification that set a key stand in `docs/telemetry.md`.
 #[derive(Clone, Debug, Deserialize)]
@@ -161,21 +161,21 @@ impl Default for TelemetrySettings {
 }
 
 impl TelemetrySettings {
-    /// What is wrong with it, apart from the collectors ([`super::otlp::check`]).
-    pub(crate) fn check(&self) -> Result<(), Error> {
-        let wrong = |key: &str, problem: &str| Err(Error::config(format!("telemetry.{key}"), problem));
+    /// Says what is wrong with it.
+    pub(crate) fn check(&self, findings: &mut Findings) {
+        let mut wrong = |key: &str, problem: &str| findings.mistake(format!("telemetry.{key}"), problem);
         if !(0.0..=1.0).contains(&self.sampling_ratio) {
-            return wrong("sampling_ratio", "must be between 0 and 1");
+            wrong("sampling_ratio", "must be between 0 and 1");
         }
         if self.batch_spans == 0 || self.queue_spans < self.batch_spans {
-            return wrong("batch_spans", "must be at least 1 and at most telemetry.queue_spans");
+            wrong("batch_spans", "must be at least 1 and at most telemetry.queue_spans");
         }
         if self.metrics_interval_seconds.0.is_zero() {
-            return wrong("metrics_interval_seconds", "must be more than 0");
+            wrong("metrics_interval_seconds", "must be more than 0");
         }
         if self.service_name.as_ref().is_some_and(|name| name.trim().is_empty()) {
-            return wrong("service_name", "must not be empty");
+            wrong("service_name", "must not be empty");
         }
-        super::otlp::check(self)
+        super::otlp::check(self, findings);
     }
 }

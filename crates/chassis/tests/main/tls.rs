@@ -190,7 +190,10 @@ async fn a_certificate_changes_without_a_lost_call_and_a_bad_one_is_not_taken() 
         // The key of another certificate, as between the writing of two files.
         fs::write(site.files.path().join("key"), &second.key).unwrap();
         let error = site.running.reload(site.source.read().unwrap()).unwrap_err();
-        assert!(error.to_string().starts_with("configuration: server.tls.certificate: "), "{error}");
+        assert!(
+            error.to_string().ends_with("probe.toml:8: server.tls.key: must be the key of server.tls.certificate"),
+            "{error}"
+        );
         assert_eq!(connect(site.address(), trusting.clone()).await.unwrap().1, first.chain()[0]);
         put(site.files.path(), &second);
         site.running.reload(site.source.read().unwrap()).unwrap();
@@ -221,10 +224,15 @@ async fn what_is_wrong_with_the_files_is_said_by_their_key() {
     let (key, certificate) = (right.key.as_str(), right.certificate.as_str());
     let cases = [
         ("", key, "", "server.tls.certificate: "),
-        (key, key, "", "server.tls.certificate: holds no certificate in PEM"),
-        (certificate, certificate, "", "server.tls.key: holds no private key in PEM"),
-        (certificate, &other.key, "", "server.tls.certificate: "),
-        (certificate, key, "client_auth = \"optional\"", "server.tls.client_auth: needs server.tls.client_ca"),
+        (key, key, "", "server.tls.certificate: must hold a certificate in PEM"),
+        (certificate, certificate, "", "server.tls.key: must hold a private key in PEM"),
+        (certificate, &other.key, "", "server.tls.key: must be the key of "),
+        (
+            certificate,
+            key,
+            "client_auth = \"optional\"",
+            "server.tls.client_auth: must not be given without server.tls.client_ca",
+        ),
         (certificate, key, "client_auth = \"maybe\"", "server.tls.client_auth: "),
     ];
     let directory = tempfile::tempdir().unwrap();

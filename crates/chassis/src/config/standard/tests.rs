@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::Findings;
 
 const DOCUMENT: &str = include_str!("../../../../../docs/telemetry.md");
 
@@ -30,8 +31,8 @@ fn rows() -> Vec<Row<'static>> {
 }
 
 fn applied(variables: &[(String, String)]) -> Result<Table, Error> {
-    let mut table = Table::new();
-    apply(&mut table, variables).map(|()| table)
+    let mut document = Document::default();
+    apply(&mut document, variables).map(|()| document.into_table())
 }
 
 #[test]
@@ -56,7 +57,9 @@ fn each_row_of_the_document_is_true() {
                     true => continue,
                     false => table["telemetry"].clone().try_into().unwrap(),
                 };
-                section.check().unwrap();
+                let mut findings = Findings::default();
+                section.check(&mut findings);
+                findings.into_result().unwrap();
             }
         }
     }
