@@ -8,6 +8,7 @@ mod limits;
 pub(crate) mod policy;
 
 use chassis::{Error, Findings, Secret, Settings, caller::Root};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use self::{
@@ -20,7 +21,7 @@ pub use self::{
 use crate::{config::doors::DoorsConfig, policy::pattern::is_label};
 
 /// Everything of the file but the sections that each process has.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Whether reflection answers without an API key.
@@ -62,11 +63,12 @@ pub struct Config {
     pub hedging: Vec<HedgeConfig>,
     /// How callers that do not speak gRPC come in.
     #[serde(default)]
+    #[schemars(extend("x-restart" = true))]
     pub doors: DoorsConfig,
 }
 
 /// `[signing]`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SigningConfig {
     /// Name of the root; the services hold a key of the same id that is derived from it.

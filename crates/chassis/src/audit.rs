@@ -134,8 +134,8 @@ impl Audit {
         let Some(path) = &settings.file else {
             return Ok(None);
         };
-        let (file, torn) = RotatedFile::open(path, settings.max_bytes, settings.keep)
-            .map_err(|error| unwritable(&error))?;
+        let (file, torn) =
+            RotatedFile::open(path, settings.max_bytes, settings.keep).map_err(|error| unwritable(&error))?;
         let (losses, health) = (Losses::new(meter), Health::new(meter));
         let (queue, entries) = channel();
         let writer = Writer::new(process, file, describe, losses.clone(), health.clone());

@@ -19,7 +19,7 @@ use toml::Table;
 
 use crate::{
     ConfigSource, Error, Process, Program, StartOptions, Workers, globals, output, prepare::Prepared, running,
-    telemetry::Telemetry,
+    settings_reference, telemetry::Telemetry,
 };
 
 #[derive(Debug, Args)]
@@ -30,6 +30,9 @@ struct Options {
     /// Reads the configuration, says whether it is right, and ends.
     #[arg(long)]
     check_config: bool,
+    /// Prints every key of the configuration as Markdown: type, default, meaning, and whether a change needs a restart.
+    #[arg(long, conflicts_with = "check_config")]
+    print_config_reference: bool,
 }
 
 /// The commands of every program; those of its own come from [`Program::commands`].
@@ -59,6 +62,7 @@ enum Accounts {
 enum Task {
     Serve,
     CheckConfig,
+    PrintReference,
     CheckAccount(String),
     Complete(Shell),
     Own(ArgMatches),
@@ -73,6 +77,7 @@ pub fn main<P: Program>() -> ExitCode {
     };
     match task {
         Task::Own(matches) => P::command(&matches, config.as_deref()),
+        Task::PrintReference => output::answer(&settings_reference::of_program::<P>(), 0),
         Task::Complete(shell) => output::answer(&completions(&mut command::<P>(), shell), 0),
         task => run::<P>(task, config.as_deref()).unwrap_or_else(|error| fail::<P>(&error)),
     }
@@ -90,12 +95,14 @@ fn command<P: Program>() -> clap::Command {
 fn parse<P: Program>(words: impl IntoIterator<Item = OsString>) -> Result<(Task, Option<PathBuf>), clap::Error> {
     let mut command = command::<P>();
     let matches = command.try_get_matches_from_mut(words)?;
-    let Options { config, check_config } = Options::from_arg_matches(&matches)?;
+    let Options { config, check_config, print_config_reference } = Options::from_arg_matches(&matches)?;
     let task = match matches.subcommand() {
         None if check_config => Task::CheckConfig,
+        None if print_config_reference => Task::PrintReference,
         None => Task::Serve,
-        Some((name, _)) if check_config => {
-            return Err(command.error(ErrorKind::ArgumentConflict, format!("--check-config goes without {name}")));
+        Some((name, _)) if check_config || print_config_reference => {
+            let option = if check_config { "--check-config" } else { "--print-config-reference" };
+            return Err(command.error(ErrorKind::ArgumentConflict, format!("{option} goes without {name}")));
         }
         Some((name, _)) if !Command::has_subcommand(name) => Task::Own(matches),
         Some(_) => match Command::from_arg_matches(&matches)? {
@@ -227,7 +234,7 @@ mod tests {
     #[derive(Debug)]
     struct Shop;
 
-    #[derive(Debug, Deserialize)]
+    #[derive(Debug, Deserialize, schemars::JsonSchema)]
     #[serde(deny_unknown_fields)]
     struct Own {
         #[serde(default)]

@@ -42,6 +42,7 @@ mod refusals;
 mod reload;
 mod running;
 mod settings;
+pub mod settings_reference;
 mod source;
 mod spent;
 mod surface;

@@ -3,20 +3,21 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// Bits of an IPv6 address that one subscriber has to spare: counting by the whole address would count nothing.
 const OWN_BITS: u32 = 64;
 
 /// A list of networks: `["10.0.0.0/8", "2001:db8::/32", "192.0.2.7"]`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Networks(Vec<Network>);
 
 /// One network; an address alone is a network of one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
-struct Network(IpNet);
+struct Network(#[schemars(with = "String")] IpNet);
 
 impl Networks {
     /// Whether an address is in one of them; an IPv4 address that is written as IPv6 (`::ffff:10.0.0.1`) is an IPv4 address.

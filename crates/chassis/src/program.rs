@@ -2,6 +2,7 @@
 
 use std::{future::Future, path::Path, process::ExitCode};
 
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use crate::{Error, Findings, Process, Settings, Surface};
@@ -22,8 +23,9 @@ pub trait Program: Send + Sync + 'static {
     /// Whether the program has upstream accounts, with which the command `accounts` works; the gateway has none.
     const HAS_ACCOUNTS: bool = true;
 
-    /// The program's own part of the configuration file (accounts, policy ...), with `deny_unknown_fields`.
-    type Config: DeserializeOwned + Send;
+    /// The program's own part of the configuration file (accounts, policy ...), with `deny_unknown_fields`; its doc comments are
+    /// the reference of its keys.
+    type Config: DeserializeOwned + JsonSchema + Send;
 
     /// Says all that is wrong with a configuration that could be read, and what of it has no effect, without touching the
     /// network. A start, a reload and `--check-config` call it: what [`Self::build`] and [`Self::reload`] would refuse is

@@ -1,13 +1,15 @@
 //! The chassis' own sections of the configuration file; the defaults are those of the suite.
 
 use std::{
+    borrow::Cow,
     net::{Ipv4Addr, SocketAddr},
     num::NonZeroUsize,
     path::PathBuf,
     time::Duration,
 };
 
-use serde::{Deserialize, Deserializer, de};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::{ConsulSettings, Networks, Secret, TelemetrySettings, TlsSettings};
 
@@ -15,21 +17,27 @@ use crate::{ConsulSettings, Networks, Secret, TelemetrySettings, TlsSettings};
 const MOST_SECONDS: f64 = 315_360_000.0;
 
 /// The sections that every process of the suite has.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, JsonSchema)]
 pub struct Settings {
     /// `[server]`: the gRPC listener and its limits.
+    #[schemars(extend("x-restart" = true))]
     pub server: ServerSettings,
     /// `[admin]`: health for orchestrators and metrics for scrapers.
+    #[schemars(extend("x-restart" = true))]
     pub admin: AdminSettings,
     /// `[telemetry]`: where traces and metrics are pushed to.
+    #[schemars(extend("x-restart" = true))]
     pub telemetry: TelemetrySettings,
     /// `[log]`: how the process logs.
+    #[schemars(extend("x-restart" = true))]
     pub log: LogSettings,
     /// `[audit]`: where calls that change something are written down.
+    #[schemars(extend("x-restart" = true))]
     pub audit: AuditSettings,
     /// `[callers]`: whom the process believes.
     pub callers: CallersSettings,
     /// `[consul]`: the agent that the process registers with and asks for others, if there is one.
+    #[schemars(extend("x-restart" = true))]
     pub consul: Option<ConsulSettings>,
 }
 
@@ -38,7 +46,7 @@ pub struct Settings {
 pub struct Seconds(pub Duration);
 
 /// `[server]`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ServerSettings {
     /// Address of the gRPC listener (HTTP/2 with prior knowledge); port 0 takes any free port.
@@ -106,6 +114,7 @@ pub struct ServerSettings {
     /// Whether the reflection service is offered.
     pub reflection: bool,
     /// The certificate of the listener; plain text without it.
+    #[schemars(extend("x-restart" = false))]
     pub tls: Option<TlsSettings>,
     /// Whether another process may listen at the same address (`SO_REUSEPORT`, Linux): a new one starts beside the old
     /// one, which is then told to stop, and no connection is refused in between. It holds for the admin listener too.
@@ -113,7 +122,7 @@ pub struct ServerSettings {
 }
 
 /// `[server.proxy_protocol]`: proxies that say with a PROXY header (version 1 or 2) whose connection they pass on.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ProxyProtocolSettings {
     /// Their networks. A connection from there without a header is refused, and so is one with a header from anywhere else.
@@ -121,7 +130,7 @@ pub struct ProxyProtocolSettings {
 }
 
 /// `[server.forwarded]`: proxies that say with a header of each request for whom they pass it on.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ForwardedSettings {
     /// Their networks. The caller is the rightmost address of the header that is in none of them; from anywhere else the
@@ -133,7 +142,7 @@ pub struct ForwardedSettings {
 }
 
 /// A header in which proxies say for whom they ask.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ForwardedHeader {
     /// `Forwarded` (RFC 7239).
@@ -143,7 +152,7 @@ pub enum ForwardedHeader {
 }
 
 /// `[admin]`.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AdminSettings {
     /// Address of the admin listener (HTTP/1); there is none if the key is absent.
@@ -157,7 +166,7 @@ pub struct AdminSettings {
 }
 
 /// `[audit]`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AuditSettings {
     /// The file; there is no audit log if the key is absent.
@@ -173,7 +182,7 @@ pub struct AuditSettings {
 }
 
 /// What becomes of calls that may change something while the audit log cannot be written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OnLoss {
     /// They go on, and what is lost is counted.
@@ -184,7 +193,7 @@ pub enum OnLoss {
 }
 
 /// `[log]`. Lines go to standard error; those of INFO and below may wait 20 ms for company, which a killed process loses.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogSettings {
     /// JSON for machines or text for people.
@@ -196,7 +205,7 @@ pub struct LogSettings {
 }
 
 /// Form of the log lines.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     /// One JSON object per line.
@@ -207,17 +216,18 @@ pub enum LogFormat {
 }
 
 /// `[callers]`.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CallersSettings {
     /// Whom the process believes.
+    #[schemars(extend("x-restart" = true))]
     pub mode: CallersMode,
     /// Keys of the caller context, the current one and, while keys are changed, the previous one.
     pub keys: Vec<CallerKey>,
 }
 
 /// Whom a process believes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum CallersMode {
     /// Only calls with a caller context that the gateway signed.
@@ -228,12 +238,12 @@ pub enum CallersMode {
 }
 
 /// One key of the caller context.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CallerKey {
     /// Name of the key, as the gateway calls it.
     pub id: String,
-    /// The key derived for this one service ([`crate::caller::ServiceKey::to_text`]), not the gateway's root.
+    /// The key derived for this one service (`ispbridge-gateway callers derive`), not the gateway's root.
     pub secret: Secret,
 }
 
@@ -242,6 +252,22 @@ impl Seconds {
     #[must_use]
     pub const fn whole(seconds: u64) -> Self {
         Self(Duration::from_secs(seconds))
+    }
+}
+
+impl Serialize for Seconds {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.as_secs_f64().serialize(serializer)
+    }
+}
+
+impl JsonSchema for Seconds {
+    fn schema_name() -> Cow<'static, str> {
+        "Seconds".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "number", "format": "seconds" })
     }
 }
 

@@ -3,13 +3,14 @@
 use std::{num::NonZeroU32, time::Duration};
 
 use chassis::{Findings, Seconds};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Config, policy};
 use crate::policy::pattern::MethodPattern;
 
 /// One of `[[timeouts]]`; the first that covers a method counts.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TimeoutConfig {
     /// Which methods.
@@ -19,7 +20,7 @@ pub struct TimeoutConfig {
 }
 
 /// One of `[[hedging]]`; the first that covers a method counts, and of writes none does.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HedgeConfig {
     /// Which methods.

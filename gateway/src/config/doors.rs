@@ -2,10 +2,11 @@
 
 use chassis::{Findings, Seconds};
 use http::Uri;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// `[doors]`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DoorsConfig {
     /// Whether the Connect protocol is spoken: a POST of JSON or protobuf per call.
@@ -19,7 +20,7 @@ pub struct DoorsConfig {
 }
 
 /// `[doors.cors]`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CorsConfig {
     /// Origins of web pages that may call, e.g. `https://app.example.com`; `*` is every page, without credentials of the
@@ -30,7 +31,7 @@ pub struct CorsConfig {
 }
 
 /// The origin of a web page: scheme, host and port, or `*`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
 pub struct Origin(String);
 

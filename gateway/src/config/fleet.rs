@@ -1,17 +1,18 @@
 //! `[[routes]]` and `[services]`: where the services are and how they are spoken to.
 
-use std::{collections::HashSet, num::NonZeroU8};
+use std::{borrow::Cow, collections::HashSet, num::NonZeroU8};
 
 use chassis::{Error, Findings, Secret, Settings};
 use http::{Uri, uri::Authority};
 use rustls::pki_types::ServerName;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 
 use super::{Config, check_name};
 use crate::fleet::tls::Tls;
 
 /// One of `[[routes]]`: a provider, and one way to find its instances.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RouteConfig {
     /// The provider, e.g. `internet-solutions`.
@@ -34,7 +35,7 @@ pub struct RouteConfig {
 }
 
 /// `[services]`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ServicesConfig {
     /// How services that speak TLS are checked, and who the gateway shows itself to be.
@@ -42,7 +43,7 @@ pub struct ServicesConfig {
 }
 
 /// `[services.tls]`; every part is PEM, by reference: `{ file = "..." }` or `{ env = "..." }`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClientTlsConfig {
     /// Certificates that the services' certificates are signed by.
@@ -54,9 +55,9 @@ pub struct ClientTlsConfig {
 }
 
 /// Address of an instance: `http://host:port` (HTTP/2 with prior knowledge) or `https://host:port`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
-pub struct InstanceAddress(Uri);
+pub struct InstanceAddress(#[schemars(with = "String")] Uri);
 
 impl InstanceAddress {
     /// The address.
@@ -84,7 +85,7 @@ impl TryFrom<String> for InstanceAddress {
 }
 
 /// `host:port`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
 pub struct HostPort {
     host: String,
@@ -126,6 +127,16 @@ impl ConsulName {
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.0.as_deref()
+    }
+}
+
+impl JsonSchema for ConsulName {
+    fn schema_name() -> Cow<'static, str> {
+        "ConsulName".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["boolean", "string"] })
     }
 }
 

@@ -5,6 +5,7 @@ use std::{collections::HashSet, hash::Hash, net::IpAddr, num::NonZeroUsize, path
 use chassis::{Findings, Networks, Seconds, Settings};
 use http::Uri;
 use jsonwebtoken::{Algorithm, AlgorithmFamily};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Config, check_name, limits, policy::check_values};
@@ -14,7 +15,7 @@ use crate::identity::key::KeyHash;
 const MAX_LEEWAY: u64 = 300;
 
 /// One of `[[principals]]`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PrincipalConfig {
     /// Its name, as grants, logs and services know it.
@@ -37,12 +38,12 @@ pub struct PrincipalConfig {
 }
 
 /// A name in a client certificate.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
 pub struct CertificateName(String);
 
 /// `[keys]`: keys that `ispbridge-gateway keys` makes and revokes.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KeysConfig {
     /// The file. It is read again by itself when it changes, entry by entry, and may be missing at the start; when each key
@@ -51,7 +52,7 @@ pub struct KeysConfig {
 }
 
 /// One of `[[issuers]]`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct IssuerConfig {
     /// Its name here: a token's principal is `name:subject`.
@@ -64,6 +65,7 @@ pub struct IssuerConfig {
     pub jwks: JwksConfig,
     /// Algorithms that its keys may have; a key that names none has the first that fits it.
     #[serde(default = "usual_algorithms")]
+    #[schemars(with = "Vec<String>")]
     pub algorithms: Vec<Algorithm>,
     /// The claim that names the principal.
     #[serde(default = "subject")]
@@ -77,7 +79,7 @@ pub struct IssuerConfig {
 }
 
 /// Where an issuer's keys come from.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct JwksConfig {
     /// A file, read again when it changes.
@@ -96,7 +98,7 @@ pub struct JwksConfig {
 }
 
 /// `[guesses]`: wrong API keys and tokens.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct GuessesConfig {
     /// How many one address (one network of 64 bits of IPv6) may send in a minute; the wrong ones beyond it are answered with

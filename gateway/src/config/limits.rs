@@ -3,12 +3,13 @@
 use std::{collections::BTreeMap, num::NonZeroUsize};
 
 use chassis::Findings;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::Config;
 
 /// `[limits]`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitsConfig {
     /// Calls that one principal may have in flight, unless its own entry says otherwise.
@@ -26,7 +27,7 @@ pub struct LimitsConfig {
 }
 
 /// `[limits.gateway]`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct GatewayLimit {
     /// How the limit is found.
@@ -40,7 +41,7 @@ pub struct GatewayLimit {
 }
 
 /// `[limits.provider]`.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ProviderLimit {
     /// How the limit is found.
@@ -52,7 +53,7 @@ pub struct ProviderLimit {
 }
 
 /// How a limit is found.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LimitMode {
     /// There is none.

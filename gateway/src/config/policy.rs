@@ -3,13 +3,14 @@
 use std::collections::HashSet;
 
 use chassis::Findings;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Config, check_name};
 use crate::policy::pattern::{AccountPattern, MethodPattern};
 
 /// One of `[[groups]]`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GroupConfig {
     /// Its name, as grants know it.
@@ -23,7 +24,7 @@ pub struct GroupConfig {
 }
 
 /// One of `[[grants]]`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GrantConfig {
     /// Who is granted it.

@@ -4,6 +4,7 @@ use std::fmt;
 
 use aws_lc_rs::{digest, rand};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 use subtle::ConstantTimeEq;
 
@@ -11,7 +12,7 @@ use subtle::ConstantTimeEq;
 const KEY_BYTES: usize = 256;
 
 /// How an API key is written in the configuration: `sha256:` and 64 hex digits.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
 pub struct KeyHash([u8; 32]);
 

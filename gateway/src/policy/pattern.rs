@@ -1,5 +1,6 @@
 //! How a grant writes down methods and accounts.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{
@@ -8,7 +9,7 @@ use crate::{
 };
 
 /// Which methods a grant covers.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
 pub enum MethodPattern {
     /// `*`: every method.
@@ -105,7 +106,7 @@ impl MethodPattern {
 }
 
 /// Which accounts a grant covers.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
 pub enum AccountPattern {
     /// `*`: every account of every provider.

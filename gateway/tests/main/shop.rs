@@ -25,7 +25,7 @@ use crate::backend::{ADD, DESCRIPTORS};
 pub(crate) struct Shop;
 
 /// Its own configuration.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ShopConfig {
     /// File that gets the request id of every write before it is answered.

@@ -6,18 +6,19 @@ use bridge::{
     Secret,
     http::{BaseUrl, Transport},
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// The service's own part of its configuration file.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The upstream accounts by alias; callers choose one by `x-ispbridge-account`.
     pub accounts: BTreeMap<String, Account>,
 }
 
-/// One account: a token is valid for one FNO or operator environment (dossier 2.1).
-#[derive(Debug, Deserialize)]
+/// One account: a token is valid for one FNO or operator environment.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Account {
     /// The FNO's address, for example `https://preprod.fno.dev.aex.systems`.

@@ -1,6 +1,6 @@
 //! What an operator sets for Azotel's SIMPLer.
 
-use std::{collections::BTreeMap, fmt};
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use bridge::{
     Secret,
@@ -8,13 +8,14 @@ use bridge::{
     problem::{Problem, Problems},
     wire::soap::Style,
 };
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{
-    Deserialize, Deserializer,
+    Deserialize, Deserializer, Serialize,
     de::{DeserializeSeed, IntoDeserializer, MapAccess, Visitor, value},
 };
 
 /// The service's own part of its configuration file.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The upstream accounts by alias; callers choose one by `x-ispbridge-account`.
@@ -22,16 +23,16 @@ pub struct Config {
 }
 
 /// One account: an operator's SIMPLer server.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Account {
     /// Over SOAP the whole address of the door, `http://SERVER/API/operatorapi.pl`; over REST what stands
-    /// before `/API/FUNCTION`, such as `https://SERVER/restapi` or `http://SERVER:8080` (seed, "General").
+    /// before `/API/FUNCTION`, such as `https://SERVER/restapi` or `http://SERVER:8080` (SIMPLer API 2011-2Q, "General").
     pub base_url: BaseUrl,
     /// SOAP: the URI that selects the class, `http://SERVER/OperatorAPI`; the server looks at its path only
-    /// (dossier 2.3). Made from the address if absent.
+    ///. Made from the address if absent.
     pub uri: Option<String>,
-    /// SOAP: how the attributes are passed (dossier 2.2).
+    /// SOAP: how the attributes are passed.
     #[serde(default)]
     pub style: Style,
     /// The API's user name.
@@ -71,7 +72,7 @@ pub struct Way {
 }
 
 /// The API's transports.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// SOAP 1.1.
@@ -89,6 +90,21 @@ struct WithKind<'k, A> {
 }
 
 struct WayVisitor;
+
+impl JsonSchema for Way {
+    fn schema_name() -> Cow<'static, str> {
+        "Way".into()
+    }
+
+    /// That of [`Transport`], with `kind` besides.
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let (mut table, kind) = (Transport::json_schema(generator), Kind::json_schema(generator));
+        if let Some(keys) = table.get_mut("properties").and_then(|keys| keys.as_object_mut()) {
+            keys.insert("kind".to_owned(), kind.to_value());
+        }
+        table
+    }
+}
 
 impl<'de> Deserialize<'de> for Way {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

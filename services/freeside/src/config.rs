@@ -8,10 +8,11 @@ use bridge::{
     problem::{Problem, Problems},
     wire::xml_rpc::Parameters,
 };
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// The service's own part of its configuration file.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The upstream accounts by alias; callers choose one by `x-ispbridge-account`.
@@ -19,7 +20,7 @@ pub struct Config {
 }
 
 /// One account: a reseller, called agent upstream.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Account {
     /// The whole address of the API, for example `https://HOST/selfservice/xmlrpc.cgi`.
@@ -55,8 +56,8 @@ impl Account {
     }
 }
 
-/// The doors of Freeside's API that resellers are given (dossier 1.1).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+/// The doors of Freeside's API that resellers are given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Door {
     /// A and B: the self-service server, `FS.SelfService.XMLRPC.`, one struct.

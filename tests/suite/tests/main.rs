@@ -70,6 +70,8 @@ mod requests;
 mod resting;
 #[path = "main/script.rs"]
 mod script;
+#[path = "main/settings_reference.rs"]
+mod settings_reference;
 #[path = "main/spans.rs"]
 mod spans;
 #[path = "main/stage.rs"]

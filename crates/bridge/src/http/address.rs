@@ -6,13 +6,14 @@ use std::{
 };
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use url::{Host, Url};
 
 /// The address of an upstream, checked when the configuration is read.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
-pub struct BaseUrl(Url);
+pub struct BaseUrl(#[schemars(with = "String")] Url);
 
 /// Why an address is not accepted; names no secret, because user names in addresses are refused first.
 #[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]

@@ -4,6 +4,7 @@ use std::{error::Error, io, sync::Arc, time::Duration};
 
 use reqwest::{dns::Resolve, redirect};
 use rustls::AlertDescription;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::time::{Instant, timeout_at};
 
@@ -18,7 +19,7 @@ use crate::{
 };
 
 /// How an account's upstream is reached: the `transport` table of an account.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Transport {
     /// Whether reads may share connections. Off for servers that serve one connection at a time, as a

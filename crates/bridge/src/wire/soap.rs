@@ -9,6 +9,9 @@ use bumpalo::{Bump, collections::Vec as BumpVec};
 use rustc_hash::FxHashMap;
 
 use super::{Envelope, Gather, WireError, base64_text};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::{
     node::{Entry, Node},
     xml::{
@@ -19,7 +22,7 @@ use crate::{
 };
 
 /// How the named arguments are passed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Style {
     /// One apache `Map`, the form that carries any key.

@@ -4,6 +4,9 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use bumpalo::{Bump, collections::Vec as BumpVec};
 
 use super::{Envelope, WireError, base64_text};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::{
     node::{Entry, Node},
     xml::{
@@ -13,7 +16,7 @@ use crate::{
 };
 
 /// How the named arguments are passed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Parameters {
     /// One `<struct>`, as the document says.

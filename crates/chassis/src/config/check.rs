@@ -78,7 +78,6 @@ fn figures(settings: &Settings, findings: &mut Findings) {
         ("server.stream_window_bytes", server.stream_window_bytes.into(), 1..=LARGEST_WINDOW),
         ("server.connection_window_bytes", server.connection_window_bytes.into(), 1..=LARGEST_WINDOW),
         ("server.max_connections", server.max_connections as u64, 1..=u64::MAX),
-        ("server.max_connections_per_ip", server.max_connections_per_ip.map_or(1, |most| most as u64), 1..=u64::MAX),
         ("server.max_control_frames", server.max_control_frames.into(), 1..=u64::MAX),
         ("server.reply_memory_bytes", server.reply_memory_bytes as u64, 1..=u64::MAX),
         ("audit.max_bytes", settings.audit.max_bytes, 1024..=u64::MAX),

@@ -10,14 +10,14 @@ struct Plain;
 #[derive(Debug)]
 struct Door;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Own {
     #[serde(default)]
     accounts: std::collections::BTreeMap<String, Account>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Account {
     url: String,

@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::{Consul, Findings, Seconds, Secret};
 
@@ -10,7 +11,7 @@ use crate::{Consul, Findings, Seconds, Secret};
 const DEFAULT: &str = "http://127.0.0.1:8500";
 
 /// `[consul]`; without the section nothing is asked of Consul and nothing told.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ConsulSettings {
     /// The agent: `http://host:port`, `https://host:port` or `host:port`; else the variable `CONSUL_HTTP_ADDR`, else
@@ -44,7 +45,7 @@ pub struct ConsulSettings {
 }
 
 /// How an agent knows that a process is well.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum CheckKind {
     /// The agent calls `grpc.health.v1.Health/Check`.

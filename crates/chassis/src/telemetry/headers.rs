@@ -1,9 +1,10 @@
 //! Headers that an export carries, credentials among them: each value is a secret by reference.
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::percent_decode_str;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 use toml::{Table, Value};
 
@@ -58,6 +59,16 @@ fn add(headers: &mut HeaderMap, name: &str, value: &str) -> Result<(), String> {
 impl fmt::Debug for OtlpHeaders {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_list().entries(self.0.keys()).finish()
+    }
+}
+
+impl JsonSchema for OtlpHeaders {
+    fn schema_name() -> Cow<'static, str> {
+        "OtlpHeaders".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "object", "format": "secrets" })
     }
 }
 

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::headers::OtlpHeaders;
 use crate::{Findings, Seconds, Secret};
 
 /// `[telemetry]`. The variables of the OpenTelemetry specification that set a key stand in `docs/telemetry.md`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TelemetrySettings {
     /// Whether there is no telemetry at all: nothing is recorded, pushed or shown on the admin port.
@@ -65,7 +66,7 @@ pub struct TelemetrySettings {
 }
 
 /// `[telemetry.traces]` and `[telemetry.metrics]`: each key takes the place of the one in `[telemetry]`.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SignalSettings {
     /// The collector.
@@ -85,7 +86,7 @@ pub struct SignalSettings {
 }
 
 /// How exports are compressed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OtlpCompression {
     /// Not at all.
@@ -96,7 +97,7 @@ pub enum OtlpCompression {
 }
 
 /// Where a signal goes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Exporter {
     /// To the collector.
@@ -107,7 +108,7 @@ pub enum Exporter {
 }
 
 /// What a pushed count counts from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum MetricsTemporality {
     /// The start of the process.
@@ -120,7 +121,7 @@ pub enum MetricsTemporality {
 }
 
 /// A form in which a trace travels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Propagator {
     /// `traceparent` and `tracestate` (W3C Trace Context).

@@ -45,7 +45,7 @@ pub(crate) const STREAM: &str = "/chassis.test.v1.ProbeService/Stream";
 #[derive(Debug)]
 pub(crate) struct Probe;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ProbeConfig {
     #[serde(default)]
@@ -56,7 +56,7 @@ pub(crate) struct ProbeConfig {
     ledger: Option<Ledger>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Ledger {
     #[allow(dead_code, reason = "it stands in the configuration only")]

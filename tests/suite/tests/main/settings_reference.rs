@@ -1,0 +1,106 @@
+//! `docs/configuration.md` is what the programs print of their settings, and no key of a sample is missing from it.
+
+use std::{collections::BTreeSet, fs, os::unix::process::CommandExt, process::Command};
+
+use toml::{Table, Value};
+
+use crate::tree::{ROOT, read};
+
+const DOCUMENT: &str = "docs/configuration.md";
+const SHARED: &str = "## Every process\n\n";
+const OWN: &str = "## Its own part\n\n";
+
+/// A program and its sample.
+const PROGRAMS: [(&str, &str); 4] = [
+    ("ispbridge-gateway", "gateway/gateway.sample.toml"),
+    ("ispbridge-aex", "services/aex/aex.sample.toml"),
+    ("ispbridge-azotel", "services/azotel/azotel.sample.toml"),
+    ("ispbridge-freeside", "services/freeside/freeside.sample.toml"),
+];
+
+const HEAD: &str = "# Configuration reference
+
+Every key of every program, made from the doc comments, types and defaults of the settings in the code:
+`ispbridge-gateway --print-config-reference` prints those of the gateway, and each service its own. What \"a change needs\" is
+`nothing` is taken while the process runs, when the file changes or on SIGHUP. `NAME` stands for a name that you choose. Secrets and
+certificates stand in a file or a variable that the configuration names. `ISPBRIDGE__SERVER__LISTEN=...` overrides `listen` of
+`[server]`, and so on for any key.
+
+";
+
+/// What a program prints of its settings: its own part, and that of every process.
+fn printed(program: &str) -> (String, String) {
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_programs")).arg0(program).arg("--print-config-reference").output().unwrap();
+    assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (head, shared) = text.split_once(SHARED).unwrap();
+    let (_, own) = head.split_once(OWN).unwrap();
+    (own.to_owned(), shared.trim_end().to_owned())
+}
+
+fn document() -> String {
+    let parts: Vec<_> = PROGRAMS.iter().map(|(program, _)| (program, printed(program))).collect();
+    let shared = &parts[0].1.1;
+    assert!(parts.iter().all(|(_, (_, other))| other == shared), "the chassis' sections differ between programs");
+    let own = parts.iter().map(|(program, (own, _))| format!("## `{program}`\n\n{own}"));
+    format!("{HEAD}{SHARED}{shared}\n\n{}", own.collect::<String>()).trim_end().to_owned() + "\n"
+}
+
+#[test]
+#[allow(clippy::disallowed_methods, reason = "it says whether the document is written anew")]
+fn the_document_is_what_the_programs_print() {
+    let fresh = document();
+    if std::env::var("UPDATE").is_ok_and(|value| value == "1") {
+        fs::write(ROOT.join(DOCUMENT), &fresh).unwrap();
+    }
+    assert!(read(DOCUMENT) == fresh, "{DOCUMENT} is stale: UPDATE=1 cargo test -p ispbridge-tests settings_reference");
+}
+
+#[test]
+fn every_key_has_a_type_and_a_meaning() {
+    for line in document().lines().filter(|line| line.starts_with("| `")) {
+        let cells: Vec<&str> = line.split(" | ").collect();
+        assert!(cells.len() >= 5 && cells.iter().all(|cell| !cell.trim_matches(['|', ' ']).is_empty()), "{line}");
+    }
+}
+
+#[test]
+fn every_key_of_a_sample_is_in_the_document() {
+    let document = document();
+    for (program, sample) in PROGRAMS {
+        let text = read(sample);
+        assert!(
+            text.contains(&format!("{program} --print-config-reference")),
+            "{sample} does not say where every key is"
+        );
+        let mut keys = BTreeSet::new();
+        collect(&Value::Table(text.parse::<Table>().unwrap()), &mut keys);
+        for key in keys {
+            let is_told = document.contains(&format!("| `{key}` |"))
+                || ["[", "[[", ".", "."].iter().zip(["]", "]]", "]", "]]"]).any(|(open, close)| {
+                    document.contains(&format!("{open}{key}{close}")) || document.contains(&format!("{open}{key}."))
+                });
+            assert!(is_told, "{sample}: {key} is not in {DOCUMENT}");
+        }
+    }
+}
+
+/// The keys of all tables, but for names that an operator chooses and what a reference to a secret says.
+fn collect(value: &Value, keys: &mut BTreeSet<String>) {
+    match value {
+        Value::Table(table) => {
+            for (key, value) in table.iter().filter(|(key, _)| !["file", "env"].contains(&key.as_str())) {
+                keys.insert(key.clone());
+                match (key.as_str(), value) {
+                    ("accounts" | "providers", Value::Table(named)) => {
+                        named.values().for_each(|one| collect(one, keys))
+                    }
+                    _ => collect(value, keys),
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| collect(item, keys)),
+        _ => {}
+    }
+}
