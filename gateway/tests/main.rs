@@ -50,6 +50,8 @@ mod otlp;
 mod overload;
 #[path = "../../crates/chassis/tests/main/pki.rs"]
 mod pki;
+#[path = "main/readme.rs"]
+mod readme;
 #[path = "main/real_consul.rs"]
 mod real_consul;
 #[path = "main/reload.rs"]

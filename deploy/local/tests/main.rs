@@ -24,6 +24,8 @@ mod issuer;
 #[path = "../../../crates/chassis/tests/main/pki.rs"]
 #[allow(dead_code, reason = "the chassis' tests need more of it")]
 mod pki;
+#[path = "main/readme.rs"]
+mod readme;
 #[path = "main/refusals.rs"]
 mod refusals;
 #[path = "main/running.rs"]

@@ -12,6 +12,8 @@ mod malformed;
 mod openapi;
 #[path = "doors/stream.rs"]
 mod stream;
+#[path = "doors/timing.rs"]
+mod timing;
 #[path = "doors/told.rs"]
 pub(crate) mod told;
 #[path = "doors/web.rs"]
