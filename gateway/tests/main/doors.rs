@@ -10,6 +10,8 @@ mod cors;
 mod malformed;
 #[path = "doors/openapi.rs"]
 mod openapi;
+#[path = "doors/refusals.rs"]
+mod refusals;
 #[path = "doors/stream.rs"]
 mod stream;
 #[path = "doors/timing.rs"]

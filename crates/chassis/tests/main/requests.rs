@@ -180,6 +180,16 @@ async fn packed_requests_are_taken_and_replies_packed_for_who_asks() {
 }
 
 #[tokio::test]
+async fn media_types_have_no_case() {
+    let running = started("").await;
+    let (mut sender, _connection) = peer(running.grpc_addr(), 1 << 16).await;
+    for kind in ["Application/gRPC", "APPLICATION/GRPC+PROTO", "application/grpc; charset=utf-8"] {
+        let response = call_with(&mut sender, READ, &[("content-type", kind)], message("hello")).await.await.unwrap();
+        assert_eq!(ended(response).await.code(), Code::Ok, "{kind}");
+    }
+}
+
+#[tokio::test]
 async fn a_packed_reply_is_bounded_by_what_it_is_unpacked() {
     let running = started("[server]\nmax_reply_bytes = 100000").await;
     let (mut sender, _connection) = peer(running.grpc_addr(), 1 << 20).await;

@@ -2,6 +2,7 @@
 
 use std::{collections::HashSet, path::Path, process::Command};
 
+use ispbridge_kit::Act;
 use ispbridge_sandbox::Provider;
 use serde_json::{Value, json};
 
@@ -10,6 +11,7 @@ use crate::{
     script::{has, node, path, python, run},
     stage::Stage,
     tree::read,
+    wires::{Site, Verb, Wire},
 };
 
 /// What the script needs: grpcio, grpcio-reflection, grpcio-status, googleapis-common-protos.
@@ -24,6 +26,22 @@ async fn python_calls_aex() {
     assert!(held.lines().count() >= 15, "{held}");
     for write in ["POST /customers", "POST /services/full"] {
         assert_eq!(stage.sandbox.executed(Provider::Aex, write), 1, "{write}");
+    }
+    stage.close().await;
+}
+
+#[tokio::test]
+async fn python_compresses_at_the_gateway_and_at_a_service() {
+    let Some(mut through) = python("grpc") else { return };
+    let Some(mut direct) = python("grpc") else { return };
+    let stage = Stage::open().await;
+    through.arg(path("python/compressed.py")).args([&stage.gateway.grpc_addr().to_string(), &stage.secrets.key]);
+    let upstream = Wire::Aex.upstream(vec![Act::Answer(Wire::Aex.reply(Verb::Read).bytes())]).await;
+    let site = Site::at(Wire::Aex, &upstream).await;
+    direct.arg(path("python/compressed.py")).args([&site.address.to_string(), ""]);
+    for script in [through, direct] {
+        let held = run(script).await;
+        assert_eq!(held.lines().count(), 5, "{held}");
     }
     stage.close().await;
 }
