@@ -56,7 +56,7 @@ enum Keys {
 
 #[derive(Debug, Subcommand)]
 enum Callers {
-    /// Reads the root of [signing] from standard input and prints the key of a service.
+    /// Reads the root of `[signing]` from standard input and prints the key of a service.
     Derive {
         /// Name of the service's program, e.g. ispbridge-aex.
         service: String,
