@@ -207,14 +207,14 @@ async fn serve<P: Program>(prepared: Prepared<P>, source: ConfigSource, threads:
     let mut running = running::start_prepared(prepared, options).await?;
     loop {
         tokio::select! {
-                    _ = terminate.recv() => {
-                        running.stops_for("SIGTERM");
-                        break running.announce().await;
-                    }
-                    // Who presses a key waits for the end; there is no balancer to tell.
-        _ = interrupt.recv() => break running.stops_for("SIGINT"),
-                    _ = hangup.recv() => running.reread_aside(),
-                }
+            _ = terminate.recv() => {
+                running.stops_for("SIGTERM");
+                break running.announce().await;
+            }
+            // Who presses a key waits for the end; there is no balancer to tell.
+            _ = interrupt.recv() => break running.stops_for("SIGINT"),
+            _ = hangup.recv() => running.reread_aside(),
+        }
     }
     tokio::select! {
         () = running.drain() => Ok(ExitCode::SUCCESS),
