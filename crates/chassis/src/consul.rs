@@ -119,8 +119,11 @@ impl Consul {
         let wrong = |key: &str, problem: &str| Error::config(format!("consul.{key}"), problem);
         let base =
             settings.base().ok_or_else(|| wrong("address", "must be host:port, or http:// or https:// before it"))?;
-        let ca = settings.ca.as_ref().map(|pem| Certificate::from_pem_bundle(pem.expose().as_bytes()));
-        let ca = ca.transpose().map_err(|_| wrong("ca", "must hold a certificate in PEM form"))?;
+        let ca = settings.ca.as_ref().map(|pem| Certificate::from_pem_bundle(pem.expose().as_bytes()).ok());
+        // A bundle of nothing would leave nobody to believe.
+        let ca =
+            ca.map(|ca| ca.filter(|ca| !ca.is_empty()).ok_or_else(|| wrong("ca", "must hold a certificate in PEM")));
+        let ca = ca.transpose()?;
         let token = settings.token.as_ref().map(|token| HeaderValue::from_str(token.expose()));
         let mut token = token.transpose().map_err(|_| wrong("token", "must hold only what a header can carry"))?;
         token.iter_mut().for_each(|token| token.set_sensitive(true));

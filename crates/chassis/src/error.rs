@@ -85,6 +85,11 @@ impl Error {
         Self::Config(Mistakes(vec![Mistake::new(key, problem)]))
     }
 
+    /// Says what is wrong at a place beside the configuration: `file:line` of a file that it names.
+    pub fn at(place: impl Into<String>, problem: impl Display) -> Self {
+        Self::Config(Mistakes(vec![Mistake::at(place, problem)]))
+    }
+
     /// Says why the program cannot be built.
     pub fn program(problem: impl Display) -> Self {
         Self::Program(problem.to_string())

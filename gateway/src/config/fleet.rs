@@ -168,7 +168,8 @@ pub(super) fn check(config: &Config, settings: &Settings, findings: &mut Finding
         if !seen.insert(route.provider.replace('-', "_")) {
             findings.mistake(key("provider"), "must not be a provider that has a route already");
         }
-        if let Err((field, problem)) = check_sources(route) {
+        let is_read = ["instances", "dns", "consul", "tls"].into_iter().all(|field| findings.is_whole(&key(field)));
+        if is_read && let Err((field, problem)) = check_sources(route) {
             findings.mistake(key(field), problem);
         }
         if route.consul.is_some() && !has_consul {

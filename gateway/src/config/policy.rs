@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Config, check_name};
-use crate::policy::pattern::{AccountPattern, MethodPattern};
+use crate::policy::pattern::{AccountPattern, MethodPattern, Reach};
 
 /// One of `[[groups]]`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -69,13 +69,14 @@ fn check_grant(config: &Config, index: usize, grant: &GrantConfig, findings: &mu
     check_groups(config, &key("groups"), &grant.groups, findings);
     check_methods(config, &key("methods"), &grant.methods, findings);
     check_accounts(config, &key("accounts"), &grant.accounts, findings);
-    let meet = |method: &MethodPattern| {
-        let providers = grant.accounts.iter().map(AccountPattern::provider);
-        method.provider().is_none_or(|of| providers.into_iter().any(|named| named.is_none_or(|name| name == of)))
+    let granted = |provider: &String| {
+        grant.accounts.iter().any(|account| account.provider().is_none_or(|named| named == provider))
     };
-    if let Some(position) = grant.methods.iter().position(|method| !meet(method)) {
-        findings
-            .warning(format!("{}[{position}]", key("methods")), "has no effect: no account of its provider is granted");
+    for (position, method) in grant.methods.iter().enumerate() {
+        if matches!(method.reach(), Reach::Provider(provider) if config.routes_to(&provider) && !granted(&provider)) {
+            let place = format!("{}[{position}]", key("methods"));
+            findings.warning(place, "has no effect: no account of its provider is granted");
+        }
     }
 }
 
@@ -107,39 +108,37 @@ fn check_known(
 }
 
 /// Warns of accounts of providers that have no route.
-pub(crate) fn check_accounts(config: &Config, key: &str, accounts: &[AccountPattern], findings: &mut Findings) {
+fn check_accounts(config: &Config, key: &str, accounts: &[AccountPattern], findings: &mut Findings) {
     if accounts.is_empty() {
         findings.warning(key, "has no effect: it is empty");
     }
-    let names = accounts.iter().map(AccountPattern::provider);
-    check_providers(config, key, names, findings);
+    for (index, provider) in accounts.iter().map(AccountPattern::provider).enumerate() {
+        if let Some(provider) = provider {
+            check_provider(config, &format!("{key}[{index}]"), provider, findings);
+        }
+    }
 }
 
-/// Warns of methods of providers that have no route.
+/// Warns of methods of providers that have no route, or of nobody.
 pub(super) fn check_methods(config: &Config, key: &str, methods: &[MethodPattern], findings: &mut Findings) {
     if methods.is_empty() {
         findings.warning(key, "has no effect: it is empty");
     }
-    let names: Vec<_> = methods.iter().map(MethodPattern::provider).collect();
-    check_providers(config, key, names.iter().map(Option::as_deref), findings);
+    for (index, method) in methods.iter().enumerate() {
+        let key = format!("{key}[{index}]");
+        match method.reach() {
+            Reach::Any => {}
+            Reach::Provider(provider) => check_provider(config, &key, &provider, findings),
+            Reach::Nobody => {
+                findings.warning(key, "has no effect: methods are called ispbridge.PROVIDER.v1.Service/Method");
+            }
+        }
+    }
 }
 
-fn check_providers<'a>(
-    config: &Config,
-    key: &str,
-    providers: impl Iterator<Item = Option<&'a str>>,
-    findings: &mut Findings,
-) {
-    if !findings.is_whole("routes") {
-        return;
-    }
-    for (index, provider) in providers.enumerate() {
-        if let Some(provider) = provider.filter(|provider| !config.routes_to(provider)) {
-            findings.warning(
-                format!("{key}[{index}]"),
-                format!("has no effect: there is no route to a provider {provider:?}"),
-            );
-        }
+fn check_provider(config: &Config, key: &str, provider: &str, findings: &mut Findings) {
+    if findings.is_whole("routes") && !config.routes_to(provider) {
+        findings.warning(key, format!("has no effect: there is no route to a provider {provider:?}"));
     }
 }
 

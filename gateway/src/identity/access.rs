@@ -227,7 +227,7 @@ impl Access {
 
 /// The keys of an issuer that has them in a file.
 pub(super) fn keys_of_file(issuer: &IssuerConfig, index: usize) -> Result<Option<Vec<Key>>, Error> {
-    let Some(file) = &issuer.jwks.file else {
+    let (Some(file), None) = (&issuer.jwks.file, &issuer.jwks.url) else {
         return Ok(None);
     };
     let wrong = |problem: String| Error::config(format!("issuers[{index}].jwks.file"), problem);

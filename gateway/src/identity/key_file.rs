@@ -12,6 +12,7 @@ use std::{
 };
 
 use chassis::Error;
+use reference::said_of_file;
 use rustc_hash::FxHashMap;
 use serde::Deserialize;
 use toml::{
@@ -55,7 +56,7 @@ impl KeyFile {
     /// Reads the file; one that is not there, or that is no TOML, is an error.
     pub(crate) fn read(path: &Path) -> Result<Self, Error> {
         let text = reference::read_text(path).map_err(|error| unreadable(path, &error))?;
-        Self::parse(&text).map_err(|(line, problem)| Error::config(format!("{}:{line}", path.display()), problem))
+        Self::parse(&text).map_err(|(line, problem)| Error::at(format!("{}:{line}", path.display()), problem))
     }
 
     /// Reads the file; one that is not there is empty.
@@ -165,11 +166,7 @@ fn parsed(path: &Path, text: &str) -> Result<Table, String> {
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Error {
-    let why = match error.kind() {
-        io::ErrorKind::NotFound => "does not exist".to_owned(),
-        _ => format!("cannot be read: {error}"),
-    };
-    Error::config("keys.file", format!("{} {why}", path.display()))
+    Error::config("keys.file", format!("must be a file that can be read: {}: {}", path.display(), said_of_file(error)))
 }
 
 /// Cuts the value out of serde's `invalid type: string "...", expected ...`: it may be a key at the wrong place.

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::{
     catalog::Nature,
-    method::{MethodName, is_dotted, is_identifier, provider_segment},
+    method::{MethodName, is_dotted, is_identifier},
 };
 
 /// Which methods a grant covers.
@@ -72,14 +72,17 @@ impl MethodPattern {
         }
     }
 
-    /// The provider whose methods alone it can cover; nothing if it is not one provider's.
-    pub(crate) fn provider(&self) -> Option<String> {
-        let service = match self {
-            Self::All | Self::Reads => return None,
-            Self::Package(prefix) => prefix.trim_end_matches('.'),
-            Self::Service(text) | Self::Exact(text) => text.split_once('/')?.0,
-        };
-        provider_segment(service).map(|segment| segment.replace('_', "-"))
+    /// Whose methods it can cover.
+    pub(crate) fn reach(&self) -> Reach {
+        let Some(name) = self.name() else { return Reach::Any };
+        match name.strip_prefix("ispbridge.").map(|rest| rest.split_once('.')) {
+            Some(None) if name.ends_with('.') => Reach::Any,
+            // A method is called ispbridge.PROVIDER.v1.Service/Method.
+            Some(Some((segment, rest))) if rest.is_empty() || rest.starts_with("v1.") => {
+                Reach::Provider(segment.replace('_', "-"))
+            }
+            _ => Reach::Nobody,
+        }
     }
 
     /// Whether one of others covers all that it covers.
@@ -103,6 +106,17 @@ impl MethodPattern {
             Self::Package(text) | Self::Service(text) | Self::Exact(text) => text,
         }
     }
+}
+
+/// Whose methods a pattern can cover.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// Those of every provider.
+    Any,
+    /// Those of one.
+    Provider(String),
+    /// Those of none: nobody's methods are called so.
+    Nobody,
 }
 
 /// Which accounts a grant covers.
@@ -163,6 +177,21 @@ pub(crate) fn is_label(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pattern_says_whose_methods_it_can_cover() {
+        let reach = |text: &str| MethodPattern::try_from(text.to_owned()).unwrap().reach();
+        let one = || Reach::Provider("internet-solutions".to_owned());
+        for text in ["v1.*", "*", "v1.S/*", "v1.S/M"] {
+            assert_eq!(reach(&format!("ispbridge.internet_solutions.{text}")), one(), "{text}");
+        }
+        for text in ["*", "reads", "ispbridge.*"] {
+            assert_eq!(reach(text), Reach::Any, "{text}");
+        }
+        for text in ["ispbridge.aex.v2.*", "ispbrigde.aex.v1.*", "ispbridge.S/M", "ispbridge.aex.S/*", "aex.*"] {
+            assert_eq!(reach(text), Reach::Nobody, "{text}");
+        }
+    }
 
     #[test]
     fn what_is_no_pattern_is_refused() {

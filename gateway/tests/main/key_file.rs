@@ -215,7 +215,7 @@ async fn a_file_that_is_missing_or_broken_changes_nothing_and_is_reported() {
     site.until("one", Code::Ok).await;
     fs::remove_file(site.path("keys.toml")).unwrap();
     site.until_shown(|shown| {
-        shown["last_error"]["error"].as_str().is_some_and(|error| error.contains("does not exist"))
+        shown["last_error"]["error"].as_str().is_some_and(|error| error.contains("there is no such file"))
     })
     .await;
     site.write("[[keys]\nname = ");

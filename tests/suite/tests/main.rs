@@ -46,6 +46,8 @@ mod injection;
 mod interop;
 #[path = "main/log.rs"]
 mod log;
+#[path = "main/mistakes.rs"]
+mod mistakes;
 #[path = "main/outcome.rs"]
 mod outcome;
 #[path = "main/placement.rs"]

@@ -24,10 +24,8 @@ pub struct Findings {
 impl Findings {
     /// Records what is wrong at a key such as `routes[0].provider`: "must be ...".
     pub fn mistake(&mut self, key: impl AsRef<str>, text: impl Display) {
-        let key = self.in_file(key.as_ref());
-        let mistake = Mistake::new(key, text);
-        if self.is_whole(&mistake.key) && !self.mistakes.contains(&mistake) {
-            self.mistakes.push(mistake);
+        if self.is_whole(key.as_ref()) {
+            self.add(Mistake::new(self.in_file(key.as_ref()), text));
         }
     }
 
@@ -40,6 +38,7 @@ impl Findings {
     /// Whether all of a section could be read, so that what is missing there is really missing.
     #[must_use]
     pub fn is_whole(&self, section: &str) -> bool {
+        let section = &self.in_file(section);
         !self.unread.iter().any(|unread| lies_within(unread, section) || lies_within(section, unread))
     }
 
@@ -68,6 +67,13 @@ impl Findings {
     #[must_use]
     pub fn into_error(self) -> Error {
         Error::Config(Mistakes(self.mistakes))
+    }
+
+    /// What two checks find is told once.
+    fn add(&mut self, mistake: Mistake) {
+        if !self.mistakes.contains(&mistake) {
+            self.mistakes.push(mistake);
+        }
     }
 
     /// Records what could not be read, under the key that it has in the file.

@@ -44,7 +44,7 @@ impl fmt::Debug for Key {
 
 /// Reads a set of keys; those that cannot be used here are left out, but one must remain.
 pub(crate) fn keys(text: &[u8], allowed: &[Algorithm]) -> Result<Vec<Key>, &'static str> {
-    let set: Set = serde_json::from_slice(text).map_err(|_| "it is no JSON Web Key Set")?;
+    let set: Set = serde_json::from_slice(text).map_err(|_| "must hold a JSON Web Key Set")?;
     let mut keys: Vec<Key> = Vec::new();
     for written in set.keys.into_iter().take(KEYS) {
         let Some(key) = key(written, allowed) else {
@@ -53,13 +53,13 @@ pub(crate) fn keys(text: &[u8], allowed: &[Algorithm]) -> Result<Vec<Key>, &'sta
         // Of two keys with one name nobody knows which is meant.
         match keys.iter_mut().find(|other| other.id == key.id) {
             Some(other) if other.algorithm != key.algorithm || *other != key => {
-                return Err("two of its keys have one name");
+                return Err("must not hold two keys of one name");
             }
             Some(_) => {}
             None => keys.push(key),
         }
     }
-    if keys.is_empty() { Err("it has no key that can be used") } else { Ok(keys) }
+    if keys.is_empty() { Err("must hold a key that can be used") } else { Ok(keys) }
 }
 
 fn key(written: Value, allowed: &[Algorithm]) -> Option<Key> {
@@ -125,7 +125,7 @@ mod tests {
         let unknown = r#"{"kty":"AKP","alg":"ML-DSA-44","pub":"AQAB"}"#;
         let useless = [octets, &encryption, &foreign, &wraps, unknown, "{}", "7"];
         for key in useless {
-            assert_eq!(read(&[key]), Err("it has no key that can be used"), "{key}");
+            assert_eq!(read(&[key]), Err("must hold a key that can be used"), "{key}");
         }
         assert_eq!(read(&[&useless[..], &[EC]].concat()).unwrap().len(), 1);
     }

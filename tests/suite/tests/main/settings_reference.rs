@@ -86,6 +86,39 @@ fn every_key_of_a_sample_is_in_the_document() {
     }
 }
 
+/// The defaults of one section as lines of a configuration; none where a key must be given, or an operator chooses a name.
+fn defaults(section: &str) -> Option<String> {
+    let (name, rows) = section.split_once("]`").unwrap_or(("", section));
+    if name.starts_with('[') || name.contains("NAME") || name.starts_with("issuers.") || rows.contains("must be given")
+    {
+        return None;
+    }
+    let code = |cell: &str| cell.strip_prefix('`')?.strip_suffix('`').map(str::to_owned);
+    let line = |row: &str| {
+        let cells: Vec<&str> = row.trim_start_matches("| ").split(" | ").collect();
+        Some(format!("{} = {}\n", code(cells.first()?)?, code(cells.get(2)?)?))
+    };
+    let head = if name.is_empty() { String::new() } else { format!("[{name}]\n") };
+    Some(rows.lines().filter_map(line).fold(head, |text, line| text + &line))
+}
+
+#[test]
+fn every_default_is_one_that_the_program_takes() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("root"), "0123456789abcdef0123456789abcdef").unwrap();
+    let (own, shared) = printed("ispbridge-gateway");
+    // The gateway believes callers by itself.
+    let sections = own.split("### `[").chain(shared.split("### `[")).filter(|section| !section.starts_with("callers"));
+    let config: String = sections.filter_map(defaults).collect();
+    let signing = "signing = { id = \"k1\", secret = { file = \"root\" } }";
+    assert!(config.matches(" = ").count() >= 60, "{config}");
+    let file = folder.path().join("config.toml");
+    fs::write(&file, format!("{signing}\n{config}")).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_programs"));
+    let output = command.arg0("ispbridge-gateway").args(["--check-config", "--config"]).arg(&file).output().unwrap();
+    assert!(output.status.success(), "{}\n{config}", String::from_utf8_lossy(&output.stderr));
+}
+
 /// The keys of all tables, but for names that an operator chooses and what a reference to a secret says.
 fn collect(value: &Value, keys: &mut BTreeSet<String>) {
     match value {
