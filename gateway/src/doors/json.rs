@@ -1,10 +1,14 @@
 //! Messages as JSON, by the mapping of proto3, with the descriptors that the services have shown.
 
+mod number;
+mod proto_json;
+
 use prost::Message;
 use prost_reflect::{DeserializeOptions, DynamicMessage, MessageDescriptor};
 use serde_path_to_error::Track;
 use tonic::{Code, Status};
 
+use self::proto_json::{ProtoJson, TWICE};
 use crate::answer::{Answer, Outcome};
 
 /// Longest name of a field that is repeated to the caller.
@@ -71,7 +75,8 @@ fn parse(descriptor: MessageDescriptor, json: &[u8]) -> Result<DynamicMessage, P
     let mut track = Track::new();
     let tracked = serde_path_to_error::Deserializer::new(&mut deserializer, &mut track);
     let options = DeserializeOptions::new().deny_unknown_fields(true);
-    let message = DynamicMessage::deserialize_with_options(descriptor, tracked, &options)
+    let strict = ProtoJson::new(tracked, &descriptor);
+    let message = DynamicMessage::deserialize_with_options(descriptor, strict, &options)
         .map_err(|error| problem(&track.path().to_string(), &error))?;
     deserializer.end().map_err(|error| problem("", &error))?;
     Ok(message)
@@ -81,20 +86,31 @@ fn problem(path: &str, error: &serde_json::Error) -> Problem {
     let text = error.to_string();
     let text = text.rsplit_once(" at line ").map_or(&*text, |(text, _)| text);
     let place = format!("(line {}, column {})", error.line(), error.column());
-    let mut field = path.trim_start_matches('.').to_owned();
+    let field = path.trim_start_matches('.');
+    // What stands at an unknown place is told by the place around it.
+    let field = field.strip_suffix('?').unwrap_or(field).trim_end_matches('.');
     if !error.is_data() {
-        return Problem { field: String::new(), what: format!("cannot be read: {text} {place}") };
+        // Where a text ends too early nobody knows what it was about.
+        let field = if error.is_eof() { String::new() } else { short(field) };
+        return Problem { field, what: format!("cannot be read: {text} {place}") };
     }
-    let named =
-        [("unrecognized field name '", "does not exist"), ("multiple fields provided for oneof '", "is given twice")];
+    let named = [
+        ("unrecognized field name '", "does not exist"),
+        ("multiple fields provided for oneof '", "is given twice"),
+        (TWICE, "is given twice"),
+    ];
     for (before, what) in named {
         if let Some(name) = quoted(text, before) {
-            let name: String = name.chars().take(NAME_CHARS).collect();
-            field = if field.is_empty() { name } else { format!("{field}.{name}") };
+            let name = if name.is_empty() { "\"\"".to_owned() } else { short(name) };
+            let field = if field.is_empty() { name } else { format!("{field}.{name}") };
             return Problem { field, what: what.to_owned() };
         }
     }
-    Problem { field, what: format!("{} {place}", without_value(text)) }
+    Problem { field: field.to_owned(), what: format!("{} {place}", without_value(text)) }
+}
+
+fn short(name: &str) -> String {
+    name.chars().take(NAME_CHARS).collect()
 }
 
 fn quoted<'a>(text: &'a str, before: &str) -> Option<&'a str> {
@@ -103,15 +119,21 @@ fn quoted<'a>(text: &'a str, before: &str) -> Option<&'a str> {
 
 /// What the libraries say, less the value that they say it of.
 fn without_value(text: &str) -> String {
-    const SAFE: [&str; 4] = ["out of range", "float value out of range", "expected ", "missing "];
+    const SAFE: [&str; 5] = ["out of range", "float value out of range", "number too ", "expected ", "missing "];
     if let Some((_, expected)) = text.rsplit_once(", expected ") {
         return format!("must be {expected}");
+    }
+    if text.starts_with("must ") {
+        return text.to_owned();
     }
     if text.starts_with("unrecognized enum value") {
         return "has no such value in its enum".to_owned();
     }
     if text.starts_with("invalid base64") {
         return "must be base64".to_owned();
+    }
+    if text.ends_with("recursion limit reached") {
+        return "is nested too deeply".to_owned();
     }
     match SAFE.iter().any(|safe| text.starts_with(safe)) {
         true => format!("is wrong: {text}"),

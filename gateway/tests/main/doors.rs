@@ -10,6 +10,8 @@ mod cors;
 mod malformed;
 #[path = "doors/openapi.rs"]
 mod openapi;
+#[path = "doors/proto_json.rs"]
+mod proto_json;
 #[path = "doors/refusals.rs"]
 mod refusals;
 #[path = "doors/stream.rs"]
