@@ -6,6 +6,7 @@ pub(crate) mod findings;
 mod form;
 mod nesting;
 mod standard;
+mod strict;
 mod words;
 
 use std::{collections::BTreeMap, path::Path};

@@ -273,11 +273,9 @@ impl JsonSchema for Seconds {
 
 impl<'de> Deserialize<'de> for Seconds {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let seconds = f64::deserialize(deserializer)?;
-        match (0.0..=MOST_SECONDS).contains(&seconds) {
-            true => Ok(Self(Duration::from_secs_f64(seconds))),
-            false => Err(de::Error::custom(format!("must be a number of seconds between 0 and {MOST_SECONDS}"))),
-        }
+        let seconds = f64::deserialize(deserializer).ok().filter(|seconds| (0.0..=MOST_SECONDS).contains(seconds));
+        let seconds = seconds.map(|seconds| Self(Duration::from_secs_f64(seconds)));
+        seconds.ok_or_else(|| de::Error::custom(format!("must be a number of seconds between 0 and {MOST_SECONDS}")))
     }
 }
 

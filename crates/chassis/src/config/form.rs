@@ -7,6 +7,7 @@ use toml::{Table, Value};
 
 use super::{
     findings::Findings,
+    strict::Strict,
     words::{Complaint, complaint},
 };
 
@@ -49,14 +50,14 @@ pub(super) fn read<T: DeserializeOwned>(
     for _ in 0..MOST {
         let mut track = Track::new();
         let value = first.take().unwrap_or_else(|| tree.value());
-        match T::deserialize(serde_path_to_error::Deserializer::new(value, &mut track)) {
+        match T::deserialize(serde_path_to_error::Deserializer::new(Strict(value), &mut track)) {
             Ok(read) => {
                 tree.note_kept(key, findings);
                 return Some(read);
             }
             Err(error) => {
                 let path = track.path().iter().filter_map(Step::of).collect();
-                if !section.complain(error.message(), path, &mut tree, findings) {
+                if !section.complain(&error.to_string(), path, &mut tree, findings) {
                     return None;
                 }
             }

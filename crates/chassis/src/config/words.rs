@@ -46,7 +46,6 @@ fn wrong(message: &str) -> String {
     match (message.starts_with("invalid "), message.rsplit_once(", expected ")) {
         (true, Some((_, expected))) => format!("must be {}", kind(expected)),
         (true, None) if message.contains("address syntax") => format!("must be {}", kind("socket address")),
-        _ if message.starts_with("wanted ") => "must be a text".to_owned(),
         _ => message.to_owned(),
     }
 }
@@ -118,7 +117,6 @@ mod tests {
             ("invalid type: map, expected a boolean", "must be true or false"),
             ("invalid type: map, expected struct Server", "must be a table"),
             ("invalid type: unit variant, expected string only", "must be a text"),
-            ("wanted exactly 1 element, found 0 elements", "must be a text"),
             ("invalid socket address syntax", "must be an address and a port, such as 127.0.0.1:50051 or [::1]:50051"),
             ("must be x", "must be x"),
         ] {
