@@ -14,6 +14,10 @@ const FROM_CALLER: [HeaderName; 5] = [
     HeaderName::from_static("x-request-id"),
 ];
 
+/// The suite's own metadata of replies, in headers or trailers.
+pub(crate) const METADATA: [&str; 3] =
+    [chassis::names::X_REQUEST_ID, chassis::names::X_TIMING, "x-ispbridge-unreadable-fields"];
+
 /// Part of what is left of a deadline that a hop keeps for itself, besides [`MARGIN`].
 const SHARE: u32 = 20;
 

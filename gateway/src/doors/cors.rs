@@ -5,16 +5,53 @@ use std::collections::HashSet;
 use chassis::Body;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 
-use crate::config::doors::CorsConfig;
+use crate::{config::doors::CorsConfig, headers::METADATA};
 
 /// What a page may send.
-const REQUEST_HEADERS: &str = "authorization, content-type, content-encoding, x-api-key, x-ispbridge-account, \
-    x-request-id, traceparent, tracestate, connect-protocol-version, connect-timeout-ms, connect-content-encoding, \
-    connect-accept-encoding, grpc-timeout, grpc-encoding, grpc-accept-encoding, x-grpc-web, x-user-agent";
+const REQUEST_HEADERS: [&str; 17] = [
+    "authorization",
+    "content-type",
+    "content-encoding",
+    "x-api-key",
+    "x-ispbridge-account",
+    "x-request-id",
+    "connect-protocol-version",
+    "connect-timeout-ms",
+    "connect-content-encoding",
+    "connect-accept-encoding",
+    "grpc-timeout",
+    "grpc-encoding",
+    "grpc-accept-encoding",
+    "x-grpc-web",
+    "x-user-agent",
+    "cache-control",
+    "if-none-match",
+];
 
-/// What a page may read.
-const REPLY_HEADERS: &str = "grpc-status, grpc-message, grpc-status-details-bin, x-request-id, \
-    x-ispbridge-unreadable-fields, trailer-x-ispbridge-unreadable-fields, connect-content-encoding, grpc-encoding";
+/// What tracers in a page add to every request; only the first two count here (W3C Trace Context), and one that is not
+/// allowed would cost the page its call.
+const TRACING_HEADERS: [&str; 17] = [
+    "traceparent",
+    "tracestate",
+    "baggage",
+    "b3",
+    "x-b3-traceid",
+    "x-b3-spanid",
+    "x-b3-parentspanid",
+    "x-b3-sampled",
+    "x-b3-flags",
+    "uber-trace-id",
+    "sentry-trace",
+    "x-datadog-trace-id",
+    "x-datadog-parent-id",
+    "x-datadog-sampling-priority",
+    "x-datadog-origin",
+    "x-cloud-trace-context",
+    "x-amzn-trace-id",
+];
+
+/// What a page may read in any case, besides all that an answer has.
+const REPLY_HEADERS: [&str; 4] = ["grpc-status", "grpc-message", "grpc-status-details-bin", "grpc-encoding"];
 
 /// The pages that may call.
 #[derive(Debug)]
@@ -22,6 +59,10 @@ pub(crate) struct Cors {
     origins: HashSet<HeaderValue>,
     all: bool,
     max_age: HeaderValue,
+    /// What a page may send.
+    allowed: HeaderValue,
+    /// What a page may read of any answer.
+    exposed: Vec<String>,
 }
 
 impl Cors {
@@ -32,6 +73,8 @@ impl Cors {
             origins: texts().filter_map(|text| HeaderValue::from_str(text).ok()).collect(),
             all: texts().any(|text| text == "*"),
             max_age: HeaderValue::from(config.max_age_seconds.0.as_secs()),
+            allowed: list(REQUEST_HEADERS.iter().chain(&TRACING_HEADERS)),
+            exposed: exposed(),
         }
     }
 
@@ -51,8 +94,8 @@ impl Cors {
         }
         let headers = response.headers_mut();
         self.mark(Some(origin), headers);
-        insert(headers, header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST");
-        insert(headers, header::ACCESS_CONTROL_ALLOW_HEADERS, REQUEST_HEADERS);
+        insert(headers, header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, POST");
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, self.allowed.clone());
         headers.insert(header::ACCESS_CONTROL_MAX_AGE, self.max_age.clone());
         Some(response)
     }
@@ -66,13 +109,15 @@ impl Cors {
         let Some(origin) = origin.filter(|origin| self.allows(origin)) else {
             return;
         };
+        let others = headers.keys().map(HeaderName::as_str).filter(|name| !self.exposed.iter().any(|one| one == name));
+        let exposed = list(self.exposed.iter().map(String::as_str).chain(others));
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
         if self.all {
             insert(headers, header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
         } else {
             headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
             insert(headers, header::ACCESS_CONTROL_ALLOW_CREDENTIALS, "true");
         }
-        insert(headers, header::ACCESS_CONTROL_EXPOSE_HEADERS, REPLY_HEADERS);
     }
 
     fn is_off(&self) -> bool {
@@ -82,6 +127,23 @@ impl Cors {
     fn allows(&self, origin: &HeaderValue) -> bool {
         self.all || self.origins.contains(origin)
     }
+}
+
+/// Metadata comes in headers, and what Connect has as trailers under another name.
+fn exposed() -> Vec<String> {
+    let metadata = METADATA.iter().flat_map(|name| [(*name).to_owned(), format!("trailer-{name}")]);
+    REPLY_HEADERS.map(str::to_owned).into_iter().chain(metadata).collect()
+}
+
+fn list(names: impl IntoIterator<Item = impl AsRef<str>>) -> HeaderValue {
+    let mut text = String::new();
+    for name in names {
+        if !text.is_empty() {
+            text.push_str(", ");
+        }
+        text.push_str(name.as_ref());
+    }
+    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
 }
 
 fn insert(headers: &mut HeaderMap, name: HeaderName, value: &'static str) {

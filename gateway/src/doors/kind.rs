@@ -19,9 +19,9 @@ const TAKEN: &str = "application/json, application/proto, application/connect+js
 /// A protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// gRPC-Web, in base64 if `text`.
+    /// gRPC-Web, its request in base64 if `text`.
     Web {
-        /// Whether the bodies are base64.
+        /// Whether the body of the request is base64.
         text: bool,
     },
     /// Connect, one message each way.
@@ -38,16 +38,19 @@ impl Kind {
     /// Reads method and content type; what no open door takes gets its refusal.
     pub(crate) fn of(request: &Request<Body>, open: &DoorsConfig) -> Result<Self, Box<Response<Body>>> {
         let path = request.uri().path();
-        if open.openapi && path == openapi::PATH && request.method() == Method::GET {
-            return Ok(Self::Document);
+        if open.openapi && path == openapi::PATH {
+            return match *request.method() {
+                Method::GET | Method::HEAD => Ok(Self::Document),
+                _ => Err(not_allowed("the document is read with GET", "GET, HEAD")),
+            };
         }
         if MethodName::parse(path).is_none() {
             return Err(refusal(StatusCode::NOT_FOUND, "there is nothing here: a path is /package.Service/Method"));
         }
         match *request.method() {
             Method::POST => Self::of_content_type(request, open).ok_or_else(unsupported),
-            Method::GET if open.connect && request.uri().query().is_some() => Ok(Self::Get),
-            _ => Err(not_allowed()),
+            Method::GET | Method::HEAD if open.connect && request.uri().query().is_some() => Ok(Self::Get),
+            _ => Err(not_allowed("a method is called with POST", "POST")),
         }
     }
 
@@ -86,9 +89,10 @@ fn unsupported() -> Box<Response<Body>> {
     response
 }
 
-fn not_allowed() -> Box<Response<Body>> {
-    let mut response = refusal(StatusCode::METHOD_NOT_ALLOWED, "a method is called with POST");
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+/// The answer to an HTTP method that is not taken here, with those that are.
+pub(crate) fn not_allowed(text: &str, allowed: &'static str) -> Box<Response<Body>> {
+    let mut response = refusal(StatusCode::METHOD_NOT_ALLOWED, text);
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
     response
 }
 
@@ -131,6 +135,8 @@ mod tests {
     #[test]
     fn what_is_no_call_is_told_why() {
         assert_eq!(kind("GET", "/openapi.json", ""), Ok(Kind::Document));
+        assert_eq!(kind("HEAD", "/openapi.json", ""), Ok(Kind::Document));
+        assert_eq!(kind("POST", "/openapi.json", "application/json"), Err(StatusCode::METHOD_NOT_ALLOWED));
         assert_eq!(kind("POST", "/", "application/json"), Err(StatusCode::NOT_FOUND));
         assert_eq!(kind("GET", "/a.B/C", ""), Err(StatusCode::METHOD_NOT_ALLOWED));
         assert_eq!(kind("GET", "/a.B/C?message=", ""), Ok(Kind::Get));

@@ -25,6 +25,11 @@ use super::{
 /// Flag of the envelope that holds the trailers.
 const TRAILERS: u8 = 0x80;
 
+/// Names of the form in bytes.
+const BYTES: [&str; 2] = ["application/grpc-web+proto", "application/grpc-web"];
+/// Names of the form in base64.
+const TEXT: [&str; 2] = ["application/grpc-web-text+proto", "application/grpc-web-text"];
+
 /// Writes a reply for gRPC-Web.
 struct Web {
     text: bool,
@@ -37,15 +42,37 @@ struct Texts {
     rest: BytesMut,
 }
 
-/// Answers a request.
+/// Answers a request, whose body is base64 if `text`.
 pub(crate) async fn answer(parts: Parts, body: Body, text: bool, inside: &Inside) -> Response<Body> {
+    let reply_in_text = accepts_text(&parts.headers).unwrap_or(text);
     let body = if text { Body::new(Texts { inner: body, rest: BytesMut::new() }) } else { body };
-    let (mut headers, body) = rewritten(inside.call(call(parts, body)).await, Web { text });
-    let kind = if text { "application/grpc-web-text+proto" } else { "application/grpc-web+proto" };
+    let (mut headers, body) = rewritten(inside.call(call(parts, body)).await, Web { text: reply_in_text });
+    let [kind, _] = if reply_in_text { TEXT } else { BYTES };
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     let mut response = Response::new(body);
     *response.headers_mut() = headers;
     response
+}
+
+/// Whether the caller likes its reply better in base64 than in bytes, if it likes either better.
+fn accepts_text(headers: &HeaderMap) -> Option<bool> {
+    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let accepted: Vec<_> = accepted.flat_map(|value| value.split(',')).filter_map(range).collect();
+    let weight = |names: [&str; 2]| {
+        let of =
+            |name: &str| accepted.iter().filter(|(range, _)| range == name).map(|(_, weight)| *weight).reduce(f32::max);
+        let named = names.into_iter().filter_map(of).reduce(f32::max);
+        named.or_else(|| of("application/*")).or_else(|| of("*/*")).unwrap_or_default()
+    };
+    let [bytes, text] = [BYTES, TEXT].map(weight);
+    (bytes != text).then_some(text > bytes)
+}
+
+/// A media range in small letters, and its weight.
+fn range(text: &str) -> Option<(String, f32)> {
+    let (name, parameters) = text.split_once(';').unwrap_or((text, ""));
+    let weight = parameters.split(';').find_map(|one| one.trim().strip_prefix("q=")).map_or(Ok(1.0), str::parse);
+    Some((name.trim().to_ascii_lowercase(), weight.ok()?))
 }
 
 impl Web {
@@ -141,6 +168,37 @@ mod tests {
     async fn what_is_not_base64_ends_the_body() {
         for text in ["YQ", "YQ=", "!!!!", "Y===", "YQ==YQ="] {
             assert!(decoded(vec![Bytes::from(text)]).await.is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_reply_has_the_form_that_is_accepted() {
+        let accepts = |lines: &[&'static str]| {
+            let lines = lines.iter().map(|line| (header::ACCEPT, HeaderValue::from_static(line)));
+            accepts_text(&lines.collect())
+        };
+        for text in
+            ["application/grpc-web-text", "Application/gRPC-Web-Text+proto; q=0.5", "application/grpc-web;q=0, */*"]
+        {
+            assert_eq!(accepts(&[text]), Some(true), "{text}");
+        }
+        for bytes in [
+            "application/grpc-web",
+            "application/grpc-web-text;q=0.5, application/grpc-web+proto",
+            "application/grpc-web-text;q=0,*/*",
+        ] {
+            assert_eq!(accepts(&[bytes]), Some(false), "{bytes}");
+        }
+        assert_eq!(accepts(&["text/html", "application/grpc-web-text"]), Some(true));
+        for either in [
+            "",
+            "*/*",
+            "application/*",
+            "text/html",
+            "application/grpc-web, application/grpc-web-text",
+            "application/grpc-web-text;q=x",
+        ] {
+            assert_eq!(accepts(&[either]), None, "{either}");
         }
     }
 

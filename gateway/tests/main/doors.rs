@@ -23,7 +23,7 @@ pub(crate) mod told;
 #[path = "doors/web.rs"]
 mod web;
 
-use std::io::Read;
+use std::io::{Read, Write};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -39,6 +39,13 @@ fn unpacked(packed: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     flate2::read::GzDecoder::new(packed).read_to_end(&mut bytes).unwrap();
     bytes
+}
+
+/// Does gzip.
+fn packed(bytes: &[u8]) -> Vec<u8> {
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    packer.write_all(bytes).unwrap();
+    packer.finish().unwrap()
 }
 
 /// What came back.

@@ -17,6 +17,9 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
+/// The parts of an address that the protocol knows.
+const KNOWN: [&str; 5] = ["connect", "encoding", "message", "base64", "compression"];
+
 /// What the address says.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Query {
@@ -29,15 +32,19 @@ pub(crate) struct Query {
 }
 
 impl Query {
-    /// Reads the part of an address behind its `?`; what the protocol does not know is left alone.
+    /// Reads the part of an address behind its `?`; what the protocol does not know is left alone, and what it knows comes once.
     ///
     /// # Errors
     /// The part that is missing or wrong.
     pub(crate) fn read(query: &str) -> Result<Self, Status> {
         let (mut message, mut codec, mut encoding) = (None, None, Encoding::Identity);
-        let mut is_base64 = false;
+        let (mut is_base64, mut seen) = (false, [false; KNOWN.len()]);
         for (name, value) in query.split('&').filter_map(|part| part.split_once('=')) {
             let value = plain(value);
+            let known = KNOWN.iter().position(|known| *known == name);
+            if known.is_some_and(|at| std::mem::replace(&mut seen[at], true)) {
+                return Err(wrong(name, &format!("{name} is given twice")));
+            }
             match (name, value.as_slice()) {
                 ("message", _) => message = Some(value),
                 ("encoding", b"json") => codec = Some(Codec::Json),
@@ -106,6 +113,8 @@ mod tests {
             ("encoding=proto&base64=1&message=%%%", "message"),
             ("connect=v2&encoding=json&message={}", "connect"),
             ("encoding=json&message={}&compression=br", "encoding"),
+            ("encoding=json&message={}&message={}", "message is given twice"),
+            ("encoding=json&encoding=proto&message={}", "encoding is given twice"),
         ];
         for (query, name) in cases {
             assert!(Query::read(query).unwrap_err().message().contains(name), "{query}");

@@ -14,6 +14,7 @@ use super::{
     super::{
         Inner, call,
         json::{self, Codec},
+        kind::not_allowed,
         metadata, packed, status,
         unread::{Unread, made, read},
     },
@@ -40,6 +41,13 @@ pub(crate) async fn unary(doors: &Inner, parts: Parts, body: Body, codec: Codec,
 
 /// Answers a GET; only what changes nothing is called so.
 pub(crate) async fn get(doors: &Inner, parts: Parts, inside: &Inside) -> Response<Body> {
+    let mut response = got(doors, parts, inside).await;
+    // The key that the answer is for stands in a header of which caches know nothing, and some refusals would be kept too.
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+async fn got(doors: &Inner, parts: Parts, inside: &Inside) -> Response<Body> {
     let full = parts.uri.path().trim_start_matches('/');
     if let Some(Err(status)) = MethodName::of(full).map(|name| doors.catalog.is_ready(&name)) {
         // Nobody knows whether it reads: all that can be done inside is to say so, to a caller who may know.
@@ -48,11 +56,7 @@ pub(crate) async fn get(doors: &Inner, parts: Parts, inside: &Inside) -> Respons
     }
     if doors.catalog.of_method(full) != Some(Nature::Read) {
         let text = "only a method that changes nothing is called with GET; this one is called with POST";
-        let answer = Answer::new(Code::Unknown, "HTTP_METHOD", text).outcome(Outcome::NotSent);
-        let mut response = error::response(&answer.status());
-        *response.status_mut() = http::StatusCode::METHOD_NOT_ALLOWED;
-        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
-        return response;
+        return *not_allowed(text, "POST");
     }
     let query = match Query::read(parts.uri.query().unwrap_or_default()) {
         Ok(query) => query,
@@ -60,10 +64,7 @@ pub(crate) async fn get(doors: &Inner, parts: Parts, inside: &Inside) -> Respons
     };
     let (codec, max) = (query.codec, doors.max_request);
     let message = async move { request::unpacked(query.encoding, query.message, max) };
-    let mut response = answer(doors, parts, message, codec, inside).await;
-    // The key that the answer is for stands in a header of which caches know nothing.
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+    answer(doors, parts, message, codec, inside).await
 }
 
 async fn answer(

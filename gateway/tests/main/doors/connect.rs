@@ -1,7 +1,6 @@
 //! One message each way.
 
-use std::io::Write;
-
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::Method;
 use serde_json::json;
 
@@ -124,11 +123,7 @@ async fn headers_of_the_protocol_are_obeyed() {
 async fn a_packed_request_is_unpacked_up_to_the_limit() {
     let backend = crate::Backend::start().await;
     let suite = Suite::start_with(&backend, "server.max_request_bytes = 2000").await;
-    let packed = |length: usize| {
-        let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-        packer.write_all(json!({ "name": "x".repeat(length) }).to_string().as_bytes()).unwrap();
-        packer.finish().unwrap()
-    };
+    let packed = |length: usize| super::packed(json!({ "name": "x".repeat(length) }).to_string().as_bytes());
     let headers = [("content-type", JSON), ("x-api-key", ALL), ("content-encoding", "gzip")];
     let answer = send(&suite, Method::POST, ADD, &headers, packed(1900)).await;
     assert_eq!(answer.json()["name"].as_str().unwrap().len(), 1900);
@@ -169,11 +164,23 @@ async fn a_get_reads_and_does_not_write() {
     let query = "?encoding=proto&base64=1&message=CgNhYmM";
     let answer = send(&suite, Method::GET, &format!("{GET}{query}"), &key, "").await;
     assert_eq!((answer.status.as_u16(), &*answer.body), (200, &b"\x0a\x03abc"[..]));
+    let head = send(&suite, Method::HEAD, &format!("{GET}{query}"), &key, "").await;
+    assert_eq!((head.status.as_u16(), head.header("content-length"), head.body.len()), (200, "5", 0));
+    let packed = "?connect=v1&encoding=json&base64=1&compression=gzip&message=";
+    let message = URL_SAFE_NO_PAD.encode(super::packed(br#"{"name":"a"}"#));
+    let answer = send(&suite, Method::GET, &format!("{GET}{packed}{message}"), &key, "").await;
+    assert_eq!((answer.status.as_u16(), answer.json()), (200, json!({"name": "a"})));
     backend.arrivals();
-    let answer = send(&suite, Method::GET, &format!("{ADD}{query}"), &key, "").await;
-    assert_eq!(answer.status, 405);
-    let answer = send(&suite, Method::GET, &format!("{GET}{query}"), &[], "").await;
-    assert_eq!(answer.status, 401);
+    for method in [Method::GET, Method::HEAD] {
+        let answer = send(&suite, method.clone(), &format!("{ADD}{query}"), &key, "").await;
+        assert_eq!((answer.status.as_u16(), answer.header("allow")), (405, "POST"), "{method}");
+        // What may not be kept by anybody, also where nothing else says so.
+        assert_eq!(answer.header("cache-control"), "no-store");
+        let answer = send(&suite, method.clone(), &format!("{GET}{query}"), &[], "").await;
+        assert_eq!((answer.status.as_u16(), answer.header("cache-control")), (401, "no-store"), "{method}");
+        let answer = send(&suite, method.clone(), &format!("{GET}?encoding=proto"), &key, "").await;
+        assert_eq!((answer.status.as_u16(), answer.header("cache-control")), (400, "no-store"), "{method}");
+    }
     assert!(backend.arrivals().is_empty());
 }
 

@@ -48,6 +48,22 @@ async fn the_document_needs_a_key_and_names_the_methods() {
 }
 
 #[tokio::test]
+async fn the_document_has_a_head_and_no_other_method() {
+    let (_backend, suite) = suite().await;
+    let key = [("x-api-key", ALL)];
+    let whole = send(&suite, Method::GET, "/openapi.json", &key, "").await;
+    let head = send(&suite, Method::HEAD, "/openapi.json", &key, "").await;
+    assert_eq!((head.status.as_u16(), head.kind(), head.body.len()), (200, "application/json", 0));
+    assert_eq!(head.header("content-length"), whole.body.len().to_string());
+    let refused = send(&suite, Method::HEAD, "/openapi.json", &[], "").await;
+    assert_eq!((refused.status.as_u16(), refused.body.len()), (401, 0));
+    for method in [Method::POST, Method::DELETE, Method::OPTIONS] {
+        let answer = send(&suite, method, "/openapi.json", &key, "{}").await;
+        assert_eq!((answer.status.as_u16(), answer.header("allow")), (405, "GET, HEAD"));
+    }
+}
+
+#[tokio::test]
 async fn a_caller_reads_of_the_methods_that_it_may_call() {
     let (_backend, suite) = suite().await;
     let read = async |key: &str| send(&suite, Method::GET, "/openapi.json", &[("x-api-key", key)], "").await.json();

@@ -55,6 +55,33 @@ async fn base64_is_for_browsers_that_need_it() {
 }
 
 #[tokio::test]
+async fn the_form_of_a_reply_is_the_one_that_is_accepted() {
+    let (backend, suite) = suite().await;
+    let (bytes, text) = ("application/grpc-web+proto", "application/grpc-web-text+proto");
+    let cases = [
+        (bytes, text, text),
+        (text, bytes, bytes),
+        (text, "application/grpc-web", bytes),
+        (bytes, "application/grpc-web-text;q=0.9, application/grpc-web;q=0.1", text),
+        (text, "*/*", text),
+        (bytes, "*/*", bytes),
+        (text, "text/html", text),
+    ];
+    for (sent, accepted, expected) in cases {
+        let body = if sent == text { STANDARD.encode(payload()).into_bytes() } else { payload().to_vec() };
+        let headers = [("content-type", sent), ("accept", accepted), ("x-api-key", ALL)];
+        let answer = send(&suite, Method::POST, GET, &headers, body).await;
+        assert_eq!(answer.kind(), expected, "{sent} {accepted}");
+        let decoded: Vec<u8> = match expected == text {
+            true => answer.body.chunks(4).flat_map(|quad| STANDARD.decode(quad).unwrap()).collect(),
+            false => answer.body.to_vec(),
+        };
+        assert_eq!(split(&decoded).0, [&b"\x0a\x03abc"[..]], "{sent} {accepted}");
+    }
+    assert!(backend.arrivals().iter().all(|arrival| arrival.body == payload()));
+}
+
+#[tokio::test]
 async fn large_messages_are_packed_for_who_takes_it() {
     let (_backend, suite) = suite().await;
     let messages = [frame(&[b'x'; 5000]), frame(b"small")].concat();
