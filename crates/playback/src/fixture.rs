@@ -1,7 +1,6 @@
-//! One fixture: the files of a folder, and what came of playing them.
+//! One fixture: a recorded case, and what came of playing it.
 
 use std::{
-    fs,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -10,16 +9,20 @@ use prost_reflect::{DynamicMessage, MethodDescriptor};
 use serde_json::Value;
 use toml::Table;
 
-use crate::{remote, text, upstream};
+use crate::{
+    case::{Case, exchange},
+    remote, text, upstream,
+};
 
-/// The folder whose exchange comes first.
+/// The fixture whose exchange comes first.
 pub(crate) const LOGIN: &str = "login";
 
-/// A folder of recordings.
+/// A recorded case.
 #[derive(Clone, Debug)]
 pub(crate) struct Fixture {
-    folder: PathBuf,
-    login: Option<PathBuf>,
+    path: PathBuf,
+    case: Case,
+    login: Option<(PathBuf, Case)>,
 }
 
 /// Whether the recordings are to be written instead of compared.
@@ -28,62 +31,67 @@ pub(crate) fn is_update() -> bool {
     std::env::var("UPDATE").is_ok_and(|value| value == "1")
 }
 
+/// The file of a fixture.
+pub(crate) fn file(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("{name}.http"))
+}
+
 impl Fixture {
     /// The fixture `name` beside the other fixtures of its provider.
-    pub(crate) fn new(parent: &Path, name: &str) -> Self {
-        Fixture { folder: parent.join(name), login: Some(parent.join(LOGIN)).filter(|folder| folder.is_dir()) }
+    pub(crate) fn read(folder: &Path, name: &str) -> Result<Self, String> {
+        let (path, login) = (file(folder, name), file(folder, LOGIN));
+        let case = Case::read(&path)?;
+        let login = if login.exists() { Some((login.clone(), Case::read(&login)?)) } else { None };
+        Ok(Fixture { path, case, login })
     }
 
-    /// The name of the folder.
+    /// The name of the fixture.
     pub(crate) fn name(&self) -> String {
-        self.folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
+        self.path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
     }
 
     /// The request that is made.
     pub(crate) fn request(&self, method: &MethodDescriptor) -> Result<DynamicMessage, String> {
-        let bytes = read(&self.folder.join("request.json"))?;
-        let mut json = serde_json::Deserializer::from_slice(&bytes);
+        let bytes = self.case.get("request").ok_or("has no section \"request\"")?;
+        let mut json = serde_json::Deserializer::from_slice(bytes);
         let message = DynamicMessage::deserialize(method.input(), &mut json).map_err(|error| error.to_string());
         message
             .and_then(|message| json.end().map(|()| message).map_err(|error| error.to_string()))
-            .map_err(|error| format!("request.json: {error}"))
+            .map_err(|error| format!("request: {error}"))
     }
 
     /// The service's configuration: the given parts, and what this fixture changes in them.
     pub(crate) fn config(&self, parts: &[&str]) -> Result<Table, String> {
-        let own = fs::read_to_string(self.folder.join("config.toml")).unwrap_or_default();
+        let own = self.case.text("config");
         let mut config = Table::new();
         for part in parts.iter().copied().chain([&*own]) {
-            merge(&mut config, part.parse().map_err(|error: toml::de::Error| format!("config.toml: {error}"))?);
+            merge(&mut config, part.parse().map_err(|error: toml::de::Error| format!("config: {error}"))?);
         }
         Ok(config)
     }
 
     /// How long the upstream takes for its first answer.
     pub(crate) fn delay(&self) -> Result<Duration, String> {
-        let text = fs::read_to_string(self.folder.join("delay")).unwrap_or_else(|_| "0".to_owned());
-        text.trim().parse().map(Duration::from_secs_f64).map_err(|error| format!("delay: {error}"))
+        let seconds = self.case.get("delay").map_or("0".to_owned(), |_| self.case.text("delay"));
+        seconds.parse().map(Duration::from_secs_f64).map_err(|error| format!("delay: {error}"))
     }
 
     /// What the upstream answers, in order.
     pub(crate) fn answers(&self) -> Result<Vec<upstream::Answer>, String> {
-        let login = self.login("received");
-        let numbered = (1..).map(|number| self.folder.join(file("received", number))).take_while(|path| path.exists());
-        let delayed = usize::from(login.is_some());
-        let answer = |(index, path): (usize, PathBuf)| {
-            let bytes = read(&path).and_then(|bytes| text::playable(&bytes));
-            let bytes = bytes.map_err(|error| format!("{}: {error}", path.display()))?;
+        let delayed = usize::from(self.login.is_some());
+        let answer = |(index, (name, bytes)): (usize, (String, &[u8]))| {
+            let bytes = text::playable(bytes).map_err(|error| format!("{name}: {error}"))?;
             Ok(upstream::Answer { bytes, is_delayed: index == delayed })
         };
-        login.into_iter().chain(numbered).enumerate().map(answer).collect()
+        self.recorded("received").enumerate().map(answer).collect()
     }
 
     /// Says what is different from the recordings.
     pub(crate) fn compare(&self, sent: &[Vec<u8>], answer: &remote::Answer) -> Result<(), String> {
-        let expected = self.recorded();
+        let expected: Vec<_> = self.recorded("sent").collect();
         let mut problems = Vec::new();
-        for (path, bytes) in expected.iter().zip(sent) {
-            problems.extend(self.differs(path, bytes));
+        for ((name, recorded), bytes) in expected.iter().zip(sent) {
+            problems.extend(text::difference(recorded, bytes).map(|text| format!("{name} {text}")));
         }
         if sent.len() != expected.len() && !(sent.is_empty() && expected.len() == usize::from(self.login.is_some())) {
             problems.push(format!("sent {} requests, {} are recorded", sent.len(), expected.len()));
@@ -94,10 +102,11 @@ impl Fixture {
 
     /// Says what is different from the recorded reply.
     pub(crate) fn compare_reply(&self, answer: &remote::Answer) -> Result<(), String> {
-        let reply = self.differs(&self.folder.join("reply.json"), pretty(&answer.json).as_bytes());
+        let recorded = self.case.get("reply").ok_or("has no section \"reply\"")?;
+        let reply = text::difference(recorded, pretty(&answer.json).as_bytes()).map(|text| format!("reply {text}"));
         let mut problems: Vec<String> = reply.into_iter().collect();
-        let unreadable = fs::read_to_string(self.folder.join("unreadable")).unwrap_or_default();
-        if unreadable.trim_end() != answer.unreadable {
+        let unreadable = self.case.text("unreadable");
+        if unreadable != answer.unreadable {
             problems.push(format!("unreadable fields\n  recorded {unreadable:?}\n  got      {:?}", answer.unreadable));
         }
         if problems.is_empty() { Ok(()) } else { Err(problems.join("\n")) }
@@ -105,46 +114,45 @@ impl Fixture {
 
     /// Writes what was sent and what came back.
     pub(crate) fn update(&self, sent: &[Vec<u8>], answer: &remote::Answer) -> Result<(), String> {
-        for path in self.recorded().iter().skip(sent.len()).filter(|path| path.starts_with(&self.folder)) {
-            fs::remove_file(path).map_err(|error| error.to_string())?;
+        let mut case = self.case.clone();
+        let obsolete: Vec<_> = case.exchanges("sent").map(|(name, _)| name).collect();
+        obsolete.iter().for_each(|name| case.remove(name));
+        let first = match &self.login {
+            Some((path, login)) if !self.has_own_login() => {
+                let mut login = login.clone();
+                if let Some(bytes) = sent.first() {
+                    login.set("sent", bytes);
+                }
+                login.write(path)?;
+                1
+            }
+            _ => 0,
+        };
+        let number = |index: usize| index + usize::from(self.login.is_none());
+        for (index, bytes) in sent.iter().enumerate().skip(first) {
+            case.set(&exchange("sent", number(index)), bytes);
         }
-        for (index, bytes) in sent.iter().enumerate() {
-            write(&self.sent(index), bytes)?;
+        case.set("reply", pretty(&answer.json).as_bytes());
+        case.remove("unreadable");
+        if !answer.unreadable.is_empty() {
+            case.set("unreadable", answer.unreadable.as_bytes());
         }
-        write(&self.folder.join("reply.json"), pretty(&answer.json).as_bytes())?;
-        let unreadable = self.folder.join("unreadable");
-        match answer.unreadable.as_str() {
-            "" if unreadable.exists() => fs::remove_file(unreadable).map_err(|error| error.to_string()),
-            "" => Ok(()),
-            paths => write(&unreadable, format!("{paths}\n").as_bytes()),
-        }
+        case.write(&self.path)
     }
 
-    /// The file of what is sent in the exchange at `index`, the login counted.
-    fn sent(&self, index: usize) -> PathBuf {
-        match self.login("sent") {
-            Some(login) if index == 0 => login,
-            login => self.folder.join(file("sent", index + 1 - usize::from(login.is_some()))),
-        }
+    /// Whether the case answers the login in its own way.
+    fn has_own_login(&self) -> bool {
+        self.case.get(&exchange("received", 0)).is_some()
     }
 
-    /// A file of the exchange that comes first: the fixture's own, if it answers in its own way.
-    fn login(&self, stem: &str) -> Option<PathBuf> {
-        let login = self.login.as_ref()?;
-        let is_own = self.folder.join("received-login.http").exists();
-        Some(if is_own { self.folder.join(format!("{stem}-login.http")) } else { login.join(file(stem, 1)) })
-    }
-
-    fn recorded(&self) -> Vec<PathBuf> {
-        (0..).map(|index| self.sent(index)).take_while(|path| path.exists()).collect()
-    }
-
-    fn differs(&self, path: &Path, got: &[u8]) -> Option<String> {
-        let name = path.strip_prefix(self.folder.parent().unwrap_or(&self.folder)).unwrap_or(path).display();
-        match read(path) {
-            Ok(recorded) => text::difference(&recorded, got).map(|text| format!("{name} {text}")),
-            Err(error) => Some(format!("{name}: {error}")),
-        }
+    /// One part of all recorded exchanges, the login first.
+    fn recorded(&self, part: &str) -> impl Iterator<Item = (String, &[u8])> {
+        let login = self.login.as_ref().and_then(|(_, login)| {
+            let (case, name) =
+                if self.has_own_login() { (&self.case, exchange(part, 0)) } else { (login, exchange(part, 1)) };
+            Some((format!("login's {part}"), case.get(&name)?))
+        });
+        login.into_iter().chain(self.case.exchanges(part))
     }
 }
 
@@ -157,18 +165,6 @@ fn merge(into: &mut Table, changes: Table) {
     }
 }
 
-fn file(stem: &str, number: usize) -> String {
-    if number == 1 { format!("{stem}.http") } else { format!("{stem}-{number}.http") }
-}
-
 fn pretty(json: &Value) -> String {
-    format!("{json:#}\n")
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, String> {
-    fs::read(path).map_err(|error| error.to_string())
-}
-
-fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
-    fs::write(path, bytes).map_err(|error| format!("{}: {error}", path.display()))
+    format!("{json:#}")
 }

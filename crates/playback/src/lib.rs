@@ -1,20 +1,22 @@
 //! Plays golden fixtures against a service, over real sockets, one call per fixture.
 //!
-//! A fixture is a folder `<Rpc>/` or `<Rpc>.<case>/` with
-//! - `request.json`: the request, in proto3 JSON;
-//! - `sent.http`: the exact bytes that the service sends upstream, its own address written as `upstream.example`;
-//! - `received.http`: the reply that is played back, its `content-length` counted anew; an empty file closes the
-//!   connection without a word;
-//! - `sent-2.http`, `received-2.http` and so on for a call of several exchanges, neither for a call that sends nothing;
-//! - `reply.json`: the reply in proto3 JSON, or `{"error": ...}`;
-//! - `unreadable`: the fields that the reply names as unreadable; it names none where the file is absent;
-//! - `config.toml`: what this fixture changes in the service's configuration;
-//! - `delay`: how many seconds the upstream waits before its first answer.
+//! A fixture is a file `<Rpc>.http` or `<Rpc>.<case>.http` that shows a whole exchange. A line `=== name` begins a section;
+//! the line end before it, and the last one of the file, belong to none. In this order it has
+//! - `config`: what this fixture changes in the service's configuration;
+//! - `delay`: how many seconds the upstream waits before its first answer;
+//! - `request`: the request, in proto3 JSON;
+//! - `sent`: the exact bytes that the service sends upstream, its own address written as `upstream.example`;
+//! - `received`: the reply that is played back, its `content-length` counted anew; an empty one closes the connection
+//!   without a word;
+//! - `sent 2`, `received 2` and so on for a call of several exchanges, neither for a call that sends nothing;
+//! - `reply`: the reply in proto3 JSON, or `{"error": ...}`;
+//! - `unreadable`: the fields that the reply names as unreadable; it names none where the section is absent.
 //!
-//! The folder `login/` is the exchange that opens the session of each fresh service; a fixture's own
-//! `sent-login.http` and `received-login.http` take its place. With `UPDATE=1` the files `sent*.http`, `reply.json` and
-//! `unreadable` are written anew, for a person to read before they are kept.
+//! The file `login.http` has the exchange that opens the session of each fresh service; a fixture's own `sent login` and
+//! `received login` take its place. With `UPDATE=1` the sections `sent`, `reply` and `unreadable` are written anew, for a
+//! person to read before they are kept.
 
+mod case;
 mod fixture;
 mod library;
 mod recording;
@@ -34,6 +36,7 @@ use prost_reflect::{DescriptorPool, MethodDescriptor};
 use tokio::{runtime, sync::Semaphore, task::JoinSet};
 use toml::Table;
 
+use case::Case;
 use fixture::Fixture;
 use upstream::Upstream;
 
@@ -89,10 +92,17 @@ pub fn run<P: Program>(folder: &str, descriptors: &[u8], config: fn(&Setup) -> S
     runtime.block_on(async {
         let mut plays = JoinSet::new();
         let places = Arc::new(Semaphore::new(AT_A_TIME));
-        for name in names {
+        for name in names.into_iter().filter(|name| name != fixture::LOGIN) {
             match methods.iter().find(|method| method.name() == rpc(&name)) {
                 Some(method) => {
-                    let (fixture, method, places) = (Fixture::new(folder, &name), method.clone(), places.clone());
+                    let fixture = match Fixture::read(folder, &name) {
+                        Ok(fixture) => fixture,
+                        Err(error) => {
+                            failures.push(error);
+                            continue;
+                        }
+                    };
+                    let (method, places) = (method.clone(), places.clone());
                     plays.spawn(async move {
                         let _place = places.acquire().await;
                         play::<P>(fixture, method, config).await
@@ -125,9 +135,11 @@ pub fn run_beside<P: Program>(folder: &str, descriptors: &[u8], url: &str, confi
         let setup = Setup { url: url.to_owned(), secrets: secrets.path().to_owned() };
         let (config, mut services, mut failures) = (config(&setup), Services::default(), Vec::new());
         for method in methods(descriptors) {
-            let fixture = Fixture::new(Path::new(folder), method.name());
-            let compared = services.compare::<P>(&fixture, &method, &config).await;
-            failures.extend(compared.err().map(|text| format!("{}: {text}", fixture.name())));
+            let compared = match Fixture::read(Path::new(folder), method.name()) {
+                Ok(fixture) => services.compare::<P>(&fixture, &method, &config).await,
+                Err(error) => Err(error),
+            };
+            failures.extend(compared.err().map(|text| format!("{}: {text}", method.name())));
         }
         services.drain().await;
         failures
@@ -173,13 +185,29 @@ fn methods(descriptors: &[u8]) -> Vec<MethodDescriptor> {
     methods
 }
 
+/// A section of a fixture's file, for tests that use it some other way.
+///
+/// # Panics
+/// If the file cannot be read or has no such section.
+#[must_use]
+pub fn section(file: &Path, name: &str) -> Vec<u8> {
+    let case = Case::read(file).unwrap_or_else(|error| panic!("{error}"));
+    let bytes = case.get(name).unwrap_or_else(|| panic!("{} has no section {name:?}", file.display()));
+    bytes.to_vec()
+}
+
+/// The names of all fixtures in a folder, in order; `login` is one where it is there. Beside them only the README may stand,
+/// so that no fixture is left out because of its name.
 fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-    let folders = entries.filter_map(Result::ok).filter(|entry| entry.path().is_dir());
-    folders
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .filter(|name| name != fixture::LOGIN)
-        .collect()
+    let names = entries.filter_map(Result::ok).map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let name = |file: String| match file.strip_suffix(".http") {
+        Some(name) => name.to_owned(),
+        None => panic!("{}: {file} must end with .http", folder.display()),
+    };
+    let mut names: Vec<_> = names.filter(|file| file != "README.md").map(name).collect();
+    names.sort();
+    names
 }
 
 fn rpc(name: &str) -> &str {

@@ -1,10 +1,10 @@
 //! Recorded replies as such, for tests that play them some other way.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-use crate::text;
+use crate::{case::Case, fixture::file, names, text};
 
 /// Places in which one body is cut at most; a longer one is cut at even distances.
 const CUTS: usize = 400;
@@ -12,7 +12,7 @@ const CUTS: usize = 400;
 /// One recorded exchange.
 #[derive(Debug)]
 pub struct Recording {
-    /// The fixture and its file: `AddCustomer.empty/received.http`.
+    /// The fixture and its section: `AddCustomer.empty, received`.
     pub name: String,
     /// What was sent, as text; empty where that is not recorded.
     pub sent: String,
@@ -43,21 +43,19 @@ impl Recording {
 /// If the folder cannot be read or a recording is no HTTP.
 #[must_use]
 pub fn recordings(folder: &str) -> Vec<Recording> {
-    let cases = fs::read_dir(folder).expect("the folder of fixtures can be read").filter_map(Result::ok);
-    let mut files: Vec<_> = cases
-        .filter_map(|case| fs::read_dir(case.path()).ok())
-        .flat_map(|files| files.filter_map(Result::ok).map(|file| file.path()))
-        .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("received")))
-        .collect();
-    files.sort();
-    let recordings: Vec<_> = files.iter().filter_map(|path| recording(path)).collect();
-    assert!(!recordings.is_empty(), "no recorded reply in {folder}");
+    let folder = Path::new(folder);
+    let mut recordings = Vec::new();
+    for name in names(folder) {
+        let case = Case::read(&file(folder, &name)).expect("a fixture can be read");
+        let received = case.sections().filter(|(section, _)| section.starts_with("received"));
+        recordings.extend(received.filter_map(|(section, bytes)| recording(&name, &case, section, bytes)));
+    }
+    assert!(!recordings.is_empty(), "no recorded reply in {}", folder.display());
     recordings
 }
 
-fn recording(path: &Path) -> Option<Recording> {
-    let bytes = fs::read(path).expect("a recording can be read");
-    let (head, body) = text::split(&bytes)?;
+fn recording(name: &str, case: &Case, section: &str, bytes: &[u8]) -> Option<Recording> {
+    let (head, body) = text::split(bytes)?;
     if body.is_empty() {
         return None;
     }
@@ -67,11 +65,9 @@ fn recording(path: &Path) -> Option<Recording> {
         let name: HeaderName = name.parse().expect("a recorded header has a name");
         (name, HeaderValue::from_str(value.trim()).expect("a recorded header has a value"))
     });
-    let sent = path.with_file_name(path.file_name()?.to_string_lossy().replacen("received", "sent", 1));
-    let case = path.parent()?.file_name()?.to_string_lossy();
     Some(Recording {
-        name: format!("{case}/{}", path.file_name()?.to_string_lossy()),
-        sent: fs::read_to_string(sent).unwrap_or_default(),
+        name: format!("{name}, {section}"),
+        sent: case.text(&section.replacen("received", "sent", 1)),
         status,
         headers: headers.collect(),
         body: body.to_vec(),

@@ -15,13 +15,15 @@ my $folder = shift or die "usage: $0 FIXTURES\n";
 my $json = JSON::PP->new->canonical->allow_nonref;
 my %recorded;
 
-sub slurp {
+# The bodies of a fixture's first exchange.
+sub bodies {
     my $path = shift;
-    open my $file, '<:raw', $path or return;
+    open my $file, '<:raw', $path or die "$path: $!";
     local $/;
-    my $text = <$file>;
-    $text =~ s/\A.*?\r?\n\r?\n//s;
-    $text;
+    my $text = "\n" . <$file>;
+    $text =~ s/\n\z//;
+    my %sections = map { /\A([^\n]*)\n(.*)\z/s ? ($1 => $2) : () } split /\n=== /, $text;
+    map { s/\A.*?\r?\n\r?\n//sr } grep { defined } @sections{qw(sent received)};
 }
 
 # Some versions read texts as characters and some as bytes.
@@ -42,9 +44,9 @@ sub value {
 }
 
 opendir my $dir, $folder or die "$folder: $!";
-for my $case (sort grep { /^\w+$/ } readdir $dir) {
-    my ($sent, $received) = map { slurp("$folder/$case/$_.http") } qw(sent received);
-    next unless defined $sent && defined $received;
+for my $case (sort grep { /^\w+\.http$/ } readdir $dir) {
+    my ($sent, $received) = bodies("$folder/$case");
+    next unless defined $received;
     my ($function) = $sent =~ /<soap:Body><(\w+) / or die "$case calls nothing";
     my ($given) = SOAP::Deserializer->deserialize($sent)->paramsall;
     $recorded{"$function " . $json->encode(characters($given))} = value($received);

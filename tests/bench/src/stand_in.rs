@@ -15,9 +15,9 @@ use tokio::net::TcpListener;
 
 use crate::Failure;
 
-const ADDED: &str = include_str!("../../../services/azotel/fixtures/AddCustomer/received.http");
-const FOUND: &str = include_str!("../../../services/azotel/fixtures/SearchCustomer/received.http");
-pub(crate) const PREMISE: &str = include_str!("../../../services/aex/fixtures/GetPremise/received.http");
+const ADDED: &str = include_str!("../../../services/azotel/fixtures/AddCustomer.http");
+const FOUND: &str = include_str!("../../../services/azotel/fixtures/SearchCustomer.http");
+pub(crate) const PREMISE: &str = include_str!("../../../services/aex/fixtures/GetPremise.http");
 
 /// Size of the large reply.
 const LARGE: usize = 20_000;
@@ -95,8 +95,10 @@ fn accepted() -> impl http_body::Body<Data = Bytes, Error = Infallible> {
     Full::new(Bytes::from_static(&[0; 5])).with_trailers(std::future::ready(Some(Ok(trailers))))
 }
 
-/// The body of a recorded reply.
-pub(crate) fn body(reply: &'static str) -> &'static str {
+/// The body of the reply that a fixture has.
+pub(crate) fn body(fixture: &'static str) -> &'static str {
+    let reply = fixture.split_once("\n=== received\n").expect("a fixture has a reply").1;
+    let reply = reply.split("\n=== ").next().unwrap_or(reply);
     reply.split_once("\r\n\r\n").or_else(|| reply.split_once("\n\n")).expect("a recorded reply has a body").1
 }
 

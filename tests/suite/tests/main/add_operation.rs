@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::tree::{ROOT, files, read};
+use crate::tree::{ROOT, files, read, recorded};
 
 const HEADING: &str = "## Add an operation\n";
 const ORDER: &str = "796712E9-36BE-4510-B9BE-607B721AD551";
@@ -88,7 +88,10 @@ fn copy(to: &Path) {
     let wanted = files(&ROOT);
     fs::create_dir_all(to).unwrap();
     for stale in files(to).into_iter().filter(|path| wanted.binary_search(path).is_err()) {
-        fs::remove_file(to.join(stale)).unwrap();
+        let stale = to.join(stale);
+        fs::remove_file(&stale).unwrap();
+        // Refused while something else is in it.
+        let _ = fs::remove_dir(stale.parent().unwrap());
     }
     for path in wanted {
         let (source, copy) = (fs::read(ROOT.join(&path)).unwrap(), to.join(path));
@@ -116,7 +119,7 @@ fn test(root: &Path, package: &str, update: bool) {
 
 /// One work order as AEx prints it in a list (seed, step 7).
 fn reply() -> String {
-    let listed = read("services/aex/fixtures/ListWorkOrders/received.http");
+    let listed = String::from_utf8(recorded("services/aex/fixtures", "ListWorkOrders", "received")).unwrap();
     let (_, body) = listed.split_once("\n\n").unwrap();
     let list: Value = serde_json::from_str(body).unwrap();
     format!("HTTP/1.1 200 OK\nContent-Type: application/json\n\n{:#}\n", list["items"][0])
@@ -131,14 +134,12 @@ fn an_operation_that_is_added_as_the_readme_says_answers() {
     let root = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("add-operation");
     copy(&root);
     blocks.iter().for_each(|block| block.apply(&root));
-    let fixture = root.join("services/aex/fixtures/GetWorkOrder");
-    fs::create_dir_all(&fixture).unwrap();
-    fs::write(fixture.join("request.json"), format!("{{ \"guid\": \"{ORDER}\" }}\n")).unwrap();
-    fs::write(fixture.join("received.http"), reply()).unwrap();
+    let fixture = root.join("services/aex/fixtures/GetWorkOrder.http");
+    fs::write(&fixture, format!("=== request\n{{ \"guid\": \"{ORDER}\" }}\n=== received\n{}", reply())).unwrap();
     test(&root, "ispbridge-aex", true);
-    let sent = fs::read_to_string(fixture.join("sent.http")).unwrap();
+    let sent = String::from_utf8(playback::section(&fixture, "sent")).unwrap();
     assert!(sent.starts_with(&format!("GET /work-orders/{ORDER} HTTP/1.1")), "{sent}");
-    let reply: Value = serde_json::from_str(&fs::read_to_string(fixture.join("reply.json")).unwrap()).unwrap();
+    let reply: Value = serde_json::from_slice(&playback::section(&fixture, "reply")).unwrap();
     assert_eq!((&reply["workOrder"]["id"], &reply["workOrder"]["status"]), (&ORDER.into(), &"New Order".into()));
     test(&root, "ispbridge-aex", false);
 }

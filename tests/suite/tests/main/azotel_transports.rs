@@ -18,7 +18,7 @@ use tonic_types::StatusExt;
 
 use crate::{
     caller::{Call, POOLS},
-    tree::read,
+    tree::{read, recorded},
 };
 
 const STORY: &str = include_str!("azotel_story.txt");
@@ -194,7 +194,7 @@ fn story() -> Vec<Step> {
         let (fixture, changes) = call.split_once(' ').unwrap();
         let rpc = fixture.split('.').next().unwrap();
         let method = methods.iter().find(|method| method.split_once('/').unwrap().1 == rpc);
-        let mut request = json(&read(format!("services/azotel/fixtures/{fixture}/request.json")));
+        let mut request = serde_json::from_slice(&recorded("services/azotel/fixtures", fixture, "request")).unwrap();
         change(&mut request, json(changes));
         let method = method.unwrap_or_else(|| panic!("there is no {rpc}")).clone();
         Step { method, request, expected: json(expected) }

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::{self, File},
+    io::{Seek, Write},
     process::{Command, Output, Stdio},
     sync::Arc,
 };
@@ -18,7 +19,7 @@ use tokio::sync::Semaphore;
 use crate::{
     caller::POOLS,
     script::{run, tool},
-    tree::{ROOT, read},
+    tree::{read, recorded},
 };
 
 /// Services that are not in the contract.
@@ -58,7 +59,10 @@ fn methods() -> Vec<MethodDescriptor> {
 fn request(method: &MethodDescriptor) -> File {
     let package = method.parent_service().package_name().to_owned();
     let provider = package.split('.').nth(1).unwrap().replace('_', "-");
-    File::open(ROOT.join(format!("services/{provider}/fixtures/{}/request.json", method.name()))).unwrap()
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(&recorded(&format!("services/{provider}/fixtures"), method.name(), "request")).unwrap();
+    file.rewind().unwrap();
+    file
 }
 
 fn comment<'a>(file: &'a FileDescriptorProto, path: &[i32]) -> &'a str {

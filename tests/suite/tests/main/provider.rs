@@ -1,6 +1,6 @@
 //! What every provider has, and has alike.
 
-use std::{collections::BTreeSet, os::unix::process::CommandExt, path::Path, process::Command};
+use std::{collections::BTreeSet, fs, os::unix::process::CommandExt, path::Path, process::Command};
 
 use prost_reflect::MethodDescriptor;
 use prost_types::method_options::IdempotencyLevel;
@@ -76,10 +76,12 @@ fn every_method_has_a_fixture() {
     let mut missing = Vec::new();
     for (provider, _) in POOLS.iter() {
         for method in methods(provider) {
-            let folder = format!("services/{provider}/fixtures/{}", method.name());
-            let absent = |file: &&&str| !ROOT.join(&folder).join(file).is_file();
-            let parts = ["request.json", "sent.http", "received.http", "reply.json"];
-            missing.extend(parts.iter().filter(absent).map(|file| format!("{folder}/{file}")));
+            let file = format!("services/{provider}/fixtures/{}.http", method.name());
+            let text = fs::read(ROOT.join(&file)).unwrap_or_default();
+            let text = String::from_utf8_lossy(&text);
+            let absent = |part: &&&str| !text.lines().any(|line| line == format!("=== {part}"));
+            let parts = ["request", "sent", "received", "reply"];
+            missing.extend(parts.iter().filter(absent).map(|part| format!("{file}: {part}")));
         }
     }
     assert!(missing.is_empty(), "{missing:#?}");

@@ -52,6 +52,11 @@ pub(crate) fn read(path: impl AsRef<Path>) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
+/// A section of a fixture, by the folder that it is in.
+pub(crate) fn recorded(folder: &str, fixture: &str, section: &str) -> Vec<u8> {
+    playback::section(&ROOT.join(folder).join(format!("{fixture}.http")), section)
+}
+
 /// The names of the folders in a folder of the workspace.
 pub(crate) fn folders(folder: impl AsRef<Path>) -> Vec<String> {
     let entries = fs::read_dir(ROOT.join(folder)).unwrap().map(Result::unwrap);

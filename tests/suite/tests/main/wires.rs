@@ -21,7 +21,7 @@ use tonic::{
 use crate::{
     caller::{Call, Refusal},
     child,
-    tree::{ROOT, read},
+    tree::recorded,
 };
 
 /// What must not stand in any error: it is part of every account.
@@ -117,24 +117,24 @@ impl Wire {
         }
     }
 
-    /// A file of a call's fixture.
-    fn recorded(self, verb: Verb, file: &str) -> String {
+    /// A section of a call's fixture.
+    fn recorded(self, verb: Verb, section: &str) -> Vec<u8> {
         let rpc = self.method(verb).rsplit('/').next().unwrap();
-        format!("{}/{rpc}/{file}", self.recordings())
+        recorded(self.recordings(), rpc, section)
     }
 
     pub(crate) fn request(self, verb: Verb) -> Value {
-        serde_json::from_str(&read(self.recorded(verb, "request.json"))).unwrap()
+        serde_json::from_slice(&self.recorded(verb, "request")).unwrap()
     }
 
     /// The recorded reply, which is a success.
     pub(crate) fn reply(self, verb: Verb) -> Reply {
-        Reply::recorded(&fs::read(ROOT.join(self.recorded(verb, "received.http"))).unwrap())
+        Reply::recorded(&self.recorded(verb, "received"))
     }
 
     /// Does with calls what `acts` say in order, and opens a session for whoever wants one.
     pub(crate) fn acting(self, acts: Vec<Act>) -> impl Fn(&Asked<'_>) -> Act + Send + Sync + 'static {
-        let login = || Reply::recorded(&fs::read(ROOT.join(self.recordings()).join("login/received.http")).unwrap());
+        let login = || Reply::recorded(&recorded(self.recordings(), "login", "received"));
         let login = (self == Self::Freeside).then(|| login().bytes());
         let acting = in_order(acts);
         move |asked| match &login {
