@@ -138,6 +138,12 @@ pub(crate) fn not_described(provider: &str) -> Box<Answer> {
         .retry_after(Duration::from_secs(1))
 }
 
+/// Whether a token is right cannot be told, because the keys of its issuer cannot be had.
+pub(crate) fn issuer_away(pause: Duration) -> Box<Answer> {
+    let text = "the key of the token is not known, and its issuer cannot be asked at the moment";
+    Answer::new(Code::Unavailable, "ISSUER_UNAVAILABLE", text).outcome(Outcome::NotSent).retry_after(pause)
+}
+
 /// The audit log cannot be written, and the configuration lets nothing be changed without it.
 pub(crate) fn unaudited() -> Box<Answer> {
     let text = "the audit log cannot be written, and without it nothing may be changed; nothing was sent";

@@ -34,7 +34,7 @@ use tonic::Code;
 use self::{
     access::{Access, KeyHolder, Shared},
     file_keys::FileKeys,
-    issuer::Unverified,
+    issuer::{TokenError, Unverified},
     key::{KeyHash, sha256},
     key_entry::BadEntry,
     key_file::KeyFile,
@@ -44,7 +44,7 @@ use self::{
     remembered::Known,
 };
 use crate::{
-    answer::{Answer, Outcome},
+    answer::{self, Answer, Outcome},
     config::Config,
     limits::Quotas,
     principal::Principal,
@@ -221,7 +221,11 @@ impl Identity {
             let may = self.shared.guesses.may_check(address, &access.guesses);
             may.inspect_err(|_| self.note(Wrong::TooMany, Some(address)))?;
         }
-        let verified = issuer.verify(&token).await.ok_or_else(wrong)?;
+        let verified = issuer.verify(&token).await.map_err(|refused| match refused {
+            // That is nobody's guess: its caller cannot know.
+            TokenError::IssuerAway => answer::issuer_away(issuer.config.jwks.pause_seconds.0),
+            TokenError::Wrong | TokenError::KeyUnknown => wrong(),
+        })?;
         let principal = access.token(&issuer.config.name, &verified, &self.shared);
         let known = Known {
             principal: Arc::clone(&principal),
@@ -307,7 +311,10 @@ fn named_file(config: &Config) -> Option<PathBuf> {
 /// Checks the files that the configuration names: those of issuers.
 pub(crate) fn check(config: &Config, findings: &mut Findings) {
     for (index, issuer) in config.issuers.iter().enumerate() {
-        findings.take(access::keys_of_file(issuer, index));
+        let set = findings.take(access::keys_of_file(issuer, index)).flatten();
+        for key in set.into_iter().flat_map(|set| set.unusable) {
+            findings.warning(format!("issuers[{index}].jwks.file"), format!("{key}: it is left out"));
+        }
     }
 }
 

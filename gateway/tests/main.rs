@@ -34,6 +34,8 @@ mod guesses;
 mod issuer;
 #[path = "main/key_file.rs"]
 mod key_file;
+#[path = "main/key_sets.rs"]
+mod key_sets;
 #[path = "main/keys.rs"]
 mod keys;
 #[path = "main/leaving.rs"]

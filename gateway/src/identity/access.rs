@@ -14,7 +14,7 @@ use crate::{
     config::{Config, GuessesConfig, IssuerConfig, JwksConfig, PrincipalConfig},
     identity::{
         guesses::Guesses,
-        issuer::{Issuer, Key, KeyRing, Verified, fetcher, keys},
+        issuer::{Issuer, KeyRing, KeySet, Verified, fetcher, keys},
         key::KeyHash,
         key_entry::Expiry,
         key_file::Entry,
@@ -120,8 +120,8 @@ impl Shared {
 
     /// The keys of an issuer: those that are there already if they come from the same place.
     fn ring(&self, issuer: &IssuerConfig, index: usize) -> Result<Arc<KeyRing>, Error> {
-        if let Some(keys) = keys_of_file(issuer, index)? {
-            return Ok(Arc::new(KeyRing::fixed(keys)));
+        if let Some(set) = keys_of_file(issuer, index)? {
+            return Ok(Arc::new(KeyRing::fixed(set.keys)));
         }
         let mut rings = self.rings.lock().unwrap_or_else(PoisonError::into_inner);
         rings.retain(|(_, ring)| ring.strong_count() > 0);
@@ -131,7 +131,7 @@ impl Shared {
             return Ok(ring);
         }
         let ask = fetcher(issuer).map_err(|problem| Error::config(format!("issuers[{index}].jwks.url"), problem))?;
-        let ring = Arc::new(KeyRing::followed(&issuer.jwks, ask));
+        let ring = Arc::new(KeyRing::followed(&issuer.name, &issuer.jwks, ask));
         rings.push((source, Arc::downgrade(&ring)));
         Ok(ring)
     }
@@ -226,12 +226,12 @@ impl Access {
 }
 
 /// The keys of an issuer that has them in a file.
-pub(super) fn keys_of_file(issuer: &IssuerConfig, index: usize) -> Result<Option<Vec<Key>>, Error> {
+pub(super) fn keys_of_file(issuer: &IssuerConfig, index: usize) -> Result<Option<KeySet>, Error> {
     let (Some(file), None) = (&issuer.jwks.file, &issuer.jwks.url) else {
         return Ok(None);
     };
     let wrong = |problem: String| Error::config(format!("issuers[{index}].jwks.file"), problem);
     let text = reference::read(file)
         .map_err(|error| wrong(format!("must be a file that can be read: {}", said_of_file(&error))))?;
-    keys(&text, &issuer.algorithms).map(Some).map_err(|problem| wrong(problem.to_owned()))
+    keys(&text, &issuer.algorithms).map(Some).map_err(wrong)
 }

@@ -13,7 +13,7 @@ use serde::de::IgnoredAny;
 pub(crate) use self::{
     claims::Unverified,
     fetch::fetcher,
-    jwks::{Key, keys},
+    jwks::{Key, KeySet, UnusableKey, keys},
     ring::KeyRing,
 };
 use crate::config::IssuerConfig;
@@ -22,6 +22,9 @@ use crate::config::IssuerConfig;
 const NAME: usize = 128;
 /// Most groups that a token may name.
 const GROUPS: usize = 256;
+
+/// Most keys that are tried for one token.
+const TRIED: usize = 8;
 
 /// One issuer.
 #[derive(Debug)]
@@ -45,14 +48,54 @@ pub(crate) struct Verified {
     pub(crate) generation: u64,
 }
 
+/// Why a token is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TokenError {
+    /// It is wrong.
+    Wrong,
+    /// The issuer has no such key.
+    KeyUnknown,
+    /// The issuer has no such key that is known, and cannot be asked.
+    IssuerAway,
+}
+
 impl Issuer {
-    /// Checks a token that names this issuer; may wait for its keys if they do not have the one that is named.
-    pub(crate) async fn verify(&self, token: &Unverified<'_>) -> Option<Verified> {
-        if !self.ring.has(token.key_id.as_deref()) {
-            self.ring.refreshed().await;
+    /// Checks a token that names this issuer; may wait for its keys if none of those that are known fits.
+    ///
+    /// # Errors
+    /// Why it is not taken.
+    pub(crate) async fn verify(&self, token: &Unverified<'_>) -> Result<Verified, TokenError> {
+        if !self.config.algorithms.contains(&token.algorithm) {
+            return Err(TokenError::Wrong);
         }
-        let (key, generation) = self.ring.find(token.key_id.as_deref())?;
-        self.check(token, &key, generation)
+        let before = self.ring.generation();
+        let found = self.attempt(token);
+        // A token that names no key may be signed with a new one as well.
+        if found.is_ok() || (found == Err(TokenError::Wrong) && token.key_id.is_some()) {
+            return found;
+        }
+        let is_current = self.ring.refreshed().await;
+        let found = if self.ring.generation() == before { found } else { self.attempt(token) };
+        match found {
+            Err(TokenError::KeyUnknown) if !is_current => Err(TokenError::IssuerAway),
+            found => found,
+        }
+    }
+
+    /// Tries the keys that come into question (RFC 7517, 4.5): those of the name, or all for a token that names none, of its
+    /// algorithm.
+    fn attempt(&self, token: &Unverified<'_>) -> Result<Verified, TokenError> {
+        let (keys, generation) = self.ring.keys();
+        let is_meant = |key: &&Key| token.key_id.is_none() || token.key_id == key.id;
+        let fitting = keys.iter().filter(is_meant).filter(|key| key.algorithm == token.algorithm);
+        let mut refused = TokenError::KeyUnknown;
+        for key in fitting.take(TRIED) {
+            if let Some(verified) = self.check(token, key, generation) {
+                return Ok(verified);
+            }
+            refused = TokenError::Wrong;
+        }
+        Err(refused)
     }
 
     fn check(&self, token: &Unverified<'_>, key: &Key, generation: u64) -> Option<Verified> {

@@ -56,7 +56,7 @@ impl Apart {
 
     /// The lines of its log with this message, so far.
     pub(crate) fn said(&self, message: &str) -> Vec<Value> {
-        let text = fs::read_to_string(&self.log).unwrap();
+        let text = self.log();
         // The last line may not be whole yet.
         let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         lines.filter(|line| line["message"] == message).collect()

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jsonwebtoken::Algorithm;
 use serde::{
     Deserialize, Deserializer,
     de::{Error, MapAccess, Visitor},
@@ -23,6 +24,8 @@ pub(crate) struct Unverified<'a> {
     pub(crate) text: &'a str,
     /// The key that it names.
     pub(crate) key_id: Option<String>,
+    /// How it says that it is signed: of the issuer's keys only those of this algorithm come into question.
+    pub(crate) algorithm: Algorithm,
     /// What it says.
     pub(crate) claims: Object,
 }
@@ -49,7 +52,8 @@ impl<'a> Unverified<'a> {
             Some(Value::String(id)) if (1..=KEY_ID).contains(&id.len()) => Some(id.clone()),
             Some(_) => return None,
         };
-        Some(Self { text, key_id, claims: Object::parse(claims)? })
+        let algorithm = head.text("alg")?.parse().ok()?;
+        Some(Self { text, key_id, algorithm, claims: Object::parse(claims)? })
     }
 }
 

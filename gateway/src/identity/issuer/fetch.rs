@@ -6,7 +6,7 @@ use reqwest::{Client, StatusCode, redirect};
 
 use crate::{
     config::IssuerConfig,
-    identity::issuer::{Key, keys},
+    identity::issuer::{KeySet, keys},
 };
 
 /// Largest set of keys that is read.
@@ -15,7 +15,7 @@ const LARGEST: usize = 256 << 10;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A question that is on its way.
-type Asked = Pin<Box<dyn Future<Output = Result<Vec<Key>, String>> + Send>>;
+type Asked = Pin<Box<dyn Future<Output = Result<KeySet, String>> + Send>>;
 
 /// What asks an issuer for its keys.
 pub(crate) fn fetcher(issuer: &IssuerConfig) -> Result<impl Fn() -> Asked + use<>, String> {
@@ -35,8 +35,7 @@ pub(crate) fn fetcher(issuer: &IssuerConfig) -> Result<impl Fn() -> Asked + use<
         let (client, issuer) = (client.clone(), Arc::clone(&issuer));
         Box::pin(async move {
             let asked = get(&client, issuer.jwks.url.as_deref().unwrap_or_default()).await;
-            let read = asked.and_then(|text| keys(&text, &issuer.algorithms).map_err(str::to_owned));
-            read.map_err(|error| format!("issuer {}: {error}", issuer.name))
+            asked.and_then(|text| keys(&text, &issuer.algorithms))
         })
     })
 }

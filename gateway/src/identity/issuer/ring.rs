@@ -4,7 +4,7 @@ use std::{
     future::Future,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -16,7 +16,10 @@ use tokio::{
     time::{Instant, sleep, sleep_until, timeout},
 };
 
-use crate::{config::JwksConfig, identity::issuer::Key};
+use crate::{
+    config::JwksConfig,
+    identity::issuer::{Key, KeySet, UnusableKey},
+};
 
 /// How long a call waits for keys that may have its own among them.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -35,6 +38,8 @@ pub(crate) struct KeyRing {
 struct State {
     keys: ArcSwap<Vec<Key>>,
     generation: AtomicU64,
+    /// Whether the issuer answered when it was last asked.
+    is_current: AtomicBool,
     phase: watch::Sender<Phase>,
     wanted: Notify,
     places: Semaphore,
@@ -57,14 +62,14 @@ impl KeyRing {
     }
 
     /// Keys that are asked for again and again.
-    pub(crate) fn followed<F>(config: &JwksConfig, ask: impl Fn() -> F + Send + Sync + 'static) -> Self
+    pub(crate) fn followed<F>(issuer: &str, config: &JwksConfig, ask: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
-        F: Future<Output = Result<Vec<Key>, String>> + Send + 'static,
+        F: Future<Output = Result<KeySet, String>> + Send + 'static,
     {
         let state = Arc::new(State::new(Vec::new(), Phase::Asking));
         let mut follower = JoinSet::new();
         let pauses = [config.pause_seconds, config.refresh_seconds, config.stale_seconds].map(|pause| pause.0);
-        follower.spawn(Arc::clone(&state).follow(ask, pauses));
+        follower.spawn(Arc::clone(&state).follow(issuer.to_owned(), ask, pauses));
         Self { state, _follower: follower }
     }
 
@@ -73,39 +78,29 @@ impl KeyRing {
         self.state.generation.load(Ordering::Acquire)
     }
 
-    /// The key of this name (a token may leave it out if there is only one), and how often the keys had changed.
-    pub(crate) fn find(&self, id: Option<&str>) -> Option<(Key, u64)> {
+    /// All keys, and how often they had changed.
+    pub(crate) fn keys(&self) -> (Arc<Vec<Key>>, u64) {
         // Read before the keys: a change in between makes the token unknown, not the other way round.
         let generation = self.generation();
-        let keys = self.state.keys.load();
-        let key = match id {
-            Some(id) => keys.iter().find(|key| key.id.as_deref() == Some(id)),
-            None => keys.first().filter(|_| keys.len() == 1),
-        };
-        Some((key?.clone(), generation))
+        (self.state.keys.load_full(), generation)
     }
 
-    /// Whether there is such a key.
-    pub(crate) fn has(&self, id: Option<&str>) -> bool {
-        let keys = self.state.keys.load();
-        id.map_or(!keys.is_empty(), |id| keys.iter().any(|key| key.id.as_deref() == Some(id)))
-    }
-
-    /// Waits until the issuer was asked once more, if it may be asked now.
-    pub(crate) async fn refreshed(&self) {
+    /// Waits until the issuer was asked once more, if it may be asked now. Whether it has said of late which keys it has.
+    pub(crate) async fn refreshed(&self) -> bool {
         let state = &self.state;
         let mut phase = state.phase.subscribe();
         let now = *phase.borrow();
         let Ok(_place) = state.places.try_acquire() else {
-            return;
+            return now == Phase::Resting && state.is_current();
         };
         match now {
-            Phase::Resting => return,
+            Phase::Resting => return state.is_current(),
             Phase::Ready => state.wanted.notify_one(),
             Phase::Asking => {}
         }
         // What comes too late serves the next call.
-        let _ = timeout(PATIENCE, phase.wait_for(|phase| *phase == Phase::Resting)).await;
+        let answered = timeout(PATIENCE, phase.wait_for(|phase| *phase == Phase::Resting)).await;
+        answered.is_ok() && state.is_current()
     }
 
     /// Puts other keys in.
@@ -120,10 +115,15 @@ impl State {
         Self {
             keys: ArcSwap::from_pointee(keys),
             generation: AtomicU64::new(0),
+            is_current: AtomicBool::new(phase == Phase::Resting),
             phase: watch::Sender::new(phase),
             wanted: Notify::new(),
             places: Semaphore::new(WAITING),
         }
+    }
+
+    fn is_current(&self) -> bool {
+        self.is_current.load(Ordering::Acquire)
     }
 
     fn put(&self, keys: Vec<Key>) {
@@ -131,24 +131,31 @@ impl State {
         self.generation.fetch_add(1, Ordering::Release);
     }
 
-    async fn follow<F>(self: Arc<Self>, ask: impl Fn() -> F, [rest, refresh, stale]: [Duration; 3])
+    async fn follow<F>(self: Arc<Self>, issuer: String, ask: impl Fn() -> F, [rest, refresh, stale]: [Duration; 3])
     where
-        F: Future<Output = Result<Vec<Key>, String>>,
+        F: Future<Output = Result<KeySet, String>>,
     {
-        let mut good = Instant::now();
+        let (mut good, mut unusable): (_, Vec<UnusableKey>) = (Instant::now(), Vec::new());
         loop {
             let begun = Instant::now();
             self.phase.send_replace(Phase::Asking);
-            let again = match ask().await {
-                Ok(keys) => {
+            let answer = ask().await;
+            self.is_current.store(answer.is_ok(), Ordering::Release);
+            let again = match answer {
+                Ok(KeySet { keys, unusable: left_out }) => {
                     good = Instant::now();
                     if keys != **self.keys.load() {
                         self.put(keys);
                     }
+                    // Once, and not with every refresh.
+                    for key in left_out.iter().filter(|key| !unusable.contains(key)) {
+                        tracing::warn!(%issuer, %key, "a key of an issuer cannot be used");
+                    }
+                    unusable = left_out;
                     refresh
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "the keys of an issuer cannot be had; the old ones stay");
+                    tracing::warn!(%issuer, %error, "the keys of an issuer cannot be had; the old ones stay");
                     if good.elapsed() > stale && !self.keys.load().is_empty() {
                         self.put(Vec::new());
                     }
@@ -183,7 +190,7 @@ mod tests {
         stale_seconds: Seconds::whole(7200),
     };
 
-    fn set(id: &str) -> Vec<Key> {
+    fn set(id: &str) -> KeySet {
         let text = format!(
             r#"{{"keys":[{{"kty":"EC","crv":"P-256","kid":"{id}",
             "x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}}]}}"#
@@ -191,11 +198,15 @@ mod tests {
         keys(text.as_bytes(), &[jsonwebtoken::Algorithm::ES256]).unwrap()
     }
 
+    fn has(ring: &KeyRing, id: &str) -> bool {
+        ring.keys().0.iter().any(|key| key.id.as_deref() == Some(id))
+    }
+
     /// A ring over an issuer that counts, and answers as it is told at each time.
-    fn ring(answer: impl Fn(usize) -> Result<Vec<Key>, String> + Send + Sync + 'static) -> (KeyRing, Arc<AtomicUsize>) {
+    fn ring(answer: impl Fn(usize) -> Result<KeySet, String> + Send + Sync + 'static) -> (KeyRing, Arc<AtomicUsize>) {
         let asked = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&asked);
-        let ring = KeyRing::followed(&CONFIG, move || {
+        let ring = KeyRing::followed("corp", &CONFIG, move || {
             let answer = answer(counter.fetch_add(1, Ordering::SeqCst));
             async move {
                 sleep(Duration::from_millis(100)).await;
@@ -209,7 +220,7 @@ mod tests {
     async fn ten_thousand_unknown_keys_ask_once_in_ten_seconds() {
         let (ring, asked) = ring(|_| Ok(set("a")));
         ring.refreshed().await;
-        assert!(ring.has(Some("a")) && ring.has(None) && asked.load(Ordering::SeqCst) == 1);
+        assert!(has(&ring, "a") && asked.load(Ordering::SeqCst) == 1);
         for second in 0..40 {
             for _ in 0..250 {
                 ring.refreshed().await;
@@ -224,22 +235,22 @@ mod tests {
     async fn a_new_key_is_found_by_the_call_that_needs_it() {
         let (ring, _) = ring(|time| Ok(set(if time == 0 { "a" } else { "b" })));
         ring.refreshed().await;
-        let (_, generation) = ring.find(Some("a")).unwrap();
+        let (_, generation) = ring.keys();
         sleep(Duration::from_secs(11)).await;
-        assert!(!ring.has(Some("b")));
+        assert!(!has(&ring, "b"));
         ring.refreshed().await;
-        assert!(ring.has(Some("b")) && ring.find(Some("a")).is_none());
+        assert!(has(&ring, "b") && !has(&ring, "a"));
         assert!(ring.generation() > generation);
     }
 
     #[tokio::test(start_paused = true)]
     async fn keys_stay_while_the_issuer_is_away_but_not_for_ever() {
         let (ring, _) = ring(|time| if time == 0 { Ok(set("a")) } else { Err("away".to_owned()) });
-        ring.refreshed().await;
+        assert!(ring.refreshed().await);
         sleep(Duration::from_secs(3600)).await;
-        assert!(ring.has(Some("a")));
+        assert!(has(&ring, "a") && !ring.refreshed().await);
         sleep(Duration::from_secs(3700)).await;
-        assert!(!ring.has(Some("a")));
+        assert!(!has(&ring, "a"));
     }
 
     #[tokio::test(start_paused = true)]
@@ -251,7 +262,9 @@ mod tests {
             let ring = Arc::clone(&ring);
             calls.spawn(async move {
                 let begun = Instant::now();
-                ring.refreshed().await;
+                let is_current = ring.refreshed().await;
+                // Who does not wait knows nothing.
+                assert_eq!(is_current, begun.elapsed() > Duration::from_millis(50));
                 begun.elapsed() > Duration::from_millis(50)
             });
         }
