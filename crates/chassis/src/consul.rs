@@ -8,6 +8,7 @@ mod settings;
 use std::{fmt, sync::Arc, time::Duration};
 
 use http::{HeaderName, HeaderValue};
+use reference::{NO_AUTHORITIES, has_authorities};
 use reqwest::{Certificate, Client, Method, Response, redirect};
 use serde::Deserialize;
 use tokio::time::{Instant, timeout_at};
@@ -127,6 +128,9 @@ impl Consul {
         let token = settings.token.as_ref().map(|token| HeaderValue::from_str(token.expose()));
         let mut token = token.transpose().map_err(|_| wrong("token", "must hold only what a header can carry"))?;
         token.iter_mut().for_each(|token| token.set_sensitive(true));
+        if ca.is_none() && base.starts_with("https:") && !has_authorities() {
+            return Err(wrong("address", NO_AUTHORITIES));
+        }
         let client = client(&base, ca).map_err(|_| wrong("ca", "must hold certificates that can be trusted"))?;
         let (datacenter, passing_only) = (settings.datacenter.clone(), settings.passing_only);
         Ok(Self(Arc::new(Inner { client, base, token, datacenter, passing_only })))

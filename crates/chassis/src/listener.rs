@@ -2,6 +2,7 @@
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
+use reference::said_of_file;
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
     task::JoinSet,
@@ -54,7 +55,7 @@ pub(crate) fn check(key: &str, address: SocketAddr, shared: bool) -> Result<(), 
         io::ErrorKind::AddrInUse => Ok(()),
         io::ErrorKind::AddrNotAvailable => Err(Error::config(key, "must be an address of this machine")),
         io::ErrorKind::PermissionDenied => Err(Error::config(key, "must be a port that this process may open")),
-        _ => Err(Error::config(key, format!("must be an address that can be listened at: {refused}"))),
+        _ => Err(Error::config(key, format!("must be an address that can be listened at: {}", said_of_file(&refused)))),
     }
 }
 

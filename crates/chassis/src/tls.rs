@@ -69,9 +69,8 @@ fn build(settings: &TlsSettings) -> Result<ServerConfig, Error> {
     let (Some(chain), Some(key), Some(verifier)) = (chain, key, verifier) else {
         return Err(findings.into_error());
     };
-    let builder = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| Error::config("server.tls", error))?;
+    let builder =
+        ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().map_err(Error::program)?;
     let builder = match verifier {
         Some(verifier) => builder.with_client_cert_verifier(verifier),
         None => builder.with_no_client_auth(),

@@ -48,7 +48,7 @@ pub fn read_text(path: &Path) -> io::Result<String> {
     String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "is not UTF-8"))
 }
 
-/// Why a file cannot be used, in words for people.
+/// Why a file or another thing of the system cannot be used, in words for people.
 #[must_use]
 pub fn said_of_file(error: &io::Error) -> String {
     let known = match error.kind() {
@@ -59,7 +59,8 @@ pub fn said_of_file(error: &io::Error) -> String {
         io::ErrorKind::InvalidData => "it is not UTF-8 text",
         io::ErrorKind::ReadOnlyFilesystem => "the file system is read-only",
         io::ErrorKind::StorageFull => "the disk is full",
-        _ => return error.to_string(),
+        // The number of an error says nothing more than its name.
+        _ => return error.to_string().split(" (os error").next().unwrap_or_default().to_lowercase(),
     };
     known.to_owned()
 }

@@ -172,6 +172,9 @@ pub(super) fn check(config: &Config, settings: &Settings, findings: &mut Finding
         if is_read && let Err((field, problem)) = check_sources(route) {
             findings.mistake(key(field), problem);
         }
+        if route.dns.as_ref().is_some_and(|dns| ServerName::try_from(dns.host()).is_err()) {
+            findings.mistake(key("dns"), "must be a name in DNS and a port");
+        }
         if route.consul.is_some() && !has_consul {
             findings.mistake(key("consul"), "must not be given without the section [consul]");
         }

@@ -97,6 +97,13 @@ pub struct JwksConfig {
     pub stale_seconds: Seconds,
 }
 
+impl JwksConfig {
+    /// Whether a connection to the issuer speaks TLS.
+    pub(crate) fn speaks_tls(&self) -> bool {
+        self.url.as_ref().is_some_and(|url| url.starts_with("https:"))
+    }
+}
+
 /// `[guesses]`: wrong API keys and tokens.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -233,18 +240,22 @@ fn check_jwks(key: &str, jwks: &JwksConfig, findings: &mut Findings) {
         (None, Some(url)) => url.parse::<Uri>().ok(),
         _ => return findings.mistake(key, "must have file or url, and not both"),
     };
-    let safe = url.is_some_and(|url| {
-        let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
-        let here = host.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback());
-        let bare = url.authority().is_some_and(|authority| !authority.as_str().contains('@'));
-        bare && (url.scheme_str() == Some("https") || url.scheme_str() == Some("http") && here)
-    });
-    if !safe {
+    if !url.is_some_and(|url| is_safe(&url)) {
         findings.mistake(format!("{key}.url"), "must be an https address without a login (http on loopback only)");
+    } else if jwks.speaks_tls() && !reference::has_authorities() {
+        findings.mistake(format!("{key}.url"), reference::NO_AUTHORITIES);
     }
     if jwks.refresh_seconds.0.is_zero() {
         findings.mistake(format!("{key}.refresh_seconds"), "must be more than 0");
     }
+}
+
+/// Whether nobody between here and there can put keys of his own in the place of the issuer's.
+fn is_safe(url: &Uri) -> bool {
+    let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
+    let is_here = host.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback());
+    let is_bare = url.authority().is_some_and(|authority| !authority.as_str().contains('@'));
+    is_bare && (url.scheme_str() == Some("https") || url.scheme_str() == Some("http") && is_here)
 }
 
 fn usual_algorithms() -> Vec<Algorithm> {

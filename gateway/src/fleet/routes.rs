@@ -149,7 +149,7 @@ impl Wanted<'_> {
         let source = match (&route.dns, &route.consul) {
             (Some(dns), _) => Source::Dns(Dns { host: dns.host().into(), port: dns.port(), tls: route.tls }),
             (None, Some(name)) => {
-                let none = || Error::config(key("consul"), "needs the section [consul]");
+                let none = || Error::config(key("consul"), "must not be given without the section [consul]");
                 let consul = self.consul.ok_or_else(none)?.clone();
                 let service = name.name().map_or_else(|| service_name(&route.provider), str::to_owned);
                 Source::of_consul(consul, &service, route.tls, listed())
@@ -162,7 +162,7 @@ impl Wanted<'_> {
             (None, None) => None,
         };
         let name = name.map(|name| ServerName::try_from(name.to_owned())).transpose();
-        let name = name.map_err(|error| Error::config(key("server_name"), error))?;
+        let name = name.map_err(|_| Error::config(key("server_name"), "must be a name in DNS, or an IP address"))?;
         let tls = tls.map(|tls| tls.named(name));
         Ok(Plan { source, connections: self.connections(route), tls })
     }

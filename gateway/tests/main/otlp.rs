@@ -190,7 +190,7 @@ fn what_cannot_be_is_refused_before_the_start_and_named() {
             &[("ENDPOINT", https), ("CLIENT_CERTIFICATE", &client), ("CLIENT_KEY", &other)],
             "telemetry.key: must be the key of the certificate",
         ),
-        (&[("ENDPOINT", https), ("HEADERS", "s3cret")], "telemetry.headers: entry 1 must be name=value"),
+        (&[("ENDPOINT", https), ("HEADERS", "s3cret")], "telemetry.headers: must be name=value,name=value: entry 1"),
         (&[("PROTOCOL", "http/protobuf")], "OTEL_EXPORTER_OTLP_PROTOCOL: must be \"grpc\""),
     ];
     for (variables, told) in cases {

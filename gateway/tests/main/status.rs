@@ -235,18 +235,19 @@ async fn the_log_level_changes_and_goes_back() {
         ("GET /log", "200", "info\n"),
         ("PUT /log?level=debug", "200", "debug\n"),
         ("GET /log", "200", "debug\n"),
-        ("PUT /log?level=ispbridge=loud", "400", "level \"ispbridge=loud\": \"loud\" is no level: "),
+        (
+            "PUT /log?level=ispbridge=loud",
+            "400",
+            "level \"ispbridge=loud\": must be a level (off, error, warn, info, debug, trace)",
+        ),
         (
             "PUT /log?level=inof",
             "400",
-            "level \"inof\": \"inof\" is neither a level nor a crate (did you mean \"info\"?)",
+            "level \"inof\": must be a level (off, error, warn, info, debug, trace), CRATE=LEVEL or CRATE::MODULE=LEVEL, \
+             several with commas: \"inof\" is neither a level nor a crate (did you mean \"info\"?)",
         ),
-        (
-            "PUT /log?level=info,ispbridge_gatway=debug",
-            "400",
-            "level \"info,ispbridge_gatway=debug\": \"ispbridge_gatway\"",
-        ),
-        ("PUT /log?level=", "400", "level \"\": must not be empty"),
+        ("PUT /log?level=info,ispbridge_gatway=debug", "400", "level \"info,ispbridge_gatway=debug\": must be a level"),
+        ("PUT /log?level=", "400", "level \"\": must be a level"),
         ("GET /log", "200", "debug\n"),
         ("PUT /log", "400", ""),
         ("DELETE /log", "200", "info\n"),

@@ -2,6 +2,7 @@
 
 use std::{error::Error, io, sync::Arc, time::Duration};
 
+use reference::{NO_AUTHORITIES, has_authorities};
 use reqwest::{dns::Resolve, redirect};
 use rustls::AlertDescription;
 use schemars::JsonSchema;
@@ -91,16 +92,23 @@ impl Transport {
         let timeouts = timeouts.into_iter().filter(|(_, seconds)| !(*seconds > 0.0 && *seconds <= 3600.0));
         let counts = [("in_flight", self.in_flight), ("max_reply_bytes", self.max_reply_bytes)];
         let counts = counts.into_iter().filter(|(_, count)| *count == 0);
-        let address = base.check_private(self.allow_private).err();
+        let address = base.check_private(self.allow_private).err().map(|error| error.to_string());
+        let unchecked = (self.speaks_tls(base) && !has_authorities()).then(|| NO_AUTHORITIES.to_owned());
         let problems = address
             .into_iter()
-            .map(|error| Problem::new("base_url", error.to_string()))
+            .chain(unchecked)
+            .map(|problem| Problem::new("base_url", problem))
             .chain(
                 timeouts
                     .map(|(key, _)| Problem::new(format!("transport.{key}"), "must be more than 0 and at most 3600")),
             )
             .chain(counts.map(|(key, _)| Problem::new(format!("transport.{key}"), "must be at least 1")));
         Problems(problems.collect())
+    }
+
+    /// Whether a connection, be it to a proxy, speaks TLS.
+    fn speaks_tls(&self, base: &BaseUrl) -> bool {
+        self.proxy.iter().chain([base]).any(|address| address.url().scheme() == "https")
     }
 }
 
@@ -122,7 +130,8 @@ impl Client {
         if !problems.0.is_empty() {
             return Err(ClientError::Settings(problems));
         }
-        let build = |idle| build(transport, idle, Arc::clone(&resolver));
+        let tls = transport.speaks_tls(base);
+        let build = |idle| build(transport, tls, idle, Arc::clone(&resolver));
         // As many as there can be calls: with fewer, a busy account opens connections all the time.
         let idle = if transport.keep_alive { transport.in_flight } else { 0 };
         Ok(Client { pooled: build(idle)?, fresh: build(0)?, transport: transport.clone() })
@@ -166,6 +175,7 @@ impl Client {
 
 fn build<R: Resolve + 'static>(
     transport: &Transport,
+    tls: bool,
     idle_connections: usize,
     resolver: Arc<R>,
 ) -> Result<reqwest::Client, ClientError> {
@@ -187,6 +197,10 @@ fn build<R: Resolve + 'static>(
         let proxy = reqwest::Proxy::all(proxy.url().clone())
             .map_err(|_| ClientError::Transport("proxy cannot be used".into()))?;
         builder = builder.proxy(proxy);
+    }
+    if !tls {
+        // A machine that trusts no authority can speak plain text all the same.
+        builder = builder.tls_certs_only([]);
     }
     builder.build().map_err(|error| ClientError::Transport(error.without_url().to_string()))
 }

@@ -19,10 +19,10 @@ pub(super) fn parse(text: &str) -> Result<EnvFilter, String> {
     let directives = text.split(',').map(str::trim).filter(|directive| !directive.is_empty());
     let directives: Vec<_> = directives.collect();
     if directives.is_empty() {
-        return Err(format!("must not be empty: {}", expected()));
+        return Err(expected());
     }
     directives.iter().copied().try_for_each(check)?;
-    EnvFilter::try_new(directives.join(",")).map_err(|error| format!("must be a filter ({error}): {}", expected()))
+    EnvFilter::try_new(directives.join(",")).map_err(|_| expected())
 }
 
 fn check(directive: &str) -> Result<(), String> {
@@ -57,11 +57,11 @@ fn unknown(word: &str, known: impl Iterator<Item = &'static str>, problem: &str)
     let nearest = known.map(|name| (likeness(name), name)).filter(|(alike, _)| *alike >= ALIKE);
     let nearest = nearest.reduce(|best, next| if next.0 > best.0 { next } else { best });
     let hint = nearest.map_or_else(String::new, |(_, name)| format!(" (did you mean {name:?}?)"));
-    format!("{word:?} {problem}{hint}: {}", expected())
+    format!("{}: {word:?} {problem}{hint}", expected())
 }
 
 fn expected() -> String {
-    format!("a filter is a level ({}), or CRATE=LEVEL or CRATE::MODULE=LEVEL, several with commas", LEVELS.join(", "))
+    format!("must be a level ({}), CRATE=LEVEL or CRATE::MODULE=LEVEL, several with commas", LEVELS.join(", "))
 }
 
 #[cfg(test)]
@@ -86,7 +86,7 @@ mod tests {
         ] {
             let error = parse(filter).unwrap_err();
             assert!(
-                error.starts_with(word) && error.contains("off, error, warn, info, debug, trace"),
+                error.starts_with("must be a level (off, error, warn, info, debug, trace), ") && error.contains(word),
                 "{filter}: {error}"
             );
             let hint = meant.map_or_else(String::new, |meant| format!("did you mean {meant:?}"));
@@ -94,7 +94,7 @@ mod tests {
         }
         assert!(!parse("warn,zzz").unwrap_err().contains("did you mean"));
         for filter in ["", " , "] {
-            assert!(parse(filter).unwrap_err().starts_with("must not be empty"));
+            assert!(parse(filter).unwrap_err().starts_with("must be a level"));
         }
     }
 

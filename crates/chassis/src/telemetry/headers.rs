@@ -26,10 +26,11 @@ impl OtlpHeaders {
         let pairs = text.split(',').map(str::trim).filter(|pair| !pair.is_empty());
         for (index, pair) in pairs.enumerate() {
             // A pair without a name is not repeated: it may be the value.
-            let (name, value) =
-                pair.split_once('=').ok_or_else(|| format!("entry {} must be name=value", index + 1))?;
+            let (name, value) = pair
+                .split_once('=')
+                .ok_or_else(|| format!("must be name=value,name=value: entry {} has no name", index + 1))?;
             let value = percent_decode_str(value.trim()).decode_utf8();
-            let value = value.map_err(|_| format!("the value of {:?} must be UTF-8", name.trim()))?;
+            let value = value.map_err(|_| format!("must have values in UTF-8: that of {:?} is none", name.trim()))?;
             add(&mut headers, name.trim(), &value)?;
         }
         Ok(Self(headers))
@@ -48,9 +49,10 @@ impl OtlpHeaders {
 }
 
 fn add(headers: &mut HeaderMap, name: &str, value: &str) -> Result<(), String> {
-    let header = HeaderName::from_str(name).map_err(|_| format!("{name:?} must be the name of a header"))?;
+    let header = HeaderName::from_str(name).map_err(|_| format!("must have names of headers: {name:?} is none"))?;
     let value = HeaderValue::from_str(value);
-    let mut value = value.map_err(|_| format!("the value of {name:?} holds what a header cannot"))?;
+    let mut value =
+        value.map_err(|_| format!("must hold only what a header can carry: the value of {name:?} does not"))?;
     value.set_sensitive(true);
     headers.insert(header, value);
     Ok(())

@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::Uri;
 use opentelemetry_otlp::{Compression, MetricExporter, SpanExporter, WithExportConfig, WithTonicConfig};
 use opentelemetry_sdk::metrics::Temporality;
+use reference::{NO_AUTHORITIES, has_authorities};
 use rustls::{
     crypto::aws_lc_rs,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
@@ -124,6 +125,7 @@ impl<'a> Collector<'a> {
         }
         let tls = match self.ca {
             Some(ca) => ClientTlsConfig::new().ca_certificate(Certificate::from_pem(ca.certificates("ca")?)),
+            None if !has_authorities() => return Err(self.endpoint.wrong("otlp_endpoint", NO_AUTHORITIES)),
             None => ClientTlsConfig::new().with_native_roots(),
         };
         Ok(Some(match self.identity()? {

@@ -19,7 +19,7 @@ type Asked = Pin<Box<dyn Future<Output = Result<KeySet, String>> + Send>>;
 
 /// What asks an issuer for its keys.
 pub(crate) fn fetcher(issuer: &IssuerConfig) -> Result<impl Fn() -> Asked + use<>, String> {
-    let client = Client::builder()
+    let mut builder = Client::builder()
         .redirect(redirect::Policy::none())
         .retry(reqwest::retry::never())
         .referer(false)
@@ -27,9 +27,12 @@ pub(crate) fn fetcher(issuer: &IssuerConfig) -> Result<impl Fn() -> Asked + use<
         .connect_timeout(PATIENCE / 2)
         .timeout(PATIENCE)
         .user_agent(concat!("ispbridge/", env!("CARGO_PKG_VERSION")))
-        .no_proxy()
-        .build()
-        .map_err(|error| error.to_string())?;
+        .no_proxy();
+    if !issuer.jwks.speaks_tls() {
+        // A machine that trusts no authority can speak plain text all the same.
+        builder = builder.tls_certs_only([]);
+    }
+    let client = builder.build().map_err(|error| error.to_string())?;
     let issuer = Arc::new(issuer.clone());
     Ok(move || -> Asked {
         let (client, issuer) = (client.clone(), Arc::clone(&issuer));
