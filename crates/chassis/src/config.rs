@@ -4,6 +4,7 @@ mod check;
 pub(crate) mod document;
 pub(crate) mod findings;
 mod form;
+pub(crate) mod lines;
 mod nesting;
 mod standard;
 mod strict;
@@ -50,7 +51,7 @@ pub(crate) fn read(path: &Path) -> Result<Document, Error> {
 
 /// The first error of each line: one that is not closed makes others of what follows.
 fn by_line(name: &str, text: &str, errors: &[toml::de::Error]) -> Vec<Mistake> {
-    let line = |error: &toml::de::Error| document::line(text, error.span().map_or(0, |span| span.start));
+    let line = |error: &toml::de::Error| lines::line(text, error.span().map_or(0, |span| span.start));
     let mut lines = BTreeMap::new();
     for error in errors {
         lines.entry(line(error)).or_insert_with(|| error.message());
@@ -104,6 +105,19 @@ pub(crate) fn take_settings<P: Program>(table: &mut Table, findings: &mut Findin
     check::callers::<P>(&settings, findings);
     check::limits(&settings, findings);
     settings
+}
+
+/// Reads one entry of a file beside the configuration, as the configuration is read.
+///
+/// # Errors
+/// All that is wrong with it, by the key at which it stands.
+pub fn read_entry<T: DeserializeOwned>(key: &str, value: Value) -> Result<T, Mistakes> {
+    let mut findings = Findings::default();
+    let entry = form::read(key, &[], value, &mut findings);
+    match (entry, findings.mistakes.is_empty()) {
+        (Some(entry), true) => Ok(entry),
+        _ => Err(Mistakes(findings.mistakes)),
+    }
 }
 
 /// Reads what is left as the program's own configuration; nothing if it cannot be read at all.

@@ -55,7 +55,7 @@ mod workers;
 
 pub use audit::{Change, Unaudited};
 pub use cli::{completions, config_source, main};
-pub use config::{document::Document, findings::Findings, parse_toml};
+pub use config::{document::Document, findings::Findings, lines::Lines, parse_toml, read_entry};
 pub use connection::peer::{Peer, PeerIdentity};
 pub use consul::{CheckKind, Consul, ConsulAnswer, ConsulError, ConsulInstance, ConsulSettings};
 pub use door::{Answering, Door, Inside};

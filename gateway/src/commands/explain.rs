@@ -2,20 +2,19 @@
 
 mod contract;
 mod credentials;
-mod lines;
 
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
 };
 
+use chassis::Document;
 use clap::Args;
 use serde::Deserialize;
 
 use self::{
     contract::{Checked, Contract},
     credentials::Credential,
-    lines::Lines,
 };
 use super::site::Site;
 use crate::{
@@ -89,8 +88,7 @@ enum Answer {
 /// Answers the question: an exit code and a text. `Err` has a text of what is wrong with the question.
 pub(super) fn run(arguments: &Arguments, config: Option<&Path>) -> Result<(u8, String), String> {
     let document = chassis::config_source::<Gateway>(config).read().map_err(|error| error.to_string())?;
-    let table = document.into_table();
-    let policy: Policy = table.try_into().map_err(|error: toml::de::Error| error.to_string())?;
+    let policy: Policy = document.part().map_err(|error| error.to_string())?;
     let site = Site::read(config)?;
     let Arguments { principal, method, account, .. } = arguments;
     let name = method.trim_start_matches('/');
@@ -102,20 +100,19 @@ pub(super) fn run(arguments: &Arguments, config: Option<&Path>) -> Result<(u8, S
     let contract = Contract::learn(arguments.contract.as_deref(), arguments.admin.or(site.admin()))?;
     let checked = contract.check(&method, &provider)?;
     let question = Question { call: Call { method, provider: &provider, nature: checked.nature() }, account };
-    let lines = Lines::of(config);
-    let answers: Vec<_> = credentials.iter().map(|credential| answer(credential, &question, &lines)).collect();
+    let answers: Vec<_> = credentials.iter().map(|credential| answer(credential, &question, &document)).collect();
     Ok(joined(principal, &question, &credentials, &answers, &checked))
 }
 
 /// The answer for one credential, and what it rests on.
-fn answer(credential: &Credential, question: &Question<'_>, lines: &Lines) -> (Answer, String) {
+fn answer(credential: &Credential, question: &Question<'_>, document: &Document) -> (Answer, String) {
     let own = explain(&credential.grants, question);
-    let (answer, mut text) = said(&own, lines);
+    let (answer, mut text) = said(&own, document);
     for claim in &credential.unseen {
         let more: Vec<_> = credential.grants.iter().chain(&claim.grants).cloned().collect();
         let verdict = explain(&more, question);
-        if said(&verdict, lines).0 != answer {
-            let (_, by) = said(&verdict, lines);
+        if said(&verdict, document).0 != answer {
+            let (_, by) = said(&verdict, document);
             text = format!("{text}\n  otherwise if the token claims {}{}", claim.value, by.replace('\n', "\n  "));
         }
     }
@@ -123,8 +120,8 @@ fn answer(credential: &Credential, question: &Question<'_>, lines: &Lines) -> (A
 }
 
 /// What one verdict says.
-fn said(verdict: &Verdict, lines: &Lines) -> (Answer, String) {
-    let by = |places: &[Place]| places.iter().map(|place| format!("\n  by {}", lines.place(*place))).collect();
+fn said(verdict: &Verdict, document: &Document) -> (Answer, String) {
+    let by = |places: &[Place]| places.iter().map(|place| format!("\n  by {}", placed(*place, document))).collect();
     match verdict {
         Verdict::May(places) => (Answer::May, by(places)),
         Verdict::MayRead(places) => {
@@ -136,6 +133,15 @@ fn said(verdict: &Verdict, lines: &Lines) -> (Answer, String) {
             (Answer::MayNot, format!("\n  no grant covers it{near}"))
         }
     }
+}
+
+/// A place with its line, if that is known.
+fn placed(place: Place, document: &Document) -> String {
+    let line = match place {
+        Place::Config(index) => document.place(&format!("grants[{index}]")),
+        _ => None,
+    };
+    line.map_or_else(|| place.to_string(), |line| format!("{place} ({line})"))
 }
 
 /// One answer out of those for each credential.

@@ -48,7 +48,7 @@ impl Site {
     /// Reads what a command needs of the configuration.
     pub(super) fn read(config: Option<&Path>) -> Result<Self, String> {
         let document = chassis::config_source::<Gateway>(config).read().map_err(|error| error.to_string())?;
-        document.into_table().try_into().map_err(|error: toml::de::Error| error.message().to_owned())
+        document.part().map_err(|error| error.to_string())
     }
 
     /// Where the admin port of a gateway with this configuration is, if it can be told.
@@ -66,7 +66,7 @@ impl Site {
         let groups: HashSet<Box<str>> = self.groups.iter().map(|group| group.name.as_str().into()).collect();
         let providers = self.providers();
         let named = Named { groups: &groups, providers: &providers };
-        named.check(key).map_err(|(field, problem)| format!("{field} {problem}"))
+        named.check(key).map_err(|(field, problem)| format!("{field}: {problem}"))
     }
 
     fn providers(&self) -> HashSet<Box<str>> {
@@ -83,10 +83,10 @@ impl Site {
                 Some(name) if name.is_empty() || providers.contains(name.as_str()) => {}
                 Some(name) => {
                     return Err(format!(
-                        "grants must name methods of providers that have a route, and {name:?} has none"
+                        "grants: must name methods of providers that have a route, and {name:?} has none"
                     ));
                 }
-                None => return Err(format!("grants must name methods, and none begins with {method:?}")),
+                None => return Err(format!("grants: must name methods, and none begins with {method:?}")),
             }
         }
         Ok(())

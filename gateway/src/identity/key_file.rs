@@ -11,14 +11,10 @@ use std::{
     sync::Arc,
 };
 
-use chassis::Error;
+use chassis::{Error, Lines, Mistakes};
 use reference::said_of_file;
 use rustc_hash::FxHashMap;
-use serde::Deserialize;
-use toml::{
-    Table, Value,
-    de::{DeTable, DeValue, ValueDeserializer},
-};
+use toml::{Table, Value};
 
 use crate::{
     identity::{
@@ -32,6 +28,7 @@ use crate::{
 const HEAD: &str = "# Written by `ispbridge-gateway keys`; the keys themselves stand nowhere.\n\n";
 /// The list of keys in it.
 const KEYS: &str = "keys";
+const NO_LIST: &str = "keys: must be a list: each key begins with [[keys]]";
 
 /// What the file says.
 #[derive(Debug, Clone, Default)]
@@ -49,9 +46,6 @@ pub(crate) struct Entry {
     pub(crate) key: KeyEntry,
 }
 
-/// A text while it is taken apart.
-struct Text<'a>(&'a str);
-
 impl KeyFile {
     /// Reads the file; one that is not there, or that is no TOML, is an error.
     pub(crate) fn read(path: &Path) -> Result<Self, Error> {
@@ -66,19 +60,18 @@ impl KeyFile {
 
     /// Takes a text apart; the error is the line and what is wrong with it.
     pub(crate) fn parse(text: &str) -> Result<Self, (usize, String)> {
-        let whole = |error: toml::de::Error| (Text(text).line(error.span()), error.message().to_owned());
-        // Refuses what nests too deep for the readers below.
-        chassis::parse_toml(text).map_err(whole)?;
-        let table = DeTable::parse(text).map_err(whole)?.into_inner();
+        let table =
+            chassis::parse_toml(text).map_err(|error| (line(text, error.span()), error.message().to_owned()))?;
+        let lines = Lines::of(text);
+        let line = |key: &str| lines.as_ref().and_then(|lines| lines.line(key)).unwrap_or(1);
         let mut file = Self::default();
         for (name, value) in table {
-            let line = Text(text).line(Some(name.span()));
-            match (name.get_ref().as_ref(), value.into_inner()) {
-                (KEYS, DeValue::Array(items)) => {
-                    file.list(items.into_iter().enumerate().map(|(index, item)| Text(text).entry(index, item)));
+            match (name.as_str(), value) {
+                (KEYS, Value::Array(items)) => {
+                    file.list(items.into_iter().enumerate().map(|(index, item)| entry(index, item, &line)));
                 }
-                (KEYS, _) => return Err((line, "keys is not a list: each key begins with [[keys]]".to_owned())),
-                (name, _) => file.bad.push(BadEntry::stray(name, line)),
+                (KEYS, _) => return Err((line(KEYS), NO_LIST.to_owned())),
+                (name, _) => file.bad.push(BadEntry::stray(name, line(name))),
             }
         }
         Ok(file)
@@ -114,7 +107,7 @@ impl KeyFile {
         };
         let changed = match table.entry(KEYS).or_insert_with(|| Value::Array(Vec::new())) {
             Value::Array(keys) => change(keys)?,
-            _ => return Err(format!("{}: keys is not a list: each key begins with [[keys]]", path.display())),
+            _ => return Err(format!("{}: {NO_LIST}", path.display())),
         };
         let text = toml::to_string(&table).map_err(|error| error.to_string())?;
         replace(path, &format!("{HEAD}{text}")).map_err(said)?;
@@ -122,28 +115,38 @@ impl KeyFile {
     }
 }
 
-impl Text<'_> {
-    fn line(&self, span: Option<Range<usize>>) -> usize {
-        let before = span.and_then(|span| self.0.get(..span.start)).unwrap_or_default();
-        before.matches('\n').count() + 1
+/// Reads an entry; its keys have lines.
+fn entry(index: usize, mut item: Value, line: &impl Fn(&str) -> usize) -> Result<Entry, BadEntry> {
+    let key = format!("{KEYS}[{index}]");
+    let place = Place { index, line: line(&key), id: called(&item).0 };
+    if let Some(time @ Value::Datetime(_)) = item.get_mut("expires") {
+        // A time may stand without quotes.
+        *time = Value::String(time.to_string());
     }
+    let bad = |place: Place, mistakes: &Mistakes| {
+        let line = mistakes.iter().next().map_or(place.line, |first| line(&first.key));
+        Place { line, ..place }.bad("", within(&key, mistakes))
+    };
+    match chassis::read_entry::<KeyEntry>(&key, item) {
+        Ok(read) if is_label(&read.name) => Ok(Entry { place, key: read }),
+        Ok(_) => Err(place.bad("name", "must be 1 to 63 lower-case letters, digits, -, _ or .")),
+        Err(mistakes) => Err(bad(place, &mistakes)),
+    }
+}
 
-    fn entry(&self, index: usize, item: toml::Spanned<DeValue<'_>>) -> Result<Entry, BadEntry> {
-        let line = self.line(Some(item.span()));
-        let hash = item.get_ref().get("hash").and_then(|hash| hash.get_ref().as_str());
-        let hash = hash.and_then(|hash| KeyHash::try_from(hash.to_owned()).ok());
-        let place = Place { index, line, id: hash.map(|hash| hash.id()) };
-        match KeyEntry::deserialize(ValueDeserializer::from(item)) {
-            Ok(key) if !is_label(&key.name) => {
-                Err(place.bad("name", "must be 1 to 63 lower-case letters, digits, -, _ or ."))
-            }
-            Ok(key) => Ok(Entry { place, key }),
-            Err(error) => {
-                let line = error.span().map_or(line, |span| self.line(Some(span)));
-                Err(Place { line, ..place }.bad("", without_values(error.message())))
-            }
-        }
-    }
+/// What is wrong with an entry, by its fields.
+fn within(entry: &str, mistakes: &Mistakes) -> String {
+    let field = |key: &str| key.strip_prefix(entry).map_or("", |field| field.trim_start_matches('.')).to_owned();
+    let said = mistakes.iter().map(|mistake| match field(&mistake.key).as_str() {
+        "" => mistake.text.clone(),
+        field => format!("{field}: {}", mistake.text),
+    });
+    said.collect::<Vec<_>>().join("; ")
+}
+
+fn line(text: &str, span: Option<Range<usize>>) -> usize {
+    let before = span.and_then(|span| text.get(..span.start)).unwrap_or_default();
+    before.matches('\n').count() + 1
 }
 
 impl fmt::Display for Entry {
@@ -160,21 +163,12 @@ pub(crate) fn called(entry: &Value) -> (Option<String>, Option<&str>) {
 }
 
 fn parsed(path: &Path, text: &str) -> Result<Table, String> {
-    let said =
-        |error: toml::de::Error| format!("{}:{}: {}", path.display(), Text(text).line(error.span()), error.message());
+    let said = |error: toml::de::Error| format!("{}:{}: {}", path.display(), line(text, error.span()), error.message());
     chassis::parse_toml(text).map_err(said)
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Error {
     Error::config("keys.file", format!("must be a file that can be read: {}: {}", path.display(), said_of_file(error)))
-}
-
-/// Cuts the value out of serde's `invalid type: string "...", expected ...`: it may be a key at the wrong place.
-fn without_values(message: &str) -> String {
-    match (message.starts_with("invalid "), message.rsplit_once(", expected ")) {
-        (true, Some((_, expected))) => format!("must be {expected}"),
-        _ => message.to_owned(),
-    }
 }
 
 /// A file beside another, called the same and more.
@@ -248,15 +242,17 @@ mod tests {
         let (good, bad) = (of("good"), of("bad"));
         let id = Some(id.as_str());
         let cases = [
-            (bad.replace("crm", "Crm"), 5, id, "name must be 1 to 63"),
+            (bad.replace("crm", "Crm"), 5, id, "name: must be 1 to 63"),
             (bad.replace("sha256", "sha1"), 7, None, "sha256"),
             (bad.replace(&hash("bad"), "ispb_hunter2"), 7, None, "sha256"),
             (format!("{bad}grants = [\"reads\"]\n"), 9, id, "METHODS@ACCOUNTS"),
             (format!("{bad}grants = [\"read@aex/main\"]\n"), 9, id, "package.Service"),
-            (format!("{bad}key = 1\n"), 9, id, "unknown field `key`"),
-            (format!("{bad}groups = \"hunter2\"\n"), 9, id, "must be a sequence"),
+            (format!("{bad}key = 1\n"), 9, id, "key: unknown key: must be one of name, hash"),
+            (format!("{bad}groups = \"hunter2\"\n"), 9, id, "groups: must be a list"),
             (format!("{bad}expires = \"soon\"\n"), 9, id, "2027-01-01"),
-            (bad.replace("created = \"\"\n", ""), 5, id, "missing field `created`"),
+            (format!("{bad}expires = [2027-01-01]\n"), 9, id, "expires: must be a time"),
+            (format!("{bad}grants = [\"reads@aex/main\", 7]\n"), 9, id, "grants[1]: must be a text"),
+            (bad.replace("created = \"\"\n", ""), 5, id, "created: must be given"),
             (good.clone(), 5, Some(&*KeyHash::of("good").id()), "keys[0] has it"),
         ];
         for (text, line, id, part) in cases {
@@ -273,6 +269,30 @@ mod tests {
             (stray.entries.len(), stray.bad[0].to_string().as_str()),
             (1, "key (line 5) must not be there: each key begins with [[keys]]")
         );
+    }
+
+    #[test]
+    fn a_list_is_no_entry() {
+        let fields = format!("[\"crm\", \"{}\", \"\"]", KeyHash::of("one"));
+        let file = KeyFile::parse(&format!("keys = [\n  {fields},\n]")).unwrap();
+        let bad: Vec<_> = file.bad.iter().map(ToString::to_string).collect();
+        assert_eq!((file.entries.len(), bad), (0, vec!["keys[0] (line 2): must be a table".to_owned()]));
+    }
+
+    #[test]
+    fn a_time_may_stand_without_quotes() {
+        let day = "2027-01-01T00:00:00Z";
+        for (text, expected) in
+            [("2027-01-01", day), ("2027-01-01T02:00:00+02:00", day), ("2027-01-01 12:30:00Z", "2027-01-01T12:30:00Z")]
+        {
+            let entry = format!("name = \"crm\"\nhash = \"{}\"\ncreated = \"\"", KeyHash::of("one"));
+            let file = KeyFile::parse(&format!("[[keys]]\n{entry}\nexpires = {text}")).unwrap();
+            assert_eq!(file.entries[0].key.expires.unwrap().to_string(), expected, "{:?}", file.bad);
+        }
+        for text in ["2027-01-01T12:30:00", "12:30:00"] {
+            let file = KeyFile::parse(&format!("[[keys]]\nexpires = {text}\n")).unwrap();
+            assert!(file.bad[0].to_string().contains("(line 2): expires: must be a time"), "{:?}", file.bad);
+        }
     }
 
     #[test]

@@ -169,11 +169,11 @@ async fn only_bad_entries_are_refused_and_each_is_named() {
     let site = Site::start(Some("")).await;
     let bad = [
         ("group", "groups = [\"staf\"]", "which has no \"staf\""),
-        ("provider", "[[keys]]\nname = \"x\"\ngrants = [\"*@other/main\"]", "missing field `hash`"),
+        ("provider", "[[keys]]\nname = \"x\"\ngrants = [\"*@other/main\"]", "hash: must be given"),
         ("grant", "expires = \"soon\"", "must be a time"),
         ("over", "expires = 2020-01-01", "expired at 2020-01-01T00:00:00Z"),
-        ("Label", "", "name must be 1 to 63"),
-        ("field", "key = \"hunter2\"", "unknown field `key`"),
+        ("Label", "", "name: must be 1 to 63"),
+        ("field", "key = \"hunter2\"", "key: unknown key"),
         ("twice", &entry("twice", ""), "must be that of one key only"),
         (ALL, "", "must not be that of a key of [[principals]]"),
     ];

@@ -6,12 +6,14 @@ use std::{
     sync::Arc,
 };
 
-use toml::{
-    Spanned, Table, Value,
-    de::{DeTable, DeValue},
-};
+use serde::de::DeserializeOwned;
+use toml::{Table, Value};
 
-use super::findings::{Findings, lies_within};
+use super::{
+    findings::{Findings, lies_within},
+    form,
+    lines::Lines,
+};
 use crate::{
     Error,
     error::{Mistake, Mistakes},
@@ -64,10 +66,23 @@ impl Document {
         Self { absent: why, ..Self::default() }
     }
 
-    /// The configuration without its places.
+    /// Reads what a command wants of it, whatever else it holds.
+    ///
+    /// # Errors
+    /// All that is wrong with that part, each with its place.
+    pub fn part<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        let mut findings = Findings::default();
+        let part = form::read("", &[], Value::Table(self.table.clone()), &mut findings);
+        self.settle(findings)?;
+        part.ok_or_else(|| Error::program("the configuration cannot be read"))
+    }
+
+    /// Where a key stands: `file:line`, or the variable that set it. Nothing is known of one that is not there.
     #[must_use]
-    pub fn into_table(self) -> Table {
-        self.table
+    pub fn place(&self, key: &str) -> Option<String> {
+        let variable = self.variable(key).map(str::to_owned);
+        let line = || self.file.as_ref().and_then(|file| Some(file.place(Lines::of(&file.text)?.line(key)?)));
+        variable.or_else(line)
     }
 
     pub(super) fn table_mut(&mut self) -> &mut Table {
@@ -105,15 +120,15 @@ impl Document {
 
     /// Adds places, and puts what stands in the file into its order.
     fn placed(&self, mistakes: Vec<Mistake>) -> Vec<Mistake> {
-        let spans = self.file.as_ref().and_then(|file| Some((file, DeTable::parse(&file.text).ok()?)));
-        let spans = spans.as_ref().filter(|_| !mistakes.is_empty());
+        let lines = self.file.as_ref().filter(|_| !mistakes.is_empty());
+        let lines = lines.and_then(|file| Some((file, Lines::of(&file.text)?)));
         let mut placed: Vec<(usize, Mistake)> = mistakes
             .into_iter()
-            .map(|mistake| match (&mistake.place, self.variable(&mistake.key), spans) {
+            .map(|mistake| match (&mistake.place, self.variable(&mistake.key), &lines) {
                 (Some(_), _, _) => (0, mistake),
                 (None, Some(variable), _) => (0, Mistake { place: Some(variable.to_owned()), ..mistake }),
-                (None, None, Some((file, table))) if !mistake.key.is_empty() => {
-                    let line = start(table.get_ref(), &mistake.key).map_or(0, |start| file.line(start));
+                (None, None, Some((file, lines))) if !mistake.key.is_empty() => {
+                    let line = lines.line(&mistake.key).unwrap_or(0);
                     (line, Mistake { place: Some(file.place(line)), ..mistake })
                 }
                 _ => (0, mistake),
@@ -131,10 +146,6 @@ impl Document {
 }
 
 impl Text {
-    fn line(&self, start: usize) -> usize {
-        line(&self.text, start)
-    }
-
     /// Of a section that is not there at all no line can be named.
     fn place(&self, line: usize) -> String {
         let file = self.path.display();
@@ -153,31 +164,5 @@ fn resolve(key: &str, value: &mut Value, folder: &Path) {
         Value::Table(table) => table.iter_mut().for_each(|(key, value)| resolve(key, value, folder)),
         Value::Array(items) => items.iter_mut().for_each(|value| resolve("", value, folder)),
         _ => {}
-    }
-}
-
-/// The line of a place in a text.
-pub(super) fn line(text: &str, start: usize) -> usize {
-    text.get(..start).unwrap_or_default().matches('\n').count() + 1
-}
-
-/// Where a key begins, or the nearest one around it that is there.
-fn start(table: &DeTable<'_>, key: &str) -> Option<usize> {
-    // The longest of the names: an alias may have dots.
-    let names = table.iter().filter(|(name, _)| lies_within(key, name.get_ref()));
-    let (name, value) = names.max_by_key(|(name, _)| name.get_ref().len())?;
-    Some(inside(value, &key[name.get_ref().len()..]).unwrap_or(name.span().start))
-}
-
-/// Where what is left of a key begins inside a value; nothing if it is not there.
-fn inside(value: &Spanned<DeValue<'_>>, rest: &str) -> Option<usize> {
-    match value.get_ref() {
-        DeValue::Table(table) => start(table, rest.strip_prefix('.')?),
-        DeValue::Array(items) => {
-            let (index, rest) = rest.strip_prefix('[')?.split_once(']')?;
-            let item = items.get(index.parse::<usize>().ok()?)?;
-            Some(inside(item, rest).unwrap_or(item.span().start))
-        }
-        _ => None,
     }
 }

@@ -52,7 +52,7 @@ fn table(text: &str) -> Table {
 fn overridden(text: &str, name: &str, value: &str) -> Result<Table, Error> {
     let mut document = Document::from(table(text));
     apply_overrides(&mut document, &[(name.to_owned(), value.to_owned())])?;
-    Ok(document.into_table())
+    Ok(Table::clone(&document))
 }
 
 /// Reads everything, as a start does.
