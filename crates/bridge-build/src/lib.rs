@@ -28,7 +28,10 @@ use protox::Compiler;
 pub fn compile(provider: &str) -> Result<(), Box<dyn Error>> {
     let workspace = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("../..");
     let protos = workspace.join("proto");
-    println!("cargo:rerun-if-changed={}", protos.display());
+    // Not the whole folder: an edit of one provider's contract is no reason to build the others anew.
+    for folder in [&*format!("ispbridge/{provider}"), "ispbridge/type", "third_party"] {
+        println!("cargo:rerun-if-changed={}", protos.join(folder).display());
+    }
     let mut compiler = Compiler::new([protos.clone(), protos.join("third_party")])?;
     compiler.include_imports(true).include_source_info(true);
     compiler.open_files(contract_files(&protos, provider)?)?;

@@ -1,5 +1,6 @@
 //! The wires: each turns a neutral tree into an HTTP body and a reply's body into a tree.
 
+pub mod form;
 pub mod json;
 pub mod rest;
 pub mod soap;

@@ -5,6 +5,7 @@ mod contract;
 mod decoding;
 mod encoding;
 mod engine;
+mod forms;
 mod fuzz;
 mod hostile;
 mod oracles;

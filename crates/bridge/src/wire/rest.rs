@@ -4,10 +4,13 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
 use url::Url;
 
-use super::json;
+use super::{
+    form::{self, Nesting},
+    json,
+};
 use crate::{
     http::HttpRequest,
-    node::Node,
+    node::{Entry, Node},
     problem::{Problem, Problems},
 };
 
@@ -21,6 +24,10 @@ pub enum Arguments {
     ByMethod,
     /// A JSON body whatever the method; some servers want one on GET and DELETE (azotel.md 2.6).
     Body,
+    /// The query whatever the method; some servers read nothing else on PUT (axxess.md 1).
+    Query(Nesting),
+    /// As a form in a web page is sent: the query for GET and HEAD, a url-encoded body for the rest.
+    Form(Nesting),
 }
 
 /// A REST call, ready for headers and sending.
@@ -30,24 +37,31 @@ pub struct RestCall {
     pub method: Method,
     /// The whole address.
     pub url: Url,
-    /// The JSON body, if the call has one.
-    pub body: Option<String>,
+    /// The body, if the call has one.
+    pub body: Option<Body>,
+}
+
+/// The body of a REST call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// JSON.
+    Json(String),
+    /// A url-encoded form.
+    Form(String),
 }
 
 impl RestCall {
     /// The HTTP request of this call.
     #[must_use]
     pub fn into_request(self) -> HttpRequest {
-        let mut request = HttpRequest {
-            method: self.method,
-            url: self.url,
-            headers: HeaderMap::new(),
-            body: self.body.map(Bytes::from).unwrap_or_default(),
+        let mut headers = HeaderMap::new();
+        let (body, media) = match self.body {
+            None => (String::new(), None),
+            Some(Body::Json(text)) => (text, Some("application/json")),
+            Some(Body::Form(text)) => (text, Some("application/x-www-form-urlencoded")),
         };
-        if !request.body.is_empty() {
-            request.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        }
-        request
+        headers.extend(media.map(|media| (header::CONTENT_TYPE, HeaderValue::from_static(media))));
+        HttpRequest { method: self.method, url: self.url, headers, body: Bytes::from(body) }
     }
 }
 
@@ -56,7 +70,8 @@ impl RestCall {
 /// A name in braces is the key of an argument, which becomes exactly one path segment.
 ///
 /// # Errors
-/// [`Problems`] naming each path argument that is missing or cannot be one segment.
+/// [`Problems`] naming each path argument that is missing or cannot be one segment, and each argument that the query or
+/// the form cannot carry.
 ///
 /// # Panics
 /// If `template` has no method or `base` cannot have a path: both are fixed when the program is written
@@ -68,12 +83,13 @@ pub fn build(base: &Url, template: &str, node: Node<'_>, place: Arguments) -> Re
     let mut url = base.clone();
     let in_path = fill_path(&mut url, path, entries)?;
     let rest = entries.iter().filter(|(key, _)| !in_path.contains(key));
-    let in_query = place == Arguments::ByMethod && matches!(method, Method::GET | Method::HEAD | Method::DELETE);
-    let body = if in_query {
-        fill_query(&mut url, rest);
-        None
-    } else {
-        Some(write_body(rest))
+    let is_bare = matches!(method, Method::GET | Method::HEAD);
+    let body = match place {
+        Arguments::ByMethod if is_bare || method == Method::DELETE => fill_query(&mut url, rest, Nesting::Repeated)?,
+        Arguments::Query(nesting) => fill_query(&mut url, rest, nesting)?,
+        Arguments::Form(nesting) if is_bare => fill_query(&mut url, rest, nesting)?,
+        Arguments::ByMethod | Arguments::Body => Some(Body::Json(write_json(rest))),
+        Arguments::Form(nesting) => Some(Body::Form(write_form(rest, nesting)?)),
     };
     Ok(RestCall { method, url, body })
 }
@@ -123,20 +139,25 @@ fn unfit(value: &str) -> Option<&'static str> {
     value.chars().any(char::is_control).then_some("must not contain control characters")
 }
 
-fn fill_query<'e>(url: &mut Url, entries: impl Iterator<Item = &'e (&'e str, Node<'e>)>) {
-    let mut query = url.query_pairs_mut();
-    for (key, value) in entries {
-        let lone = [*value];
-        let items = if let Node::List(items) = value { items } else { &lone[..] };
-        query.extend_pairs(items.iter().filter_map(Node::scalar).map(|item| (key, item)));
-    }
-    drop(query);
-    if url.query() == Some("") {
-        url.set_query(None);
-    }
+/// Adds entries to the query, and leaves no body.
+fn fill_query<'e>(
+    url: &mut Url,
+    entries: impl Iterator<Item = &'e Entry<'e>>,
+    nesting: Nesting,
+) -> Result<Option<Body>, Problems> {
+    let mut query = url.query().unwrap_or("").to_owned();
+    form::write(entries, nesting, &mut query)?;
+    url.set_query(Some(&*query).filter(|query| !query.is_empty()));
+    Ok(None)
 }
 
-fn write_body<'e>(entries: impl Iterator<Item = &'e (&'e str, Node<'e>)>) -> String {
+fn write_form<'e>(entries: impl Iterator<Item = &'e Entry<'e>>, nesting: Nesting) -> Result<String, Problems> {
+    let mut body = String::with_capacity(256);
+    form::write(entries, nesting, &mut body)?;
+    Ok(body)
+}
+
+fn write_json<'e>(entries: impl Iterator<Item = &'e Entry<'e>>) -> String {
     let rest: Vec<_> = entries.copied().collect();
     let mut body = String::with_capacity(256);
     json::write(Node::Map(&rest), &mut body);
@@ -160,9 +181,49 @@ mod tests {
         assert_eq!(get.url.as_str(), "https://api.example.com/v1/customers/A%20B?q=x%26y&n=3");
         assert_eq!(get.body, None);
         let post = build(&base(), "POST /customers/{id}", arguments, Arguments::ByMethod).unwrap();
-        assert_eq!((post.url.path(), post.body.as_deref()), ("/v1/customers/A%20B", Some(r#"{"q":"x&y","n":3}"#)));
+        assert_eq!(post.url.path(), "/v1/customers/A%20B");
+        assert_eq!(post.body, Some(Body::Json(r#"{"q":"x&y","n":3}"#.to_owned())));
         let get = build(&base(), "GET /a", arguments, Arguments::Body).unwrap();
-        assert_eq!(get.body.as_deref(), Some(r#"{"id":"A B","q":"x&y","n":3}"#));
+        assert_eq!(get.body, Some(Body::Json(r#"{"id":"A B","q":"x&y","n":3}"#.to_owned())));
+    }
+
+    #[test]
+    fn arguments_go_where_the_server_looks() {
+        let list = Node::List(&[Node::Text("1"), Node::Text("2")]);
+        let arguments = Node::Map(&[("id", Node::Text("A")), ("q", Node::Text("x y")), ("n", list)]);
+        let (brackets, repeated) = ("q=x+y&n%5B%5D=1&n%5B%5D=2", "q=x+y&n=1&n=2");
+        for (method, place, query, body) in [
+            ("GET", Arguments::ByMethod, Some(repeated), None),
+            ("DELETE", Arguments::ByMethod, Some(repeated), None),
+            ("PUT", Arguments::Query(Nesting::Brackets), Some(brackets), None),
+            ("POST", Arguments::Query(Nesting::Repeated), Some(repeated), None),
+            ("GET", Arguments::Form(Nesting::Brackets), Some(brackets), None),
+            ("POST", Arguments::Form(Nesting::Brackets), None, Some(brackets)),
+            ("DELETE", Arguments::Form(Nesting::Repeated), None, Some(repeated)),
+        ] {
+            let call = build(&base(), &format!("{method} /a/{{id}}"), arguments, place).unwrap();
+            let case = format!("{method} {place:?}");
+            assert_eq!((call.url.path(), call.url.query()), ("/v1/a/A", query), "{case}");
+            assert_eq!(call.body, body.map(|text| Body::Form(text.to_owned())), "{case}");
+            let request = call.into_request();
+            let media = request.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+            assert_eq!(media, body.map(|_| &b"application/x-www-form-urlencoded"[..]), "{case}");
+        }
+    }
+
+    #[test]
+    fn a_nested_value_is_never_dropped_from_a_query() {
+        let nested = Node::Map(&[("b", Node::Text("1"))]);
+        for value in [nested, Node::List(&[nested]), Node::List(&[Node::List(&[Node::Text("1")])])] {
+            let arguments = [("a", value)];
+            let problems = build(&base(), "GET /x", Node::Map(&arguments), Arguments::ByMethod).unwrap_err();
+            assert_eq!(problems.0[0].field, "a", "{value:?}");
+            let all = Arguments::Query(Nesting::Brackets);
+            assert!(build(&base(), "GET /x", Node::Map(&arguments), all).is_ok(), "{value:?}");
+        }
+        let base = Url::parse("https://api.example.com/v1?key=k").unwrap();
+        let call = build(&base, "GET /x", Node::Map(&[("a", Node::Text("1"))]), Arguments::ByMethod).unwrap();
+        assert_eq!(call.url.query(), Some("key=k&a=1"));
     }
 
     #[test]
