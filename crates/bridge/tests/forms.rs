@@ -1,5 +1,7 @@
 //! Forms beside PHP's and Python's own readers and writers.
 
+#![allow(clippy::unwrap_used, reason = "clippy takes only the marked functions of a test program for tests")]
+
 use std::{
     io::Write,
     process::{Command, Stdio},
