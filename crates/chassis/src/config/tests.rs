@@ -282,12 +282,14 @@ fn what_follows_from_a_mistake_is_not_told_as_one_and_indices_are_those_of_the_f
 fn files_are_relative_to_the_configuration() {
     let text = "[accounts.main]\nurl = { file = \"token\" }\nkeep = { file = \"/run/token\" }\n[audit]\nfile = \"log/audit\"\nmax_bytes = 5";
     let (folder, mut document) = written(text);
-    complete(&mut document, &[("ISPBRIDGE__KEYS__FILE".to_owned(), "keys.toml".to_owned())]).unwrap();
+    let variables = [("ISPBRIDGE__KEYS__FILE", "keys.toml"), ("OTEL_EXPORTER_OTLP_CERTIFICATE", "ca.pem")];
+    complete(&mut document, &variables.map(|(name, value)| (name.to_owned(), value.to_owned()))).unwrap();
     let inside = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     assert_eq!(document["accounts"]["main"]["url"]["file"].as_str().unwrap(), inside("token"));
     assert_eq!(document["accounts"]["main"]["keep"]["file"].as_str(), Some("/run/token"));
     assert_eq!(document["audit"]["file"].as_str().unwrap(), inside("log/audit"));
     assert_eq!(document["keys"]["file"].as_str().unwrap(), inside("keys.toml"));
+    assert_eq!(document["telemetry"]["ca"]["file"].as_str().unwrap(), inside("ca.pem"));
 }
 
 #[test]

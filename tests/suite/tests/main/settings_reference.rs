@@ -24,7 +24,7 @@ Every key of every program, made from the doc comments, types and defaults of th
 `ispbridge-gateway --print-config-reference` prints those of the gateway, and each service its own. What \"a change needs\" is
 `nothing` is taken while the process runs, when the file changes or on SIGHUP. `NAME` stands for a name that you choose. Secrets and
 certificates stand in a file or a variable that the configuration names. `ISPBRIDGE__SERVER__LISTEN=...` overrides `listen` of
-`[server]`, and so on for any key.
+`[server]`, and so on for any key. A file is relative to the configuration file, whether that names it or a variable.
 
 ";
 
