@@ -19,7 +19,7 @@ use tonic::Status;
 pub use self::{
     envelope::{HEAD, PACKED, Splitter, envelope},
     gzip::{GZIP, WORTH, in_envelope, pack, unpack, wants_gzip},
-    refusal::{CALLER, broken_off, count as wrong_count, too_large, unreadable},
+    refusal::{CALLER, broken_off, count as wrong_count, header, too_large, unreadable},
 };
 use crate::{Body, CallNotes, names};
 

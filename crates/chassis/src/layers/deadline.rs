@@ -17,7 +17,7 @@ use super::{
     methods::Methods,
     notes::CallNotes,
 };
-use crate::{Body, Draining, Process, names};
+use crate::{Body, Draining, Process, message::refusal, names};
 
 /// Tells handlers the deadline (`tokio::time::Instant` in the extensions) and answers for those that miss it, or that the
 /// end of the process overtakes.
@@ -29,6 +29,14 @@ pub(crate) struct Deadline<S> {
     methods: Arc<Methods>,
     draining: Draining,
 }
+
+/// What `grpc-timeout` must be.
+const TIMEOUT: &str =
+    "must come once and be one to eight digits and a unit, H, M, S, m, u or n (a tenth of a second is 100m)";
+
+/// A `grpc-timeout` that is none.
+#[derive(Debug)]
+struct Unreadable;
 
 /// In the extensions of a response: when its body must be complete.
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +61,9 @@ impl<S: Call<Reply = Body>> Call for Deadline<S> {
     type Reply = Body;
 
     async fn call(&self, mut request: Request) -> Response<Body> {
-        let asked = asked(request.headers());
+        let Ok(asked) = asked(request.headers()) else {
+            return answer::reply(refusal::header(names::GRPC_TIMEOUT.as_str(), TIMEOUT));
+        };
         let deadline = Instant::now() + asked.unwrap_or(self.default).min(self.max);
         request.extensions_mut().insert(deadline);
         let path = request.uri().path().to_owned();
@@ -72,9 +82,12 @@ impl<S: Call<Reply = Body>> Call for Deadline<S> {
     }
 }
 
-/// What a caller asks for; what cannot be read counts as absent, as in other gRPC servers.
-fn asked(headers: &HeaderMap) -> Option<Duration> {
-    headers.get(names::GRPC_TIMEOUT).and_then(|value| parse(value.to_str().ok()?))
+/// What a caller asks for. One that cannot be read is refused: whoever sets a deadline must not wait for another.
+fn asked(headers: &HeaderMap) -> Result<Option<Duration>, Unreadable> {
+    let mut values = headers.get_all(names::GRPC_TIMEOUT).into_iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let asked = value.to_str().ok().and_then(parse).filter(|_| values.next().is_none());
+    asked.map(Some).ok_or(Unreadable)
 }
 
 /// Polls the future first: an answer that is ready at the deadline still counts.
@@ -125,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_protocol_does_not_allow_counts_as_absent() {
+    fn what_the_protocol_does_not_allow_is_none() {
         for text in ["", "S", "abc", "-1S", "5", "123456789S", "1s", "1 S", "+1S", "1é"] {
             assert_eq!(parse(text), None, "{text}");
         }

@@ -1,8 +1,9 @@
 //! What is said to a caller whose request is malformed.
 
-use std::error::Error;
+use std::{collections::HashMap, error::Error};
 
 use tonic::{Code, Status, metadata::MetadataValue};
+use tonic_types::{ErrorDetails, StatusExt};
 
 use super::status_in;
 use crate::layers::answer::{self, Outcome};
@@ -13,6 +14,16 @@ pub const CALLER: &str = "caller.ispbridge";
 /// A status about the request itself, on which nobody has worked.
 pub(crate) fn refused(code: Code, reason: &str, message: &str) -> Status {
     answer::in_domain(CALLER, code, reason, message, Outcome::NotSent)
+}
+
+/// A header of the protocol cannot be read; `must` says what it must be.
+#[must_use]
+pub fn header(name: &str, must: &str) -> Status {
+    let metadata = [("outcome", Outcome::NotSent.as_str()), ("header", name)];
+    let metadata = metadata.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let mut details = ErrorDetails::with_error_info("HEADER_INVALID", CALLER, HashMap::from(metadata));
+    details.add_bad_request_violation(name, must);
+    Status::with_error_details(Code::InvalidArgument, format!("the header {name} {must}"), details)
 }
 
 /// The request is larger than it may be.

@@ -124,6 +124,44 @@ async fn a_malformed_request_is_its_callers_and_nobody_works_on_it() {
 }
 
 #[tokio::test]
+async fn a_timeout_that_is_none_is_refused_and_named() {
+    let running = started(ADMIN).await;
+    let (mut sender, _connection) = peer(running.grpc_addr(), 1 << 16).await;
+    let bad: [&[(&str, &str)]; 12] = [
+        &[("grpc-timeout", "")],
+        &[("grpc-timeout", "5")],
+        &[("grpc-timeout", "S")],
+        &[("grpc-timeout", "5x")],
+        &[("grpc-timeout", "5s")],
+        &[("grpc-timeout", "-5S")],
+        &[("grpc-timeout", "+5S")],
+        &[("grpc-timeout", "1.5S")],
+        &[("grpc-timeout", "5 S")],
+        &[("grpc-timeout", "999999999S")],
+        &[("grpc-timeout", "infinity")],
+        &[("grpc-timeout", "5S"), ("grpc-timeout", "5S")],
+    ];
+    for headers in bad {
+        for path in [READ, WRITE] {
+            let response = call_with(&mut sender, path, headers, message("calls")).await.await.unwrap();
+            let status = ended(response).await;
+            assert_eq!(
+                (status.code(), info(&status)),
+                (Code::InvalidArgument, callers("HEADER_INVALID")),
+                "{headers:?}"
+            );
+            assert_eq!(status.get_details_error_info().unwrap().metadata["header"], "grpc-timeout");
+            assert_eq!(status.get_details_bad_request().unwrap().field_violations[0].field, "grpc-timeout");
+        }
+    }
+    for good in ["99999999H", "00000005S", "5M", "5000m", "5000000u", "99999999n"] {
+        let response = call_with(&mut sender, READ, &[("grpc-timeout", good)], message("calls")).await.await.unwrap();
+        assert_eq!(read(response).await.2.code(), Code::Ok, "{good}");
+    }
+    assert_eq!(ask(running.grpc_addr(), READ, "calls").await.unwrap().into_inner(), "7");
+}
+
+#[tokio::test]
 async fn a_request_that_never_ends_is_told_that_nothing_happened() {
     let running = started("").await;
     let (mut sender, _connection) = peer(running.grpc_addr(), 1 << 16).await;

@@ -7,6 +7,8 @@ use tonic::{Code, Status};
 
 use crate::answer::{Answer, Outcome};
 
+const TIMEOUT: &str = "connect-timeout-ms";
+
 /// Unpacks a body, up to a limit.
 ///
 /// # Errors
@@ -24,15 +26,16 @@ pub(crate) fn unpacked(encoding: Encoding, body: Bytes, max: usize) -> Result<By
 /// The header that is wrong.
 pub(crate) fn translate(headers: &mut HeaderMap) -> Result<(), Status> {
     if headers.get("connect-protocol-version").is_some_and(|version| version != "1") {
-        return Err(wrong("connect-protocol-version", "the version of the Connect protocol must be 1"));
+        return Err(message::header("connect-protocol-version", "must be 1"));
     }
     headers.remove("grpc-timeout");
     headers.remove("grpc-encoding");
     headers.remove("grpc-accept-encoding");
-    if let Some(timeout) = headers.get("connect-timeout-ms") {
-        let timeout = timeout.to_str().ok().and_then(grpc_timeout).ok_or_else(|| {
-            wrong("connect-timeout-ms", "connect-timeout-ms must be a number of milliseconds of at most ten digits")
-        })?;
+    let mut timeouts = headers.get_all(TIMEOUT).into_iter();
+    if let Some(timeout) = timeouts.next() {
+        let timeout = timeout.to_str().ok().and_then(grpc_timeout).filter(|_| timeouts.next().is_none());
+        let must = "must come once and be a number of milliseconds of at most ten digits";
+        let timeout = timeout.ok_or_else(|| message::header(TIMEOUT, must))?;
         headers.insert("grpc-timeout", timeout);
     }
     Ok(())

@@ -56,6 +56,26 @@ async fn every_refusal_has_one_error_info_with_an_outcome() {
 }
 
 #[tokio::test]
+async fn a_timeout_that_is_none_is_told_over_every_door() {
+    let backend = Backend::start().await;
+    let suite = Suite::start(&backend).await;
+    for over in ALL_DOORS {
+        let (name, _) = over.soon();
+        let bad: &[&str] = match name {
+            "grpc-timeout" => &["5x", "5", "-5S", "999999999S", "S", " "],
+            _ => &["5S", "-5", "1.5", "1e3", "12345678901", "+5", " "],
+        };
+        for value in bad {
+            let found = told(over, &suite, ADD, &[(name, value)]).await;
+            assert_eq!(found, Told::callers(Code::InvalidArgument, "HEADER_INVALID"), "{over:?} {value}");
+        }
+        let found = told(over, &suite, ADD, &[over.soon(), over.soon()]).await;
+        assert_eq!(found, Told::callers(Code::InvalidArgument, "HEADER_INVALID"), "{over:?} twice");
+    }
+    assert!(backend.arrivals().is_empty());
+}
+
+#[tokio::test]
 async fn every_failure_behind_the_gateway_has_one_error_info_with_an_outcome() {
     let backend = Backend::start().await;
     let suite = Suite::start(&backend).await;
