@@ -89,7 +89,9 @@ impl Program for Gateway {
         let doors = config.doors.any().then(|| Doors::new(&config.doors, Arc::clone(&catalog), process));
         let doctor = Doctor::server(routes, Arc::clone(&catalog), identity, process.clone());
         let surface = Surface::new().service(doctor).fallback(Front(Arc::new(edge)));
-        let surface = surface.watch(board).describe(catalog).admin(view.routes());
+        let looked = view.clone();
+        let surface =
+            surface.dependencies(move || looked.dependencies()).watch(board).describe(catalog).admin(view.routes());
         Ok(match doors {
             Some(doors) => surface.door(doors),
             None => surface,

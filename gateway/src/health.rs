@@ -1,5 +1,6 @@
 //! `grpc.health.v1` of the gateway: its own state under the empty name, for everybody; a service's under the service's name,
-//! for those who may call it.
+//! for those who may call it; that of a provider and of its accounts (`upstream/<provider>/<account>`) as one of its instances
+//! tells it, for those whose grants reach them.
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
@@ -29,6 +30,13 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How often a watched service is asked.
 const INTERVAL: Duration = Duration::from_secs(2);
 
+/// What a name of health that begins with `upstream/` is about.
+#[derive(Debug, Clone, Copy)]
+struct Upstream<'a> {
+    provider: &'a str,
+    account: Option<&'a str>,
+}
+
 /// Answers for the gateway and asks the services for theirs.
 #[derive(Debug, Clone)]
 pub(crate) struct Doctor {
@@ -52,13 +60,19 @@ impl Doctor {
     /// The service that is asked for, if the caller may know of it.
     async fn asked(&self, request: Request<HealthCheckRequest>) -> Result<String, Status> {
         let (metadata, extensions, HealthCheckRequest { service }) = request.into_parts();
-        if service.is_empty() || self.identity.is_public() {
+        let upstream = Upstream::of(&service);
+        // Names of accounts are no part of the contracts that are open to everybody.
+        if service.is_empty() || (upstream.is_none() && self.identity.is_public()) {
             return Ok(service);
         }
         let notes = extensions.get::<CallNotes>().cloned().unwrap_or_default();
         let principal = self.identity.authenticate(metadata.as_ref(), extensions.get::<Peer>(), &notes).await;
         let principal = principal.map_err(|answer| answer.status())?;
-        if self.catalog.shows(&service, &principal.grants) { Ok(service) } else { Err(no_such_service()) }
+        let is_shown = match upstream {
+            Some(Upstream { provider, account }) => principal.grants.reach_account(provider, account),
+            None => self.catalog.shows(&service, &principal.grants),
+        };
+        if is_shown { Ok(service) } else { Err(no_such_service()) }
     }
 
     /// The state of a service; `None` if there is no such service.
@@ -67,8 +81,14 @@ impl Doctor {
             let stopping = self.process.is_stopping();
             return Some(if stopping { ServingStatus::NotServing } else { ServingStatus::Serving });
         }
-        let route = self.routes.find(service)?;
-        let known = self.catalog.may_have(&route.provider, service);
+        let (route, known) = match Upstream::of(service) {
+            Some(upstream) => (self.routes.of_provider(upstream.provider)?, true),
+            None => {
+                let route = self.routes.find(service)?;
+                let known = self.catalog.may_have(&route.provider, service);
+                (route, known)
+            }
+        };
         if !route.is_up() {
             return known.then_some(ServingStatus::NotServing);
         }
@@ -98,6 +118,15 @@ impl Doctor {
                 () = states.closed() => return,
             }
         }
+    }
+}
+
+impl<'a> Upstream<'a> {
+    fn of(service: &'a str) -> Option<Self> {
+        let name = service.strip_prefix(chassis::HEALTH_PREFIX)?;
+        let (provider, account) =
+            name.split_once('/').map_or((name, None), |(provider, alias)| (provider, Some(alias)));
+        Some(Self { provider, account })
     }
 }
 

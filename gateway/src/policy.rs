@@ -79,6 +79,15 @@ impl Grants {
         granted.any(|grant| grant.reaches(provider))
     }
 
+    /// Whether some method of a provider may be called, with this account if one is named.
+    pub(crate) fn reach_account(&self, provider: &str, alias: Option<&str>) -> bool {
+        let reaches = |grant: &Arc<Grant>| match alias {
+            Some(alias) => grant.account(provider, alias).is_some(),
+            None => grant.reaches(provider),
+        };
+        self.0.values().flatten().any(reaches)
+    }
+
     /// Decides whether the call may be made and with which account.
     pub(crate) fn decide(&self, call: &Call<'_>, account: Option<&str>) -> Result<Arc<str>, Box<Answer>> {
         if !self.reach(call) {

@@ -9,7 +9,7 @@ mod page;
 mod resting;
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeSet, HashMap, VecDeque},
     fmt,
     net::IpAddr,
     sync::{Arc, Mutex, PoisonError, Weak},
@@ -18,12 +18,12 @@ use std::{
 
 use arc_swap::ArcSwap;
 use axum::{Json, Router, extract::State, http::header, routing::get};
-use chassis::{Ended, Process, RefusalSummary, Watch};
+use chassis::{Dependency, DependencyState, Ended, Process, RefusalSummary, Watch};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use self::{
-    history::{History, Summary},
+    history::{End, History, Summary},
     resting::{RestStatus, Resting},
 };
 use crate::{
@@ -35,6 +35,8 @@ use crate::{
 
 /// Failures that are remembered.
 const FAILURES: usize = 25;
+/// One failure for so many answers is no sign of anything.
+const FEW: u32 = 100;
 /// Principals that are shown, the busiest first.
 const PRINCIPALS: usize = 50;
 
@@ -137,6 +139,8 @@ struct Group {
 #[derive(Serialize)]
 struct Provider {
     name: String,
+    /// `up`, `degraded` or `down`.
+    health: &'static str,
     /// Methods that its service has shown.
     methods: usize,
     #[serde(flatten)]
@@ -186,15 +190,15 @@ impl Board {
 
 impl Watch for Board {
     fn ended(&self, call: &Ended<'_>) {
-        let failed = call.is_failure();
-        self.all.add(call.took, failed);
+        let end = End::of(call);
+        self.all.add(call.took, end);
         if let Some(provider) = call.provider()
             && let Some(record) = self.providers.load().get(provider.as_str())
         {
-            record.history.add(call.took, failed);
+            record.history.add(call.took, end);
             record.resting.hear(call);
         }
-        if failed {
+        if end == End::Failed {
             let mut failures = self.failures();
             failures.truncate(FAILURES - 1);
             failures.push_front(Failure::of(call));
@@ -258,13 +262,22 @@ impl View {
     fn provider(&self, route: &Route) -> Provider {
         let record = self.board.provider(&route.provider);
         let level = self.limits.provider(&route.provider).unwrap_or(Level { in_flight: 0, limit: None });
-        Provider {
+        let mut provider = Provider {
             name: route.provider.as_ref().to_owned(),
+            health: "",
             methods: self.catalog.methods(&route.provider),
             group: Group { level, history: record.history.summary() },
             instances: route.instances(),
             resting: record.resting.list(),
-        }
+        };
+        provider.health = provider.state().as_str();
+        provider
+    }
+
+    /// How the providers are, for `/readyz?verbose`.
+    pub(crate) fn dependencies(&self) -> Vec<Dependency> {
+        let describe = |provider: &Provider| Dependency::new(provider.name.clone(), provider.state(), provider);
+        self.providers().iter().map(describe).collect()
     }
 
     fn principals(&self) -> Vec<Principal> {
@@ -275,6 +288,39 @@ impl View {
         principals.sort_by_key(|principal| std::cmp::Reverse(principal.level.in_flight));
         principals.truncate(PRINCIPALS);
         principals
+    }
+}
+
+impl Provider {
+    /// Down if nobody takes its calls or all of the last minute failed; degraded if something is not as it should be.
+    fn state(&self) -> DependencyState {
+        let (failures, answers) = self.group.history.last_minute();
+        let up = self.up();
+        let is_down = up == 0 || (failures > 0 && answers == 0);
+        let fails = failures > answers / FEW;
+        let is_incomplete = up < self.instances.len() || self.methods == 0 || !self.resting.is_empty();
+        DependencyState::of(is_down, fails || is_incomplete)
+    }
+
+    fn up(&self) -> usize {
+        self.instances.iter().filter(|instance| instance.state == "up").count()
+    }
+}
+
+impl fmt::Display for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (failures, answers) = self.group.history.last_minute();
+        write!(f, "{} of {} instances up, ", self.up(), self.instances.len())?;
+        match self.methods {
+            0 => f.write_str("not described yet")?,
+            methods => write!(f, "{methods} methods")?,
+        }
+        write!(f, ", {failures} of {} calls failed in the last minute", failures + answers)?;
+        let accounts: BTreeSet<_> = self.resting.iter().map(RestStatus::account).collect();
+        match accounts.is_empty() {
+            true => Ok(()),
+            false => write!(f, ", upstream rests: {}", accounts.into_iter().collect::<Vec<_>>().join(" ")),
+        }
     }
 }
 

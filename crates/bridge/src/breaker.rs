@@ -7,7 +7,10 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::fault::{Fault, Kind, Outcome};
+use crate::{
+    fault::{Fault, Kind, Outcome},
+    sign::Sign,
+};
 
 /// Seconds that are looked at.
 const WINDOW: usize = 10;
@@ -17,12 +20,8 @@ const MIN_OUTCOMES: u32 = 20;
 const MAX_UNREACHABLE: u32 = 5;
 /// While it is open, one call goes through in this time.
 const PROBE: Duration = Duration::from_secs(5);
-/// Least time without an answer that is held against an upstream: a caller in a hurry says nothing about it.
-const MUTE: Duration = Duration::from_secs(1);
 
-/// Counts what becomes of calls, and stops them while most fail (reliability.md B.3).
-///
-/// Silence counts, and every 5xx but the fault of one function: an upstream that says no is well, whatever the status.
+/// Counts what becomes of attempts, and stops calls while most fail (reliability.md B.3).
 #[derive(Debug)]
 pub(crate) struct Breaker(Mutex<State>);
 
@@ -64,18 +63,20 @@ impl Breaker {
         Err(fault.with_retry_after(Some(wait)))
     }
 
-    /// Counts the end of an attempt that took so long.
-    pub(crate) fn record<T>(&self, result: &Result<T, Fault>, took: Duration) {
-        let fault = result.as_ref().err();
-        if took < MUTE && fault.is_some_and(|fault| fault.kind() == Kind::DeadlineExceeded) {
-            return;
-        }
+    /// Whether calls are held back.
+    pub(crate) fn is_open(&self) -> bool {
+        self.lock().last_probe.is_some()
+    }
+
+    /// Counts the end of an attempt.
+    pub(crate) fn record(&self, sign: Sign) {
         let mut state = self.lock();
-        let Some(fault) = fault.filter(|fault| is_failure(fault)) else {
-            state.succeeded();
-            return;
-        };
-        state.unreachable = if fault.outcome() == Outcome::NotSent { state.unreachable + 1 } else { 0 };
+        match sign {
+            Sign::Nothing => return,
+            Sign::Answered | Sign::Refused => return state.succeeded(),
+            Sign::Broken => state.unreachable = 0,
+            Sign::Unreachable => state.unreachable += 1,
+        }
         state.count(true);
         if state.last_probe.is_none() && state.is_bad() {
             state.last_probe = Some(Instant::now());
@@ -115,39 +116,27 @@ impl State {
     }
 }
 
-/// No answer, or a 5xx, of whatever the body is; not what the upstream refused, nor the fault of one function.
-fn is_failure(fault: &Fault) -> bool {
-    let is_silent = matches!(fault.kind(), Kind::Unavailable | Kind::DeadlineExceeded);
-    let is_answer = fault.outcome() == Outcome::Rejected || fault.is_of_function();
-    let is_broken = fault.http_status().is_some_and(|status| status >= 500);
-    (is_silent || is_broken) && !is_answer
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn failed(outcome: Outcome) -> Result<(), Fault> {
-        Err(Fault::new(Kind::Unavailable, outcome, "X", "x"))
-    }
-
     #[tokio::test(start_paused = true)]
     async fn opens_at_half_of_twenty_and_closes_after_a_good_probe() {
         let breaker = Breaker::default();
-        for _ in 0..10 {
-            breaker.record(&Ok(()), MUTE);
+        for good in [Sign::Answered, Sign::Refused].repeat(5) {
+            breaker.record(good);
             breaker.check().unwrap();
         }
         for _ in 0..10 {
             breaker.check().unwrap();
-            breaker.record(&failed(Outcome::Unknown), MUTE);
+            breaker.record(Sign::Broken);
         }
         let refused = breaker.check().unwrap_err();
         assert_eq!((refused.outcome(), refused.reason()), (Outcome::NotSent, "UPSTREAM_BREAKER_OPEN"));
         tokio::time::advance(PROBE).await;
         breaker.check().unwrap();
         assert!(breaker.check().is_err(), "one probe at a time");
-        breaker.record(&Ok(()), MUTE);
+        breaker.record(Sign::Answered);
         breaker.check().unwrap();
         breaker.check().unwrap();
     }
@@ -157,18 +146,16 @@ mod tests {
         let breaker = Breaker::default();
         for _ in 0..5 {
             breaker.check().unwrap();
-            breaker.record(&failed(Outcome::NotSent), MUTE);
+            breaker.record(Sign::Unreachable);
         }
         assert!(breaker.check().is_err());
     }
 
     #[tokio::test]
-    async fn callers_in_a_hurry_do_not_make_an_upstream_unreachable() {
+    async fn what_says_nothing_does_not_count() {
         let breaker = Breaker::default();
-        for _ in 0..20 {
-            breaker.record::<()>(&Err(Fault::not_in_time()), Duration::ZERO);
-            let late = Fault::new(Kind::DeadlineExceeded, Outcome::Unknown, "UPSTREAM_TIMEOUT", "late");
-            breaker.record::<()>(&Err(late), MUTE / 2);
+        for _ in 0..50 {
+            breaker.record(Sign::Nothing);
         }
         breaker.check().unwrap();
     }
@@ -177,39 +164,10 @@ mod tests {
     async fn old_failures_are_forgotten() {
         let breaker = Breaker::default();
         for _ in 0..19 {
-            breaker.record(&failed(Outcome::Unknown), MUTE);
+            breaker.record(Sign::Broken);
         }
         tokio::time::advance(Duration::from_secs(11)).await;
-        breaker.record(&failed(Outcome::Unknown), MUTE);
+        breaker.record(Sign::Broken);
         breaker.check().unwrap();
-    }
-
-    #[tokio::test]
-    async fn a_refusal_or_a_function_that_died_is_no_outage() {
-        let breaker = Breaker::default();
-        for _ in 0..50 {
-            let refused = Fault::rejected(Kind::NotFound, "NOT_FOUND", "no");
-            let died = Fault::server("died").with_upstream_code("Server").of_function();
-            for fault in [refused.clone(), refused.with_http_status(500), died.clone(), died.with_http_status(500)] {
-                breaker.record::<()>(&Err(fault), MUTE);
-            }
-        }
-        breaker.check().unwrap();
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn every_status_of_failure_counts_whatever_the_body_says() {
-        for fault in [
-            Fault::server("down").with_upstream_code("500"),
-            Fault::unreadable("a page"),
-            Fault::new(Kind::TooLarge, Outcome::Unknown, "X", "x"),
-        ] {
-            let breaker = Breaker::default();
-            for _ in 0..MIN_OUTCOMES {
-                breaker.check().unwrap();
-                breaker.record::<()>(&Err(fault.clone().with_http_status(503)), Duration::ZERO);
-            }
-            assert!(breaker.check().is_err(), "{fault}");
-        }
     }
 }

@@ -23,6 +23,7 @@ use crate::{
     http::{HttpReply, HttpRequest},
     node::Node,
     session::{Login, Session},
+    sign::Sign,
     table::{Decoded, Tables},
     telemetry::Attempt,
     upstream::{Account, Outgoing, Shared, UNREADABLE_FIELDS},
@@ -173,7 +174,7 @@ impl Call {
         let operation = login.operation();
         let request = write_request(&self.account, operation, None, login.arguments(&Bump::new()))?;
         let result = self.attempt(operation, false, 1, &request, &|node| login.key(node)).await;
-        result.map_err(|fault| not_logged_in(&fault))
+        result.inspect_err(|fault| self.account.health.login_failed(fault)).map_err(|fault| not_logged_in(&fault))
     }
 
     async fn attempt<R>(
@@ -196,7 +197,9 @@ impl Call {
         self.waited.iter().for_each(|all| _ = all.fetch_add(waited, Ordering::Relaxed));
         let result = reply.and_then(|reply| read_reply(account, operation, &reply, decode));
         self.shared.telemetry.end(span, status, result.as_ref().map(|_| ()));
-        account.breaker.record(&result, begun.elapsed());
+        let sign = Sign::of(&result, begun.elapsed());
+        account.breaker.record(sign);
+        account.health.record(sign, result.as_ref().err());
         match &result {
             Ok(_) => account.guard.record(false),
             Err(fault) if fault.kind() == Kind::UpstreamAuth => account.guard.record(true),

@@ -6,6 +6,7 @@
 //! [`Upstream`] ties them together and decides what may be repeated. It knows no provider and no gRPC
 //! server.
 
+mod account_health;
 mod breaker;
 mod call;
 pub mod fault;
@@ -14,6 +15,7 @@ pub mod node;
 pub mod problem;
 mod retry;
 pub mod session;
+mod sign;
 mod status;
 pub mod table;
 mod telemetry;
@@ -22,6 +24,7 @@ pub mod wire;
 mod write;
 pub mod xml;
 
+pub use account_health::AccountStatus;
 pub use call::Call;
 pub use fault::Fault;
 pub use node::Node;

@@ -162,6 +162,11 @@ impl CredentialGuard {
         }
     }
 
+    /// Whether calls are held back because the credentials were refused repeatedly.
+    pub(crate) fn is_resting(&self) -> bool {
+        self.lock().in_a_row >= MAX_REFUSALS
+    }
+
     /// Counts the answer of a call.
     pub(crate) fn record(&self, refused: bool) {
         let mut refusals = self.lock();

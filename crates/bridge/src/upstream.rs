@@ -17,6 +17,7 @@ use tokio::{
 use tonic::{Request, Response, Status, metadata::MetadataValue};
 
 use crate::{
+    account_health::{AccountHealth, AccountStatus},
     breaker::Breaker,
     call::Call,
     fault::{Fault, Kind, Operation, Outcome},
@@ -158,6 +159,7 @@ pub(crate) struct Account {
     pub(crate) breaker: Breaker,
     pub(crate) session: SessionSlot,
     pub(crate) guard: CredentialGuard,
+    pub(crate) health: AccountHealth,
 }
 
 impl Upstream {
@@ -181,6 +183,15 @@ impl Upstream {
     pub fn replace(&self, accounts: impl IntoIterator<Item = (String, AccountSetup)>) -> Result<(), SetupError> {
         self.0.accounts.store(Arc::new(ready(accounts)?));
         Ok(())
+    }
+
+    /// All accounts as operators see them, in the order of their aliases.
+    #[must_use]
+    pub fn accounts(&self) -> Vec<AccountStatus> {
+        let accounts = self.0.accounts.load();
+        let mut all: Vec<_> = accounts.iter().map(|(alias, account)| account.status(alias)).collect();
+        all.sort_unstable_by(|one, other| one.alias.cmp(&other.alias));
+        all
     }
 
     /// Makes a call that changes nothing; it may be repeated.
@@ -312,7 +323,12 @@ impl Account {
             breaker: Breaker::default(),
             session: SessionSlot::default(),
             guard: CredentialGuard::default(),
+            health: AccountHealth::default(),
         }
+    }
+
+    fn status(&self, alias: &str) -> AccountStatus {
+        self.health.status(alias, self.breaker.is_open(), self.guard.is_resting())
     }
 
     /// A place among the account's calls; none is refused at once, because a queue only hides the load.

@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 
 pub(crate) use self::names::check;
 use self::spare::Sparing;
-use crate::{Process, record::Shown};
+use crate::{Process, dependency::Dependencies, record::Shown};
 
 #[derive(Debug, Serialize)]
 struct BuildInfo {
@@ -23,10 +23,11 @@ struct BuildInfo {
 }
 
 /// Serves the admin port until the process is gone.
-pub(crate) async fn serve(socket: TcpListener, process: Process, own: Router) {
+pub(crate) async fn serve(socket: TcpListener, process: Process, own: Router, dependencies: Dependencies) {
     // The loop of axum ends only with its task.
     let guard = middleware::from_fn_with_state(process.clone(), names::guard);
-    let routes = routes(process).merge(own).layer(guard);
+    let ready = Router::new().route("/readyz", get(ready::answer)).with_state((process.clone(), dependencies));
+    let routes = routes(process).merge(ready).merge(own).layer(guard);
     // A small answer waits for nothing; if the option cannot be set it comes a little later.
     let socket = Sparing::new(socket).tap_io(|stream| drop(stream.set_nodelay(true)));
     let _ = axum::serve(socket, routes.into_make_service_with_connect_info::<SocketAddr>()).await;
@@ -35,7 +36,6 @@ pub(crate) async fn serve(socket: TcpListener, process: Process, own: Router) {
 fn routes(process: Process) -> Router {
     Router::new()
         .route("/livez", get(|| async { "ok\n" }))
-        .route("/readyz", get(ready::answer))
         .route("/metrics", get(scrape::metrics))
         .route("/buildinfo", get(build_info))
         .route("/config", get(config))

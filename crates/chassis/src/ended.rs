@@ -14,6 +14,9 @@ use tonic::Code;
 
 use crate::{audit::Place, layers::kept::Kept, names};
 
+/// A deadline that ends a call sooner is the caller's choice, and no sign of anything.
+const MUTE: Duration = Duration::from_secs(1);
+
 /// Hears of every call that has ended. It runs where calls run: it must neither wait nor take long.
 pub trait Watch: fmt::Debug + Send + Sync {
     /// Takes note of a call.
@@ -108,11 +111,12 @@ impl Ended<'_> {
         names::provider(self.method.rsplit_once('/').map_or(self.method, |(service, _)| service))
     }
 
-    /// Whether somebody here, and not the caller, has to look at it: the service or its upstream failed, or nobody knows
-    /// what became of the call.
+    /// Whether somebody here, and not the caller, has to look at it: the service or its upstream failed, the upstream refuses
+    /// our own credentials, or nobody knows what became of the call.
     #[must_use]
     pub fn is_failure(&self) -> bool {
-        if self.reason.as_ref().is_some_and(|reason| reason.is_callers) {
+        let is_in_a_hurry = self.code == Code::DeadlineExceeded && self.took < MUTE;
+        if is_in_a_hurry || self.reason.as_ref().is_some_and(|reason| reason.is_callers) {
             return false;
         }
         let unknown = self.reason.as_ref().is_some_and(|reason| reason.outcome == Some("UNKNOWN"));
@@ -120,7 +124,14 @@ impl Ended<'_> {
             self.code,
             Code::Unknown | Code::DeadlineExceeded | Code::Internal | Code::Unavailable | Code::DataLoss
         );
-        unknown || failed
+        let refused = self.reason.as_ref().is_some_and(|reason| reason.reason == "UPSTREAM_AUTH");
+        unknown || failed || refused
+    }
+
+    /// Whether the upstream has answered, if only to say no.
+    #[must_use]
+    pub fn is_answer(&self) -> bool {
+        self.code == Code::Ok || self.reason.as_ref().is_some_and(|reason| reason.outcome == Some("REJECTED"))
     }
 
     pub(crate) fn facts(&self) -> Facts {

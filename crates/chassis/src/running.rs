@@ -12,6 +12,7 @@ use crate::{
     ConfigSource, Document, Error, Process, Program, Surface, admin,
     audit::Audit,
     consul::registration::Registration,
+    dependency::Dependencies,
     descriptors,
     health::{self, Health},
     layers::{self, methods::Methods},
@@ -80,7 +81,7 @@ pub(crate) async fn start_prepared<P: Program>(prepared: Prepared<P>, options: S
     let surface = P::build(own, &process).await.map_err(|error| document.locate(error))?;
     drop(document);
     process.set_watches(watches(&process, &surface)?);
-    let admin_routes = surface.admin.clone();
+    let (admin_routes, dependencies) = (surface.admin.clone(), surface.dependencies.clone());
     let methods = Arc::new(Methods::new(&surface.descriptors)?);
     let (surface, health) = health::add(surface, process.settings().server.reflection).await?;
     let services = surface.names.clone();
@@ -94,9 +95,10 @@ pub(crate) async fn start_prepared<P: Program>(prepared: Prepared<P>, options: S
     let server = &process.settings().server;
     descriptors::warn_of(P::NAME, server.max_connections);
     let (socket, address) = listener::bind(server.listen, server.reuse_port)?;
-    let admin = admin(&process, admin_routes)?;
+    let admin = admin(&process, admin_routes, dependencies.clone())?;
     let serving = tokio::spawn(Listener::new(stack, &process, tls, has_door).run(socket));
     tracing::info!(process = P::NAME, %address, "serving");
+    health.follow(dependencies, process.draining());
     let registration = Registration::begin(&process, address, &services)?;
     let source = options.source;
     let running = Running {
@@ -257,10 +259,14 @@ fn watches(process: &Process, surface: &Surface) -> Result<Watches, Error> {
     Ok(watches)
 }
 
-fn admin(process: &Process, routes: Router) -> Result<Option<(SocketAddr, JoinHandle<()>)>, Error> {
+fn admin(
+    process: &Process,
+    routes: Router,
+    dependencies: Dependencies,
+) -> Result<Option<(SocketAddr, JoinHandle<()>)>, Error> {
     let Some(address) = process.settings().admin.listen else {
         return Ok(None);
     };
     let (socket, address) = listener::bind(address, process.settings().server.reuse_port)?;
-    Ok(Some((address, tokio::spawn(admin::serve(socket, process.clone(), routes)))))
+    Ok(Some((address, tokio::spawn(admin::serve(socket, process.clone(), routes, dependencies)))))
 }

@@ -7,7 +7,7 @@ use http::{Request, Response};
 use tonic::{server::NamedService, service::Routes};
 use tower::Service;
 
-use crate::{Body, Describe, Door, Watch, redact::Described};
+use crate::{Body, Dependency, Describe, Door, Watch, dependency::Dependencies, redact::Described};
 
 /// What a program serves.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +20,7 @@ pub struct Surface {
     pub(crate) door: Option<Arc<dyn Door>>,
     pub(crate) watches: Vec<Arc<dyn Watch>>,
     pub(crate) admin: Router,
+    pub(crate) dependencies: Dependencies,
     describe: Option<Arc<dyn Describe>>,
 }
 
@@ -75,6 +76,13 @@ impl Surface {
     /// Adds routes to the admin port; they only read.
     pub fn admin(mut self, routes: Router) -> Self {
         self.admin = self.admin.merge(routes);
+        self
+    }
+
+    /// Tells how what stands behind the process is: for `/readyz?verbose`, and for health under the names
+    /// `upstream/<name>`. It is asked every second.
+    pub fn dependencies(mut self, look: impl Fn() -> Vec<Dependency> + Send + Sync + 'static) -> Self {
+        self.dependencies = Dependencies::new(look);
         self
     }
 

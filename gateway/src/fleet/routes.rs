@@ -129,6 +129,11 @@ impl Routes {
         self.table.load().get(provider_segment(service)?).cloned()
     }
 
+    /// The route of a provider by its name, e.g. `internet-solutions`.
+    pub(crate) fn of_provider(&self, provider: &str) -> Option<Arc<Route>> {
+        self.table.load().get(&segment(provider)).filter(|route| &*route.provider == provider).cloned()
+    }
+
     /// All of them.
     pub(crate) fn all(&self) -> Vec<Arc<Route>> {
         self.table.load().values().cloned().collect()

@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use chassis::Ended;
 use serde::Serialize;
 use tokio::time::Instant;
 
@@ -40,6 +41,16 @@ struct Second {
     number: AtomicU64,
     calls: AtomicU32,
     failures: AtomicU32,
+    answers: AtomicU32,
+}
+
+/// How a call has ended, as far as it tells of those who should answer it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    Failed,
+    Answered,
+    /// It was the caller's doing.
+    Neither,
 }
 
 #[derive(Debug)]
@@ -59,6 +70,25 @@ pub(super) struct Summary {
     calls: Vec<u32>,
     /// Those of them that failed.
     failures: Vec<u32>,
+    #[serde(skip)]
+    answers: u32,
+}
+
+impl Summary {
+    /// Calls of the last minute that failed, and those that were answered; the callers' own mistakes are neither.
+    pub(super) fn last_minute(&self) -> (u32, u32) {
+        (self.failures.iter().sum(), self.answers)
+    }
+}
+
+impl End {
+    pub(super) fn of(call: &Ended<'_>) -> Self {
+        match call.is_failure() {
+            true => Self::Failed,
+            false if call.is_answer() => Self::Answered,
+            false => Self::Neither,
+        }
+    }
 }
 
 impl Default for History {
@@ -72,15 +102,20 @@ impl Default for History {
 
 impl History {
     /// Counts a call.
-    pub(super) fn add(&self, took: Duration, failed: bool) {
+    pub(super) fn add(&self, took: Duration, end: End) {
         let now = now();
         let second = &self.seconds[now as usize % SECONDS];
         if is_old(&second.number, now) {
             second.calls.store(0, Relaxed);
             second.failures.store(0, Relaxed);
+            second.answers.store(0, Relaxed);
         }
         second.calls.fetch_add(1, Relaxed);
-        second.failures.fetch_add(u32::from(failed), Relaxed);
+        match end {
+            End::Failed => _ = second.failures.fetch_add(1, Relaxed),
+            End::Answered => _ = second.answers.fetch_add(1, Relaxed),
+            End::Neither => {}
+        }
         let step = &self.steps[(now / STEP) as usize % STEPS];
         if is_old(&step.number, now / STEP) {
             step.durations.iter().for_each(|count| count.store(0, Relaxed));
@@ -108,6 +143,7 @@ impl History {
             p99_ms: quantile(&durations, 0.99),
             calls,
             failures,
+            answers: read(|second| &second.answers).iter().sum(),
         }
     }
 
@@ -166,14 +202,15 @@ mod tests {
     async fn a_minute_is_counted_and_forgotten() {
         let history = History::default();
         for _ in 0..20 {
-            (0..10).for_each(|_| history.add(Duration::from_millis(20), false));
-            history.add(Duration::from_secs(2), true);
+            (0..10).for_each(|_| history.add(Duration::from_millis(20), End::Answered));
+            history.add(Duration::from_secs(2), End::Failed);
             tokio::time::advance(Duration::from_secs(1)).await;
         }
         let summary = history.summary();
         assert_eq!((summary.calls_per_second, summary.failures_per_second), (11.0, 1.0));
         assert_eq!((summary.calls.len(), summary.calls.iter().sum::<u32>()), (60, 220));
-        assert_eq!(summary.failures.iter().sum::<u32>(), 20);
+        history.add(Duration::ZERO, End::Neither);
+        assert_eq!(history.summary().last_minute(), (20, 200));
         let (half, most) = (summary.p50_ms.unwrap(), summary.p99_ms.unwrap());
         assert!((20.0..29.0).contains(&half) && (2000.0..2900.0).contains(&most), "{half} {most}");
         tokio::time::advance(Duration::from_secs(70)).await;

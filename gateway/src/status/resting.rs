@@ -16,7 +16,6 @@ use chassis::Ended;
 use jiff::Timestamp;
 use serde::Serialize;
 use tokio::time::Instant;
-use tonic::Code;
 
 use super::to_the_second;
 
@@ -121,18 +120,21 @@ impl Resting {
 }
 
 impl Word {
-    /// An upstream that says no is as well as one that says yes.
     fn of(call: &Ended<'_>) -> Self {
         match &call.reason {
-            _ if call.code == Code::Ok => Self::Answered,
+            _ if call.is_answer() => Self::Answered,
             Some(reason) if reason.reason == REFUSED => Self::Refused,
-            Some(reason) if reason.outcome == Some("REJECTED") => Self::Answered,
             _ => Self::Failed,
         }
     }
 }
 
 impl RestStatus {
+    /// Its alias.
+    pub(super) fn account(&self) -> &str {
+        &self.account
+    }
+
     fn of(place: &Place, rest: &Rest) -> Self {
         Self {
             account: place.account.clone(),

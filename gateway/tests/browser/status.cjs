@@ -13,6 +13,7 @@ async function main() {
   const browser = await chromium.launch({ executablePath: process.env.CHROMIUM || "/usr/bin/chromium", args: FLAGS });
   try {
     await reads(browser);
+    await hasDots(browser);
     await isSafe(browser);
   } finally {
     await browser.close();
@@ -33,6 +34,10 @@ async function reads(browser) {
     await page.goto(url);
     await page.getByText("serving").waitFor();
     assert.strictEqual(await page.locator("h3").first().innerText(), "fake-isp");
+    const dot = page.locator(".provider .dot").first();
+    assert.strictEqual(await dot.getAttribute("class"), "dot bad", "no call is answered");
+    const [red, green, blue] = (await dot.evaluate((one) => getComputedStyle(one).backgroundColor)).match(/\d+/g).map(Number);
+    assert.ok(red > 1.5 * green && red > 1.5 * blue, `${name}: the dot is not red`);
     assert.match(await page.locator(".instances").first().innerText(), /127\.0\.0\.1:\d+\s+up/);
     assert.match(await page.locator("#failures tbody").innerText(), /ABORTED\s+OUTCOME_UNKNOWN/);
     assert.match(await page.locator("#failures tbody").innerText(), /main\s+127\.0\.0\.1\s/);
@@ -46,6 +51,19 @@ async function reads(browser) {
     assert.strictEqual(scrolls, false, `${name}: the page scrolls sideways`);
     if (pictures) await page.screenshot({ path: `${pictures}/${name}.png`, fullPage: true });
     assert.deepStrictEqual(page.troubles, []);
+  }
+}
+
+async function hasDots(browser) {
+  for (const [health, kind] of [["up", "good"], ["degraded", "wait"], ["down", "bad"]]) {
+    const page = await open(browser, {});
+    await page.route("**/status.json", async (route) => {
+      const status = await (await route.fetch()).json();
+      status.providers[0].health = health;
+      await route.fulfill({ json: status });
+    });
+    await page.goto(url);
+    assert.strictEqual(await page.locator(".provider .dot").first().getAttribute("class"), `dot ${kind}`);
   }
 }
 

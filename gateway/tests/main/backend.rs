@@ -179,6 +179,9 @@ impl Backend {
         let (reporter, service) = tonic_health::server::health_reporter();
         let serving = tonic_health::ServingStatus::Serving;
         reporter.set_service_status(SERVICE, serving).await;
+        // As a service tells of its accounts.
+        reporter.set_service_status("upstream/fake-isp", serving).await;
+        reporter.set_service_status("upstream/fake-isp/main", tonic_health::ServingStatus::NotServing).await;
         service.oneshot(request).await.unwrap().map(Body::new)
     }
 

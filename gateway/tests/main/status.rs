@@ -18,7 +18,7 @@ use crate::{
     KEY,
     apart::Apart,
     backend::{ADD, Backend, Behaviour, GET},
-    caller::{NOBODY, READER, Suite, config_with},
+    caller::{ALL, NOBODY, READER, Suite, config_with},
     payload, suite,
 };
 
@@ -152,6 +152,81 @@ async fn an_account_whose_upstream_rests_is_shown_until_it_answers() {
 }
 
 #[tokio::test]
+async fn a_provider_is_told_by_how_its_calls_end_and_stays_in_balance() {
+    let (backend, suite) = suite().await;
+    let port = suite.running.admin_addr().unwrap();
+    let health = async || status(&suite).await["providers"][0]["health"].clone();
+    let verbose = async || admin(port, "GET /readyz?verbose").await;
+    assert_eq!(health().await, "up");
+    let (head, body) = verbose().await;
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    assert_eq!(body, "[+]fake-isp up: 1 of 1 instances up, 5 methods, 0 of 0 calls failed in the last minute\nok\n");
+    backend.behave(&[Behaviour::Held, Behaviour::Echo]);
+    suite.call(GET, &[KEY], payload()).await;
+    assert_eq!(health().await, "down");
+    let (head, body) = verbose().await;
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    let told = "[-]fake-isp down: 1 of 1 instances up, 5 methods, 1 of 1 calls failed in the last minute, upstream rests: main";
+    assert!(body.contains(told), "{body}");
+    assert_eq!(admin(port, "GET /readyz").await.1, "ok\n");
+    assert_eq!((suite.health("", &[]).await, suite.health(crate::SERVICE, &[KEY]).await), (Ok(1), Ok(1)));
+    suite.call(GET, &[KEY], payload()).await;
+    assert_eq!(health().await, "degraded");
+    assert!(verbose().await.1.contains("[!]fake-isp degraded: "));
+    // One in a hundred is no sign of anything.
+    for _ in 0..100 {
+        suite.call(GET, &[KEY], payload()).await;
+    }
+    assert_eq!(health().await, "up");
+}
+
+#[tokio::test]
+async fn what_callers_do_wrong_says_nothing_of_a_provider() {
+    let (backend, suite) = suite().await;
+    let health = async || status(&suite).await["providers"][0]["health"].clone();
+    let wrong = async || {
+        for (path, key) in [(GET, "ispb_wrong"), (ADD, READER), (GET, NOBODY)] {
+            suite.call(path, &[("x-api-key", key)], payload()).await;
+        }
+    };
+    backend.behave(&[Behaviour::Hang]);
+    for path in [GET; 3] {
+        suite.call(path, &[KEY, ("grpc-timeout", "100m")], payload()).await;
+    }
+    wrong().await;
+    assert_eq!(health().await, "up", "callers in a hurry");
+    backend.behave(&[Behaviour::Denied]);
+    suite.call(GET, &[KEY], payload()).await;
+    wrong().await;
+    assert_eq!(health().await, "down", "all that was asked has failed");
+}
+
+#[tokio::test]
+async fn the_health_of_accounts_needs_a_grant_that_reaches_them() {
+    let backend = Backend::start().await;
+    let suite = Suite::start_with(&backend, "public_reflection = true").await;
+    let asked = async |name: &str, key: &str| suite.health(name, &[("x-api-key", key)]).await;
+    let (provider, main, other) = ("upstream/fake-isp", "upstream/fake-isp/main", "upstream/fake-isp/other");
+    for (name, key, expected) in [
+        (provider, ALL, Ok(1)),
+        (provider, NOBODY, Err(Code::NotFound)),
+        (main, ALL, Ok(2)),
+        (main, READER, Ok(2)),
+        (main, NOBODY, Err(Code::NotFound)),
+        // Of the account of another, or of one that the service does not have, nobody learns anything.
+        (other, ALL, Err(Code::NotFound)),
+        (other, READER, Err(Code::NotFound)),
+        ("upstream/none", ALL, Err(Code::NotFound)),
+        ("upstream/", ALL, Err(Code::NotFound)),
+        ("upstream/fake_isp/main", ALL, Err(Code::NotFound)),
+    ] {
+        assert_eq!(asked(name, key).await, expected, "{name} {key}");
+    }
+    assert_eq!(suite.health(main, &[]).await, Err(Code::Unauthenticated));
+    assert_eq!(suite.health(crate::SERVICE, &[]).await, Ok(1), "contracts are open here");
+}
+
+#[tokio::test]
 async fn the_page_allows_only_itself() {
     let (_backend, suite) = suite().await;
     let (head, body) = admin(suite.running.admin_addr().unwrap(), "GET /").await;
@@ -272,8 +347,8 @@ async fn a_browser_shows_the_page() {
         return;
     }
     let (backend, suite) = suite().await;
-    backend.behave(&[Behaviour::Echo, Behaviour::Held, Behaviour::BadGateway, Behaviour::Held]);
-    for path in [GET, GET, ADD] {
+    backend.behave(&[Behaviour::Held, Behaviour::BadGateway, Behaviour::Held]);
+    for path in [GET, ADD] {
         suite.call(path, &[KEY], payload()).await;
     }
     suite.call(GET, &[("x-api-key", "ispb_wrong")], payload()).await;

@@ -12,7 +12,8 @@ mod upstream;
 
 use std::sync::Arc;
 
-use chassis::{Error, Findings, Process, Program, Settings, Surface};
+use bridge::AccountStatus;
+use chassis::{Dependency, DependencyState, Error, Findings, Process, Program, Settings, Surface};
 
 use contract::{
     customer_service_server::CustomerServiceServer, order_service_server::OrderServiceServer,
@@ -54,8 +55,10 @@ impl Program for Aex {
     async fn build(config: config::Config, process: &Process) -> Result<Surface, Error> {
         let upstream = upstream::connect(config, process)?;
         process.keep(Arc::new(upstream.clone()));
+        let watched = upstream.clone();
         Ok(Surface::new()
             .descriptors(DESCRIPTORS)
+            .dependencies(move || watched.accounts().iter().map(dependency).collect())
             .service(CustomerServiceServer::new(customer::Customers(upstream.clone())))
             .service(OrderServiceServer::new(order::Orders(upstream.clone())))
             .service(PremiseServiceServer::new(premise::Premises(upstream.clone())))
@@ -69,4 +72,10 @@ impl Program for Aex {
     async fn check_account(config: config::Config, process: &Process, alias: &str) -> Result<String, String> {
         upstream::connect(config, process).map_err(|error| error.to_string())?.check(alias).await
     }
+}
+
+/// An account as health and `/readyz?verbose` tell of it.
+fn dependency(account: &AccountStatus) -> Dependency {
+    let state = DependencyState::of(account.is_down(), account.is_degraded());
+    Dependency::new(format!("aex/{}", account.alias), state, account)
 }

@@ -19,7 +19,8 @@ mod upstream;
 
 use std::sync::Arc;
 
-use chassis::{Error, Findings, Process, Program, Settings, Surface};
+use bridge::AccountStatus;
+use chassis::{Dependency, DependencyState, Error, Findings, Process, Program, Settings, Surface};
 
 use contract::{
     billing_service_server::BillingServiceServer, community_code_service_server::CommunityCodeServiceServer,
@@ -64,8 +65,10 @@ impl Program for Azotel {
     async fn build(config: config::Config, process: &Process) -> Result<Surface, Error> {
         let upstream = upstream::connect(config, process)?;
         process.keep(Arc::new(upstream.clone()));
+        let watched = upstream.clone();
         Ok(Surface::new()
             .descriptors(DESCRIPTORS)
+            .dependencies(move || watched.accounts().iter().map(dependency).collect())
             .service(BillingServiceServer::new(billing::Billing(upstream.clone())))
             .service(CommunityCodeServiceServer::new(community_code::CommunityCodes(upstream.clone())))
             .service(CustomTableServiceServer::new(custom_table::CustomTables(upstream.clone())))
@@ -85,4 +88,10 @@ impl Program for Azotel {
     async fn check_account(config: config::Config, process: &Process, alias: &str) -> Result<String, String> {
         upstream::connect(config, process).map_err(|error| error.to_string())?.check(alias).await
     }
+}
+
+/// An account as health and `/readyz?verbose` tell of it.
+fn dependency(account: &AccountStatus) -> Dependency {
+    let state = DependencyState::of(account.is_down(), account.is_degraded());
+    Dependency::new(format!("azotel/{}", account.alias), state, account)
 }

@@ -22,7 +22,8 @@ pub use upstream::UNSCOPED;
 
 use std::sync::Arc;
 
-use chassis::{Error, Findings, Process, Program, Settings, Surface};
+use bridge::AccountStatus;
+use chassis::{Dependency, DependencyState, Error, Findings, Process, Program, Settings, Surface};
 
 use contract::{
     account_service_server::AccountServiceServer, agent_service_server::AgentServiceServer,
@@ -68,8 +69,10 @@ impl Program for Freeside {
     async fn build(config: config::Config, process: &Process) -> Result<Surface, Error> {
         let upstream = upstream::connect(config, process)?;
         process.keep(Arc::new(upstream.clone()));
+        let watched = upstream.clone();
         Ok(Surface::new()
             .descriptors(DESCRIPTORS)
+            .dependencies(move || watched.accounts().iter().map(dependency).collect())
             .service(AccountServiceServer::new(account::Accounts(upstream.clone())))
             .service(AgentServiceServer::new(agent::Agents(upstream.clone())))
             .service(ContactServiceServer::new(contact::Contacts(upstream.clone())))
@@ -90,4 +93,10 @@ impl Program for Freeside {
     async fn check_account(config: config::Config, process: &Process, alias: &str) -> Result<String, String> {
         upstream::connect(config, process).map_err(|error| error.to_string())?.check(alias).await
     }
+}
+
+/// An account as health and `/readyz?verbose` tell of it.
+fn dependency(account: &AccountStatus) -> Dependency {
+    let state = DependencyState::of(account.is_down(), account.is_degraded());
+    Dependency::new(format!("freeside/{}", account.alias), state, account)
 }

@@ -7,7 +7,7 @@ use axum::{
     http::{StatusCode, Uri},
 };
 
-use crate::{OnLoss, Process, watches::Watches};
+use crate::{OnLoss, Process, dependency::Dependencies, watches::Watches};
 
 /// One thing that can be well or not.
 struct Detail {
@@ -17,7 +17,10 @@ struct Detail {
 }
 
 /// Answers as orchestrators expect it; details never change the code.
-pub(super) async fn answer(State(process): State<Process>, uri: Uri) -> (StatusCode, String) {
+pub(super) async fn answer(
+    State((process, dependencies)): State<(Process, Dependencies)>,
+    uri: Uri,
+) -> (StatusCode, String) {
     let (code, word) = match process.is_stopping() {
         false => (StatusCode::OK, "ok\n"),
         true => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
@@ -27,6 +30,9 @@ pub(super) async fn answer(State(process): State<Process>, uri: Uri) -> (StatusC
     for Detail { name, is_well, said } in details(&process).into_iter().filter(|_| is_verbose) {
         // Writing to a text cannot fail.
         let _ = writeln!(text, "[{}]{name} {said}", if is_well { '+' } else { '-' });
+    }
+    if is_verbose {
+        let _ = write!(text, "{dependencies}");
     }
     (code, text + word)
 }

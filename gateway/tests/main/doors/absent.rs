@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use http::{Method, StatusCode};
+use ispbridge_kit::http1::get as get_admin;
 use serde_json::Value;
 use tokio::{net::TcpListener, time::sleep};
 use tonic::{Code, Status};
@@ -87,9 +88,14 @@ async fn one_that_was_away_at_the_start_is_unavailable_through_every_door_until_
     for (key, expected) in [(ALL, Ok(NOT_SERVING)), (READER, Ok(NOT_SERVING)), (NOBODY, Err(Code::NotFound))] {
         assert_eq!(suite.health(SERVICE, &[("x-api-key", key)]).await, expected);
     }
+    let verbose = async || get_admin(suite.running.admin_addr().unwrap(), "/readyz?verbose").await;
+    let told = "[-]fake-isp down: 0 of 1 instances up, not described yet";
+    let text = verbose().await;
+    assert!(text.starts_with("HTTP/1.1 200") && text.contains(told), "{text}");
     let _backend = Backend::start_at(address).await;
     works(&suite, GET).await;
     assert_eq!(suite.health(SERVICE, &[KEY]).await, Ok(1));
+    assert!(verbose().await.contains(": 1 of 1 instances up, 5 methods"), "{}", verbose().await);
     let wrong = post(&suite, &format!("/{SERVICE}/Nothing"), "application/json", "{}").await;
     assert_eq!(wrong.error().1, "METHOD_UNKNOWN");
 }
