@@ -20,7 +20,7 @@ use tonic::{Response, metadata::MetadataValue};
 
 use crate::{
     fault::{Fault, Kind, Outcome},
-    http::{HttpReply, HttpRequest},
+    http::{HttpReply, HttpRequest, MAX_REPLY_BYTES},
     node::Node,
     session::{Login, Session},
     sign::Sign,
@@ -45,6 +45,9 @@ pub struct Call {
 
 /// How long a login may take, whatever the deadline of the call that needs it.
 const LOGIN_LIMIT: Duration = Duration::from_secs(30);
+
+/// How many times the bytes of a reply the records of its message may take.
+const MEMORY: usize = 16;
 
 type Decode<'c, R> = dyn for<'t> Fn(Node<'t>) -> Result<R, Fault> + Send + Sync + 'c;
 
@@ -98,10 +101,10 @@ impl Call {
         R: Message + Name + Default,
     {
         self.account.provider.admit(operation)?;
-        let tables = &*self.account.tables;
+        let (tables, room) = (&*self.account.tables, self.account.client.max_reply_bytes().saturating_mul(MEMORY));
         let arena = Bump::new();
         let arguments = tables.encode(request, &arena).map_err(Fault::invalid)?;
-        let decoded = self.exchange(operation, write, arguments, &|node| decode(tables, node), gone).await?;
+        let decoded = self.exchange(operation, write, arguments, &|node| decode(tables, node, room), gone).await?;
         self.shared.telemetry.unreadable(operation, &decoded.unreadable, &self.context);
         Ok(respond(decoded))
     }
@@ -230,17 +233,21 @@ fn read_reply<R>(account: &Account, operation: &str, reply: &HttpReply, decode: 
     )
 }
 
-fn decode<R: Message + Name + Default>(tables: &Tables, node: Node<'_>) -> Result<Decoded<R>, Fault> {
-    let decoded = tables.decode::<R>(node);
+fn decode<R: Message + Name + Default>(tables: &Tables, node: Node<'_>, room: usize) -> Result<Decoded<R>, Fault> {
+    let decoded = tables.decode_within::<R>(node, room);
+    if decoded.is_too_large {
+        return Err(Fault::too_large(MAX_REPLY_BYTES, "has more records than fit into memory"));
+    }
     if decoded.missing.is_empty() { Ok(decoded) } else { Err(Fault::missing(&decoded.missing)) }
 }
 
 fn respond<R>(decoded: Decoded<R>) -> Response<R> {
     let mut response = Response::new(decoded.message);
     if !decoded.unreadable.is_empty() {
-        let paths: Vec<Cow<'_, str>> =
-            decoded.unreadable.iter().take(20).map(|problem| problem.field.as_str().into()).collect();
-        if let Ok(value) = MetadataValue::try_from(paths.join(",")) {
+        let paths: Vec<&str> = decoded.unreadable.iter().take(20).map(|problem| problem.field.as_str()).collect();
+        // A path may end in a key of the upstream's own.
+        let plain = |c: char| if c.is_ascii_graphic() { c } else { '?' };
+        if let Ok(value) = MetadataValue::try_from(paths.join(",").chars().map(plain).collect::<String>()) {
             response.metadata_mut().insert(UNREADABLE_FIELDS, value);
         }
     }

@@ -60,6 +60,7 @@ struct Inner {
     is_of_function: bool,
     violations: Problems,
     retry_after: Option<Duration>,
+    limit: Option<&'static str>,
     operation: Operation,
 }
 
@@ -88,6 +89,7 @@ impl Fault {
             is_of_function: false,
             violations: Problems::default(),
             retry_after: None,
+            limit: None,
             operation: Operation::default(),
         }))
     }
@@ -146,6 +148,14 @@ impl Fault {
             "UPSTREAM_REPLY_UNREADABLE",
             format!("the upstream's reply cannot be read: {why}"),
         )
+    }
+
+    /// The reply passes a limit, which is named.
+    pub(crate) fn too_large(limit: &'static str, what: impl fmt::Display) -> Self {
+        let message = format!("the upstream's reply {what}; the limit is {limit}");
+        let mut fault = Fault::new(Kind::TooLarge, Outcome::Unknown, "UPSTREAM_BODY_TOO_LARGE", message);
+        fault.0.limit = Some(limit);
+        fault
     }
 
     /// A reply that lacks what the contract demands.
@@ -262,6 +272,11 @@ impl Fault {
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
+    }
+
+    /// The name of the limit that the reply passes.
+    pub(crate) fn limit(&self) -> Option<&'static str> {
+        self.0.limit
     }
 
     pub(crate) fn violations(&self) -> &[Problem] {

@@ -13,6 +13,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use url::Url;
 
 pub use address::{BaseUrl, BaseUrlError};
+pub(crate) use client::MAX_REPLY_BYTES;
 pub use client::{Client, ClientError, Transport};
 pub use reply::HttpReply;
 

@@ -18,6 +18,8 @@ pub enum Node<'t> {
     List(&'t [Node<'t>]),
     /// Named values in order; a name may come twice.
     Map(&'t [Entry<'t>]),
+    /// A value that could not be read, in its raw form; it costs its field and nothing else.
+    Unreadable(&'t str),
 }
 
 /// A named value of a [`Node::Map`].
@@ -31,11 +33,12 @@ impl<'t> Node<'t> {
         entries.iter().find(|(name, _)| *name == key).map(|(_, value)| *value)
     }
 
-    /// The text of a scalar; `None` for lists, maps and nothing.
+    /// The text of a scalar, also of one that could not be read, because a verdict may still be found in it; `None` for
+    /// lists, maps and nothing.
     #[must_use]
     pub fn scalar(&self) -> Option<&'t str> {
         match *self {
-            Node::Text(text) | Node::Number(text) => Some(text),
+            Node::Text(text) | Node::Number(text) | Node::Unreadable(text) => Some(text),
             Node::Bool(true) => Some("true"),
             Node::Bool(false) => Some("false"),
             Node::Null | Node::List(_) | Node::Map(_) => None,
@@ -48,13 +51,23 @@ impl<'t> Node<'t> {
         self.get(key).and_then(|value| value.scalar()).unwrap_or("")
     }
 
+    /// Whether this value, or one inside of it, could not be read.
+    pub(crate) fn holds_unreadable(&self) -> bool {
+        match self {
+            Node::Unreadable(_) => true,
+            Node::List(items) => items.iter().any(Node::holds_unreadable),
+            Node::Map(entries) => entries.iter().any(|(_, value)| value.holds_unreadable()),
+            Node::Null | Node::Text(_) | Node::Number(_) | Node::Bool(_) => false,
+        }
+    }
+
     /// Whether the value says nothing: null, an empty text, list or map.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         match self {
             Node::Null => true,
             Node::Text(text) => text.is_empty(),
-            Node::Number(_) | Node::Bool(_) => false,
+            Node::Number(_) | Node::Bool(_) | Node::Unreadable(_) => false,
             Node::List(items) => items.is_empty(),
             Node::Map(entries) => entries.is_empty(),
         }

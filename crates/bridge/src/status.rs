@@ -5,7 +5,10 @@ use std::{collections::HashMap, time::Duration};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
-use crate::fault::{Fault, Kind, Operation, Outcome};
+use crate::{
+    fault::{Fault, Kind, Operation, Outcome},
+    xml::charset::ILLEGAL,
+};
 
 /// Longest message and longest single detail text, so that the whole fits the 8 KiB of metadata that
 /// every client library reads (dependencies.md, finding 5).
@@ -80,6 +83,7 @@ fn metadata(fault: &Fault, operation: Operation) -> HashMap<String, String> {
     add("upstream_code", fault.upstream_code());
     add("upstream_message", fault.upstream_message());
     add("http_status", fault.http_status().map(|status| status.to_string()).as_deref());
+    add("limit", fault.limit());
     if is_unknown_write(fault, operation) {
         add("cause", Some(fault.reason()));
         add("probe", Some(operation.probe).filter(|probe| !probe.is_empty()));
@@ -91,7 +95,12 @@ fn metadata(fault: &Fault, operation: Operation) -> HashMap<String, String> {
 /// in a log.
 fn clean(text: &str, limit: usize) -> String {
     let end = text.floor_char_boundary(limit);
-    text[..end].chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    let shown = |c: char| match c {
+        ILLEGAL => char::REPLACEMENT_CHARACTER,
+        c if c.is_control() => ' ',
+        c => c,
+    };
+    text[..end].chars().map(shown).collect()
 }
 
 #[cfg(test)]

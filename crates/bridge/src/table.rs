@@ -10,6 +10,7 @@ mod calendar;
 mod decode;
 mod encode;
 mod protobuf;
+mod scalar;
 mod structure;
 mod vocabulary;
 

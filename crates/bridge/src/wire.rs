@@ -2,18 +2,24 @@
 
 pub mod form;
 pub mod json;
+mod protocol_fault;
 pub mod rest;
 pub mod soap;
 pub mod xml_rpc;
 
+pub use protocol_fault::ProtocolFault;
+
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bumpalo::{Bump, collections::Vec as BumpVec};
+use http::StatusCode;
 use rustc_hash::FxHashMap;
 
 use crate::{
+    fault::Fault,
+    http::{HttpReply, MAX_REPLY_BYTES},
     node::{Entry, Node},
     xml::{
-        charset::{CharsetError, decode_base64_text},
+        charset::{ILLEGAL, decode_base64_text},
         document::{Element, XmlError},
     },
 };
@@ -24,12 +30,7 @@ pub enum Envelope<'t> {
     /// The called function answered with a value.
     Value(Node<'t>),
     /// The server answered with a fault of its protocol.
-    Fault {
-        /// The fault's code as text, prefix stripped: SOAP `Server`, XML-RPC `Client` or a number.
-        code: &'t str,
-        /// The fault's text, trimmed.
-        text: &'t str,
-    },
+    Fault(ProtocolFault<'t>),
 }
 
 /// Why a reply's body is not what its wire says it should be.
@@ -38,9 +39,9 @@ pub enum WireError {
     /// The XML cannot be read.
     #[error(transparent)]
     Xml(#[from] XmlError),
-    /// The bytes are not text.
-    #[error(transparent)]
-    Charset(#[from] CharsetError),
+    /// A limit was passed.
+    #[error("the reply has more than {1} {0}")]
+    Limit(&'static str, usize),
     /// The JSON cannot be read; the words never quote the body.
     #[error("not JSON: {0}")]
     Json(String),
@@ -49,11 +50,67 @@ pub enum WireError {
     Envelope(&'static str),
 }
 
+/// A reply that passes a limit is too large; how many elements and values it may have follows from how many bytes.
+impl From<WireError> for Fault {
+    fn from(error: WireError) -> Self {
+        match error {
+            WireError::Limit(what, most) | WireError::Xml(XmlError::Limit(what, most)) => {
+                let follows = matches!(what, "elements" | "values");
+                Fault::too_large(
+                    if follows { MAX_REPLY_BYTES } else { what },
+                    format_args!("has more than {most} {what}"),
+                )
+            }
+            _ => Fault::unreadable(error),
+        }
+    }
+}
+
+impl From<XmlError> for Fault {
+    fn from(error: XmlError) -> Self {
+        WireError::from(error).into()
+    }
+}
+
+/// What a reply of SOAP or XML-RPC answers. Faults come with status 500, and with 400 if they are of SOAP 1.2 and blame the
+/// caller (its part 2, 7.5.2.2), so with these two the body is asked first. Any other failure is what its status says.
+///
+/// # Errors
+/// What `meaning` makes of the protocol's fault, what the status says, or [`Fault::unreadable`].
+pub fn answered<'t>(
+    reply: &HttpReply,
+    envelope: Result<Envelope<'t>, WireError>,
+    meaning: fn(ProtocolFault<'_>) -> Fault,
+) -> Result<Node<'t>, Fault> {
+    let Some(by_status) = reply.door_fault() else {
+        return match envelope? {
+            Envelope::Value(node) => Ok(node),
+            Envelope::Fault(said) => Err(meaning(said)),
+        };
+    };
+    let body_decides = matches!(reply.status.as_u16(), 400 | 500);
+    Err(match envelope {
+        Ok(Envelope::Fault(said)) if body_decides => meaning(said),
+        Ok(Envelope::Fault(said)) => {
+            by_status.with_upstream_code(said.code).with_upstream_message(said.words()).of_function()
+        }
+        Ok(Envelope::Value(_)) if body_decides => Fault::server("a value with a status of failure"),
+        // Half a fault may be one that leaves the outcome open.
+        Err(error) if reply.status == StatusCode::BAD_REQUEST && reply.is_xml() => error.into(),
+        _ => by_status,
+    })
+}
+
 /// Decodes base64 as it is met in replies: line breaks and blanks inside are ignored.
 fn base64_text<'t>(text: &str, arena: &'t Bump) -> Result<&'t str, WireError> {
     let compact: String = text.split_ascii_whitespace().collect();
     let bytes = STANDARD.decode(compact).map_err(|_| WireError::Envelope("a base64 value that is not base64"))?;
     Ok(arena.alloc_str(&decode_base64_text(bytes)))
+}
+
+/// The value of a text; one that holds bytes that are no text cannot be read.
+fn text_node(text: &str) -> Node<'_> {
+    if text.contains(ILLEGAL) { Node::Unreadable(text) } else { Node::Text(text) }
 }
 
 /// Collects named values; a name that comes again makes a list of its values, as XML has them.
@@ -115,17 +172,17 @@ impl<'t> Gather<'t> {
 #[must_use]
 pub fn simple_node<'t>(element: &Element<'t>, arena: &'t Bump) -> Node<'t> {
     if element.attributes.is_empty() && element.children.is_empty() {
-        return Node::Text(element.text);
+        return text_node(element.text);
     }
     let mut gather = Gather::new(arena, element.attributes.len() + element.children.len());
     for (name, value) in element.attributes {
-        gather.add(name, Node::Text(value));
+        gather.add(name, text_node(value));
     }
     for child in element.children {
         gather.add(child.name, simple_node(child, arena));
     }
     if element.children.is_empty() && !element.text.is_empty() {
-        gather.add("content", Node::Text(element.text));
+        gather.add("content", text_node(element.text));
     }
     gather.finish()
 }

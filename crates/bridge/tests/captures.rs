@@ -23,7 +23,7 @@ fn recorded(file: &str) -> (String, Escapes) {
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").expect("headers end");
     let head = String::from_utf8(bytes[..end].to_vec()).expect("headers are ASCII");
     let header = |name: &str| head.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("");
-    let text = charset::decode(&bytes[end + 4..], header("Content-Type: ")).expect(file).into_owned();
+    let text = charset::decode(&bytes[end + 4..], header("Content-Type: ")).into_owned();
     (text, Escapes::of_server(header("SOAPServer: ")))
 }
 
@@ -49,7 +49,7 @@ fn told(file: &str, said: &str) -> String {
     let method = method(file, said);
     let (said, node) = match read(&text, method, escapes, &arena).expect(file) {
         Envelope::Value(node) => (format!("value {method}"), node),
-        Envelope::Fault { code, text } => (format!("fault {code}"), Node::Text(text)),
+        Envelope::Fault(said) => (format!("fault {}", said.code), Node::Text(said.text)),
     };
     let mut tree = String::new();
     json::write(node, &mut tree);

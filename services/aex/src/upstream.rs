@@ -8,10 +8,7 @@ use bridge::{
     http::{HttpReply, HttpRequest},
     problem::{Problem, Problems},
     table::{Tables, TextRule, Vocabulary},
-    wire::{
-        json,
-        rest::{self, Arguments},
-    },
+    wire::rest::{self, Arguments},
 };
 use bumpalo::Bump;
 use chassis::{Error, Process};
@@ -99,7 +96,7 @@ impl Provider for Aex {
         if operation == CREATE_CUSTOMER && reply.status == StatusCode::CREATED {
             return created(reply, arena);
         }
-        let node = json::parse(&reply.body, arena).map_err(Fault::unreadable)?;
+        let node = reply.json(arena)?;
         match node {
             Node::Map(_) => Ok(in_envelope(operation, node, arena)),
             _ => Err(Fault::unreadable("the reply is not a JSON object")),
@@ -131,11 +128,11 @@ fn in_envelope<'t>(operation: &str, node: Node<'t>, arena: &'t Bump) -> Node<'t>
 }
 
 /// The fault table: AEx's status and words -> ours.
-fn fault(operation: &str, reply: &HttpReply, arena: &Bump) -> Fault {
+fn fault<'t>(operation: &str, reply: &'t HttpReply, arena: &'t Bump) -> Fault {
     let status = reply.status.as_u16();
     let to_login = status == 302 && reply.header(header::LOCATION).ends_with("/auth/login");
     let by_status = || reply.status_fault().unwrap_or_else(|| Fault::unreadable("an unexpected status"));
-    let Ok(body) = json::parse(&reply.body, arena) else {
+    let Ok(body) = reply.json(arena) else {
         let at_the_door = || reply.door_fault().unwrap_or_else(by_status);
         return if to_login { Fault::upstream_auth("redirected to the login page") } else { at_the_door() };
     };

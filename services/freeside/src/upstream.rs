@@ -10,7 +10,7 @@ use bridge::{
     session::{Lifetime, Login},
     table::{Tables, TextRule, Vocabulary},
     wire::{
-        Envelope,
+        self, ProtocolFault,
         xml_rpc::{self, Parameters, Texts},
     },
     xml::document::Limits,
@@ -52,6 +52,7 @@ impl Account {
             parameters: self.parameters.unwrap_or(parameters),
             texts,
             unscoped: self.unscoped_methods,
+            limits: Limits::within(self.transport.max_reply_bytes),
             reseller: Reseller { username: self.username, password: self.password },
         };
         AccountSetup { base_url: self.base_url, transport: self.transport, tables, provider: Box::new(provider) }
@@ -65,6 +66,7 @@ struct Freeside {
     parameters: Parameters,
     texts: Texts,
     unscoped: bool,
+    limits: Limits,
     reseller: Reseller,
 }
 
@@ -144,16 +146,12 @@ impl Provider for Freeside {
     }
 
     fn reply<'t>(&self, _operation: &str, reply: &'t HttpReply, arena: &'t Bump) -> Result<Node<'t>, Fault> {
-        if let Some(fault) = reply.door_fault() {
-            return Err(status_of_failure(fault, reply, arena));
-        }
-        let text = reply.text_in(arena)?;
-        match xml_rpc::parse_reply(text, &Limits::default(), arena).map_err(Fault::unreadable)? {
-            Envelope::Fault { code, text } => Err(protocol_fault(code, text)),
+        let envelope = xml_rpc::parse_reply(reply.text_in(arena), &self.limits, arena);
+        match wire::answered(reply, envelope, fault)? {
             // `mason_comp` and its like answer a dead session with the bare words (capture 28).
-            Envelope::Value(Node::Text(SESSION_DEAD)) => Err(Fault::session_dead(SESSION_DEAD)),
-            Envelope::Value(Node::Map(entries)) => verdict(entries, arena),
-            Envelope::Value(_) => Err(Fault::unreadable("the result is not a struct")),
+            Node::Text(SESSION_DEAD) => Err(Fault::session_dead(SESSION_DEAD)),
+            Node::Map(entries) => verdict(entries, arena),
+            _ => Err(Fault::unreadable("the result is not a struct")),
         }
     }
 
@@ -321,35 +319,13 @@ const INVALID: [&str; 22] = [
     "requested format not implemented",
 ];
 
-/// `Client` means that the call was not dispatched, `Server` that a method died, before or after it had an
-/// effect (dossier 1.1).
-fn protocol_fault(code: &str, text: &str) -> Fault {
-    let missing = text.starts_with("No such procedure") || text.starts_with("Failed to locate method");
-    let fault = match code {
-        _ if missing => Fault::rejected(Kind::Unimplemented, "UPSTREAM_LACKS_METHOD", text),
-        "Client" => Fault::new(
-            Kind::FailedPrecondition,
-            Outcome::Rejected,
-            "UPSTREAM_REFUSED",
-            "the upstream did not accept the call",
-        )
-        .with_upstream_message(text),
-        _ => Fault::server(text),
-    };
-    fault.with_upstream_code(code).of_function()
-}
-
-/// A status of failure decides what is known of the call; a fault in the body says that Freeside itself gave it, and not a
-/// web server in front of a Freeside that is down.
-fn status_of_failure(fault: Fault, reply: &HttpReply, arena: &Bump) -> Fault {
-    let envelope =
-        reply.text_in(arena).ok().and_then(|text| xml_rpc::parse_reply(text, &Limits::default(), arena).ok());
-    match envelope {
-        Some(Envelope::Fault { code, text }) => {
-            fault.with_upstream_code(code).with_upstream_message(text).of_function()
-        }
-        _ => fault,
+/// What a fault of the protocol means. `No such procedure` are Freeside's own words before it does anything; the code with
+/// them is `Server` (dossier 1.1).
+fn fault(said: ProtocolFault<'_>) -> Fault {
+    if !said.text.starts_with("No such procedure") {
+        return said.into();
     }
+    Fault::rejected(Kind::Unimplemented, "UPSTREAM_LACKS_METHOD", said.text).with_upstream_code(said.code).of_function()
 }
 
 #[cfg(test)]
@@ -379,10 +355,12 @@ mod tests {
 
     #[test]
     fn a_died_method_is_unknown_and_an_undispatched_call_is_not() {
-        let died = protocol_fault("Server", "DBD::Pg::st execute failed at X line 7.");
+        let fault = |code, text| fault(ProtocolFault { code, text, detail: "" });
+        let died = fault("Server", "DBD::Pg::st execute failed at X line 7.");
         assert_eq!((died.outcome(), died.upstream_code()), (Outcome::Unknown, Some("Server")));
-        assert_eq!(protocol_fault("Client", "Denied access to method (x) in class (y)").outcome(), Outcome::Rejected);
-        assert_eq!(protocol_fault("Server", "No such procedure: x at Y line 1.").kind(), Kind::Unimplemented);
+        assert_eq!(fault("Client", "Denied access to method (x) in class (y)").outcome(), Outcome::Rejected);
+        let missing = fault("Server", "No such procedure: x at Y line 1.");
+        assert_eq!((missing.kind(), missing.upstream_code()), (Kind::Unimplemented, Some("Server")));
     }
 
     #[test]
@@ -393,6 +371,7 @@ mod tests {
             parameters: Parameters::Struct,
             texts: Texts::String,
             unscoped: true,
+            limits: Limits::default(),
             reseller: Reseller { username: String::new(), password: String::new().into() },
         };
         for recording in playback::recordings(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures")) {

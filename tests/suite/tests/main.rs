@@ -48,8 +48,14 @@ mod interop;
 mod log;
 #[path = "main/mistakes.rs"]
 mod mistakes;
+#[path = "main/odd_replies.rs"]
+mod odd_replies;
 #[path = "main/outcome.rs"]
 mod outcome;
+#[path = "main/peer.rs"]
+mod peer;
+#[path = "main/php_peer.rs"]
+mod php_peer;
 #[path = "main/placement.rs"]
 mod placement;
 #[path = "main/polyglot.rs"]
@@ -74,6 +80,8 @@ mod resting;
 mod script;
 #[path = "main/settings_reference.rs"]
 mod settings_reference;
+#[path = "main/sizes.rs"]
+mod sizes;
 #[path = "main/spans.rs"]
 mod spans;
 #[path = "main/stage.rs"]

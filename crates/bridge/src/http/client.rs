@@ -40,7 +40,8 @@ pub struct Transport {
     pub idle_seconds: f64,
     /// Seconds that an unused connection is kept for the next read.
     pub pool_idle_seconds: f64,
-    /// Bytes of a reply after decompression.
+    /// Bytes of a reply after decompression. How many elements it may have and how much memory it takes follow from this: up
+    /// to forty times as much for a reply that does its worst, for each call in flight.
     pub max_reply_bytes: usize,
 }
 
@@ -113,6 +114,11 @@ impl Transport {
 }
 
 impl Client {
+    /// Bytes of a reply after decompression.
+    pub(crate) fn max_reply_bytes(&self) -> usize {
+        self.transport.max_reply_bytes
+    }
+
     /// Makes the client of an account whose upstream is at `base`.
     ///
     /// # Errors
@@ -166,7 +172,8 @@ impl Client {
             let chunk = chunk.map_err(|_| late(limit == deadline, Outcome::Unknown))?;
             let Some(chunk) = chunk.map_err(|error| transport_fault(&error))? else { return Ok(body) };
             if body.len() + chunk.len() > self.transport.max_reply_bytes {
-                return Err(too_large(self.transport.max_reply_bytes));
+                let most = self.transport.max_reply_bytes;
+                return Err(Fault::too_large(MAX_REPLY_BYTES, format_args!("is larger than {most} bytes")));
             }
             body.extend_from_slice(&chunk);
         }
@@ -228,10 +235,8 @@ fn late(by_deadline: bool, outcome: Outcome) -> Fault {
     }
 }
 
-fn too_large(limit: usize) -> Fault {
-    let message = format!("the upstream's reply is larger than {limit} bytes");
-    Fault::new(Kind::TooLarge, Outcome::Unknown, "UPSTREAM_BODY_TOO_LARGE", message)
-}
+/// The key of an account that says how large a reply may be.
+pub(crate) const MAX_REPLY_BYTES: &str = "transport.max_reply_bytes";
 
 /// Without a connection nothing was sent; with one, the request may have been read and carried out even
 /// if the answer says only that the connection closed.

@@ -10,7 +10,8 @@ use http::{HeaderMap, StatusCode, header};
 
 use crate::{
     fault::{Fault, Kind, Outcome},
-    wire::WireError,
+    node::Node,
+    wire::{WireError, json},
     xml::charset,
 };
 
@@ -32,23 +33,32 @@ impl HttpReply {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("")
     }
 
-    /// The body as text by its declared charset.
-    ///
-    /// # Errors
-    /// [`WireError::Charset`] when the bytes are not text.
-    pub fn text(&self) -> Result<Cow<'_, str>, WireError> {
-        Ok(charset::decode(&self.body, self.header(header::CONTENT_TYPE))?)
+    /// The body as text by its charset, see [`charset::decode`]; it lives as long as the reply's tree.
+    #[must_use]
+    pub fn text_in<'t>(&'t self, arena: &'t Bump) -> &'t str {
+        match charset::decode(&self.body, self.header(header::CONTENT_TYPE)) {
+            Cow::Borrowed(text) => text,
+            Cow::Owned(text) => arena.alloc_str(&text),
+        }
     }
 
-    /// The body as text that lives as long as the reply's tree.
+    /// The body as JSON, which is UTF-8 whatever its header says (RFC 8259, 8.1); only what is not is read by the charset
+    /// that the header names.
     ///
     /// # Errors
-    /// [`Fault::unreadable`] when the bytes are not text.
-    pub fn text_in<'t>(&'t self, arena: &'t Bump) -> Result<&'t str, Fault> {
-        match self.text().map_err(Fault::unreadable)? {
-            Cow::Borrowed(text) => Ok(text),
-            Cow::Owned(text) => Ok(arena.alloc_str(&text)),
+    /// [`WireError`] when the body is not JSON.
+    pub fn json<'t>(&'t self, arena: &'t Bump) -> Result<Node<'t>, WireError> {
+        let labelled = charset::labelled(self.header(header::CONTENT_TYPE));
+        match labelled.filter(|_| std::str::from_utf8(&self.body).is_err()) {
+            Some(encoding) => json::parse(arena.alloc_str(&charset::decode_as(encoding, &self.body)).as_bytes(), arena),
+            None => json::parse(&self.body, arena),
         }
+    }
+
+    /// Whether the reply says that it is XML, and no web page.
+    pub(crate) fn is_xml(&self) -> bool {
+        let kind = self.header(header::CONTENT_TYPE).split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+        kind.ends_with("/xml") || kind.ends_with("+xml") && kind != "application/xhtml+xml"
     }
 
     /// What `Retry-After` asks for: seconds or a date; anything else is ignored.

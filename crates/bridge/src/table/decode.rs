@@ -8,9 +8,10 @@
 use prost::{Message, Name};
 
 use super::{
-    EnumTable, Field, Format, Kind, Path, Shape, Table, Tables, array, calendar,
-    protobuf::{put_bytes, put_double, put_float, put_message, put_uint},
-    structure::{put_element_node, put_element_text, put_struct, put_structure},
+    Field, Format, Kind, Path, Shape, Table, Tables, array,
+    protobuf::{put_bytes, put_message},
+    scalar::put_scalar,
+    structure::{Room, memory_of_struct, put_element_text, put_element_tree, put_struct, put_structure},
 };
 use crate::{
     node::{Entry, Node},
@@ -27,6 +28,8 @@ pub struct Decoded<R> {
     pub unreadable: Vec<Problem>,
     /// Fields that the vocabulary requires and the reply lacks.
     pub missing: Vec<Problem>,
+    /// Whether the message would take more memory than it may.
+    pub(crate) is_too_large: bool,
 }
 
 impl Tables {
@@ -35,16 +38,24 @@ impl Tables {
     /// # Panics
     /// If `R` is not a reply of the contract that these tables were built from.
     pub fn decode<R: Message + Name + Default>(&self, reply: Node<'_>) -> Decoded<R> {
+        self.decode_within(reply, usize::MAX)
+    }
+
+    /// The same for a message whose records take at most so many bytes: a short reply can mean many records that are large
+    /// and empty.
+    pub(crate) fn decode_within<R: Message + Name + Default>(&self, reply: Node<'_>, room: usize) -> Decoded<R> {
         let table = self.replies.get(R::NAME).expect("a reply of this contract");
-        let mut decoder = Decoder { tables: self, unreadable: Vec::new(), missing: Vec::new() };
+        let mut decoder = Decoder { tables: self, unreadable: Vec::new(), missing: Vec::new(), room: Room::new(room) };
         let mut bytes = Vec::with_capacity(4096);
         decoder.message(&self.tables[*table], reply, &Path::ROOT, &mut bytes);
-        let message = R::decode(bytes.as_slice()).unwrap_or_else(|_| {
+        let is_too_large = decoder.room.is_used_up();
+        let message = if is_too_large { Ok(R::default()) } else { R::decode(bytes.as_slice()) };
+        let message = message.unwrap_or_else(|_| {
             // Only a contract whose messages contain themselves gets here: the rest has its bounds.
             decoder.missing.push(Problem::new("reply", "is nested more deeply than protobuf allows"));
             R::default()
         });
-        Decoded { message, unreadable: decoder.unreadable, missing: decoder.missing }
+        Decoded { message, unreadable: decoder.unreadable, missing: decoder.missing, is_too_large }
     }
 }
 
@@ -52,9 +63,16 @@ struct Decoder<'p> {
     tables: &'p Tables,
     unreadable: Vec<Problem>,
     missing: Vec<Problem>,
+    room: Room,
 }
 
 type Out = Vec<u8>;
+
+/// What is wrong with a value that the wire could not read.
+const UNREADABLE: &str = "has no value that can be read";
+
+/// Unreadable fields that are named; a reply of another kind has one in every line.
+const MAX_NAMED: usize = 1000;
 
 impl Decoder<'_> {
     /// Reads a record; false if something in it cannot be read and it has no `extra_fields` to keep that.
@@ -76,6 +94,7 @@ impl Decoder<'_> {
                     continue;
                 }
                 Place::Extra => {
+                    self.report(value, &path.field(key));
                     extra.push((key, value));
                     continue;
                 }
@@ -94,7 +113,9 @@ impl Decoder<'_> {
             readable = false;
             extra.append(&mut rest);
         }
-        if let Some(number) = table.extra.filter(|_| !extra.is_empty()) {
+        if let Some(number) = table.extra.filter(|_| !extra.is_empty())
+            && self.room.take(memory_of_struct(&extra)).is_ok()
+        {
             put_message(out, number, |out| put_struct(&extra, out));
         }
         self.check_required(table, &required_read, path);
@@ -115,6 +136,10 @@ impl Decoder<'_> {
     fn field(&mut self, field: &Field, node: Node<'_>, path: &Path<'_>, out: &mut Out) -> bool {
         if node.is_empty() {
             return true;
+        }
+        if matches!(node, Node::Unreadable(_)) && !field.keeps_anything() {
+            self.complain(&path.field(&field.name), UNREADABLE);
+            return false;
         }
         // Most fields of most replies.
         if let (Shape::One, Kind::Text, Node::Text(text)) = (field.shape, &field.kind, node) {
@@ -151,6 +176,7 @@ impl Decoder<'_> {
 
     fn one(&mut self, field: &Field, node: Node<'_>, path: &Path<'_>, out: &mut Out) -> bool {
         let result = match (&field.kind, &field.format) {
+            _ if matches!(node, Node::Unreadable(_)) && !field.keeps_anything() => Err(UNREADABLE),
             (Kind::Message(table), Format::Parts(separator) | Format::Joined { parts: Some(separator), .. }) => {
                 self.parts(field, *table, node, separator, path, out)
             }
@@ -158,18 +184,34 @@ impl Decoder<'_> {
                 self.inner_json(node, |decoder, inner| decoder.nested(field.number, *table, inner, path, out)).flatten()
             }
             (Kind::Message(table), _) => self.nested(field.number, *table, node, path, out),
-            (Kind::Struct, Format::Json) => self.inner_json(node, |_, inner| put_structure(field.number, inner, out)),
-            (Kind::Element, Format::Xml) => put_element_text(field.number, node, out),
-            (Kind::Element, _) => {
-                put_message(out, field.number, |out| put_element_node(&field.key, node, out));
-                Ok(true)
-            }
+            (Kind::Struct, Format::Json) => self
+                .inner_json(node, |decoder, inner| put_structure(field.number, inner, &mut decoder.room, out))
+                .flatten(),
+            (Kind::Struct, _) => put_structure(field.number, node, &mut self.room, out),
+            (Kind::Element, Format::Xml) => put_element_text(field.number, node, &mut self.room, out),
+            (Kind::Element, _) => put_element_tree(field.number, &field.key, node, &mut self.room, out),
             _ => put_scalar(field, node, out).map(|()| true),
         };
+        if field.keeps_anything() {
+            self.report(node, path);
+        }
         result.unwrap_or_else(|why| {
-            self.unreadable.push(Problem::new(path.render(), why));
+            self.complain(path, why);
             false
         })
+    }
+
+    /// Names a value that is kept as it came and holds something that could not be read.
+    fn report(&mut self, node: Node<'_>, path: &Path<'_>) {
+        if node.holds_unreadable() {
+            self.complain(path, UNREADABLE);
+        }
+    }
+
+    fn complain(&mut self, path: &Path<'_>, why: &str) {
+        if self.unreadable.len() < MAX_NAMED {
+            self.unreadable.push(Problem::new(path.render(), why));
+        }
     }
 
     /// Reads a record inside; `Ok(false)` if something in it is unreadable, which has been reported.
@@ -184,7 +226,10 @@ impl Decoder<'_> {
         if !matches!(node, Node::Map(_)) && !node.is_empty() {
             return Err("is not a record");
         }
-        Ok(put_message(out, number, |out| self.message(&self.tables.tables[table], node, path, out)))
+        let table = &self.tables.tables[table];
+        // A message of ours has room for all of its fields.
+        self.room.take(table.fields.len() * size_of::<String>())?;
+        Ok(put_message(out, number, |out| self.message(table, node, path, out)))
     }
 
     fn inner_json<R>(
@@ -195,6 +240,7 @@ impl Decoder<'_> {
         let Node::Text(text) = node else { return Ok(read(self, node)) };
         let arena = bumpalo::Bump::new();
         let inner = json::parse(text.as_bytes(), &arena).map_err(|_| "is not JSON")?;
+        self.room.take(arena.allocated_bytes())?;
         Ok(read(self, inner))
     }
 
@@ -233,7 +279,7 @@ impl Decoder<'_> {
     fn array(&mut self, field: &Field, node: Node<'_>, path: &Path<'_>, out: &mut Out) -> bool {
         let Some(text) = node.scalar() else { return self.many(field, node, path, out) };
         let Some(items) = array::read(text) else {
-            self.unreadable.push(Problem::new(path.field(&field.name).render(), "is not an array"));
+            self.complain(&path.field(&field.name), "is not an array");
             return false;
         };
         let items: Vec<Node<'_>> = items.iter().map(|item| Node::Text(item)).collect();
@@ -265,7 +311,7 @@ impl Decoder<'_> {
 
     fn map(&mut self, field: &Field, node: Node<'_>, path: &Path<'_>, out: &mut Out) -> bool {
         let Node::Map(entries) = node else {
-            self.unreadable.push(Problem::new(path.field(&field.name).render(), "is not a map"));
+            self.complain(&path.field(&field.name), "is not a map");
             return false;
         };
         entries.iter().fold(true, |readable, (key, value)| self.map_entry(field, key, *value, path, out) && readable)
@@ -309,82 +355,9 @@ impl Table {
     }
 }
 
-fn put_scalar(field: &Field, node: Node<'_>, out: &mut Out) -> Result<(), &'static str> {
-    if let Kind::Struct = field.kind {
-        put_structure(field.number, node, out);
-        return Ok(());
+impl Field {
+    /// Whether the field takes values of any kind and shows what could not be read.
+    fn keeps_anything(&self) -> bool {
+        matches!(self.kind, Kind::Struct | Kind::Element)
     }
-    let text = node.scalar().ok_or("is not a single value")?;
-    let number = field.number;
-    match &field.kind {
-        Kind::Text => put_bytes(out, number, text.as_bytes()),
-        Kind::Bytes => put_bytes(out, number, text.as_bytes()),
-        Kind::Bool => put_uint(
-            out,
-            number,
-            read_boolean(text, &field.format).ok_or("is not a known spelling of a boolean")?.into(),
-        ),
-        Kind::Integer { signed, bits } => {
-            put_uint(out, number, read_integer(text, *signed, *bits).ok_or("is not a whole number in range")?)
-        }
-        Kind::Double => put_double(out, number, text.trim().parse().map_err(|_| "is not a number")?),
-        Kind::Float => put_float(out, number, text.trim().parse().map_err(|_| "is not a number")?),
-        Kind::Enum(values) => put_uint(out, number, read_enum(text, values).ok_or("is not a known value")?),
-        Kind::Date if calendar::is_no_date(text) => {}
-        Kind::Date => {
-            let Format::Date(order) = field.format else { return Err("has no date order") };
-            calendar::put_date(number, calendar::read_date(text.trim(), order).ok_or("is not a date")?, out);
-        }
-        Kind::DateTime | Kind::Timestamp if calendar::is_no_date(text) => {}
-        Kind::DateTime => {
-            calendar::read_moment(text.trim()).ok_or("is not a date and time")?.put_date_time(number, out)
-        }
-        Kind::Timestamp => put_timestamp(field, text.trim(), out)?,
-        Kind::Message(_) | Kind::Struct | Kind::Element => return Err("is not a single value"),
-    }
-    Ok(())
-}
-
-fn put_timestamp(field: &Field, text: &str, out: &mut Out) -> Result<(), &'static str> {
-    if field.format == Format::Epoch {
-        let seconds = text.parse().map_err(|_| "is not a number of seconds")?;
-        calendar::put_timestamp(field.number, seconds, 0, out);
-        return Ok(());
-    }
-    let moment = calendar::read_moment(text).ok_or("is not a date and time")?;
-    if moment.put_timestamp(field.number, out) { Ok(()) } else { Err("has no offset from UTC") }
-}
-
-fn read_boolean(text: &str, format: &Format) -> Option<bool> {
-    if let Format::Boolean(yes, no) = format {
-        if *text == **yes {
-            return Some(true);
-        }
-        if *text == **no {
-            return Some(false);
-        }
-    }
-    match text.trim().to_ascii_lowercase().as_str() {
-        "1" | "t" | "true" | "y" | "yes" | "on" => Some(true),
-        "0" | "f" | "false" | "n" | "no" | "off" => Some(false),
-        _ => None,
-    }
-}
-
-/// Reads a whole number, also one written as `15.0`.
-fn read_integer(text: &str, signed: bool, bits: u8) -> Option<u64> {
-    let text = text.trim();
-    let whole = text
-        .split_once('.')
-        .map_or(Some(text), |(whole, zeros)| zeros.bytes().all(|byte| byte == b'0').then_some(whole))?;
-    if !signed {
-        let value: u64 = whole.parse().ok()?;
-        return (bits == 64 || value <= u64::from(u32::MAX)).then_some(value);
-    }
-    let value: i64 = whole.parse().ok()?;
-    (bits == 64 || i32::try_from(value).is_ok()).then_some(value as u64)
-}
-
-fn read_enum(text: &str, values: &EnumTable) -> Option<u64> {
-    values.values.iter().find(|(_, spelling)| spelling.eq_ignore_ascii_case(text)).map(|(number, _)| *number as u64)
 }

@@ -1,22 +1,31 @@
 //! JSON texts <-> trees. Numbers keep their spelling, so that an amount is never rounded.
 
+use std::borrow::Cow;
+
 use bumpalo::Bump;
 use jiter::{Jiter, JiterError, Peek};
 
-use super::WireError;
-use crate::node::{Entry, Node};
+use super::{WireError, text_node};
+use crate::{
+    node::{Entry, Node},
+    xml::charset,
+};
 
 /// Levels of nesting that are read (dependencies.md A.4).
 const MAX_DEPTH: usize = 128;
 
-/// Reads one JSON value; anything but blanks after it is an error.
+/// Reads one JSON value; anything but blanks after it is an error. Bytes that are not UTF-8 cost the text that holds them.
 ///
 /// # Errors
 /// [`WireError::Json`] with the place, never with the content.
 pub fn parse<'t>(body: &'t [u8], arena: &'t Bump) -> Result<Node<'t>, WireError> {
-    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    let text = std::str::from_utf8(body).map_err(|_| WireError::Json("not UTF-8".into()))?;
-    let mut parser = Parser { reader: Jiter::new(body), text, arena, items: Vec::new(), entries: Vec::new() };
+    let body = charset::after_marks(body);
+    let (text, is_damaged) = match charset::utf_8(body) {
+        Cow::Borrowed(text) => (text, false),
+        Cow::Owned(text) => (&*arena.alloc_str(&text), true),
+    };
+    let reader = Jiter::new(text.as_bytes());
+    let mut parser = Parser { reader, text, is_damaged, arena, items: Vec::new(), entries: Vec::new() };
     let node = parser.reader.peek().map_err(unreadable).and_then(|peek| parser.value(peek, MAX_DEPTH))?;
     parser.reader.finish().map_err(unreadable)?;
     Ok(node)
@@ -25,6 +34,8 @@ pub fn parse<'t>(body: &'t [u8], arena: &'t Bump) -> Result<Node<'t>, WireError>
 struct Parser<'t> {
     reader: Jiter<'t>,
     text: &'t str,
+    /// Whether bytes of the text were none.
+    is_damaged: bool,
     arena: &'t Bump,
     /// The items and entries of all lists and objects that are open, each above those around it.
     items: Vec<Node<'t>>,
@@ -34,14 +45,15 @@ struct Parser<'t> {
 impl<'t> Parser<'t> {
     fn value(&mut self, peek: Peek, depth: usize) -> Result<Node<'t>, WireError> {
         if depth == 0 {
-            return Err(WireError::Json(format!("more than {MAX_DEPTH} levels")));
+            return Err(WireError::Limit("levels", MAX_DEPTH));
         }
         match peek {
             Peek::Null => self.reader.known_null().map(|()| Node::Null).map_err(unreadable),
             Peek::True | Peek::False => self.reader.known_bool(peek).map(Node::Bool).map_err(unreadable),
             Peek::String => {
                 let found = self.reader.known_str().map_err(unreadable)?;
-                Ok(Node::Text(lasting(found, self.text, self.arena)))
+                let text = lasting(found, self.text, self.arena);
+                Ok(if self.is_damaged { text_node(text) } else { Node::Text(text) })
             }
             Peek::Array => self.array(depth),
             Peek::Object => self.object(depth),
@@ -111,7 +123,7 @@ pub fn is_number(text: &str) -> bool {
 pub fn write(node: Node<'_>, out: &mut String) {
     match node {
         Node::Null => out.push_str("null"),
-        Node::Text(text) => write_text(text, out),
+        Node::Text(text) | Node::Unreadable(text) => write_text(text, out),
         Node::Number(text) => out.push_str(text),
         Node::Bool(flag) => out.push_str(if flag { "true" } else { "false" }),
         Node::List(items) => {
@@ -187,9 +199,17 @@ mod tests {
         for text in ["", "{", "{}x", "[1,]", "{\"a\":}", "nan", "'a'", "\"\\ud800\"", "{\"a\" 1}", "01"] {
             assert!(parse(text.as_bytes(), &Bump::new()).is_err(), "{text}");
         }
-        assert!(parse(b"\"\xff\"", &Bump::new()).is_err());
+        assert!(parse(b"\xff", &Bump::new()).is_err() && parse(b"[1\xff]", &Bump::new()).is_err());
         let deep = "[".repeat(200) + &"]".repeat(200);
         assert!(parse(deep.as_bytes(), &Bump::new()).is_err());
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_cost_their_text() {
+        let arena = Bump::new();
+        let read = parse(b"\n\xef\xbb\xbf[\"\xe9\", \"\xc5\x81\"]", &arena).unwrap();
+        assert_eq!(read, Node::List(&[Node::Unreadable("\u{ffff}"), Node::Text("Ł")]));
+        assert_eq!(parse("\"\u{ffff}\"".as_bytes(), &arena).unwrap(), Node::Text("\u{ffff}"));
     }
 
     #[test]

@@ -3,10 +3,10 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bumpalo::{Bump, collections::Vec as BumpVec};
 
-use super::{Envelope, WireError, base64_text};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{Envelope, ProtocolFault, WireError, base64_text, text_node};
 use crate::{
     node::{Entry, Node},
     xml::{
@@ -79,7 +79,7 @@ impl Writer {
             Node::Map(entries) => self.structure(entries),
             Node::Null => {}
             Node::Bool(flag) => self.out.push_str(if flag { "<string>1</string>" } else { "<string>0</string>" }),
-            Node::Text(text) | Node::Number(text) => self.text(text),
+            Node::Text(text) | Node::Number(text) | Node::Unreadable(text) => self.text(text),
         }
         self.out.push_str("</value>");
     }
@@ -120,8 +120,8 @@ pub fn parse_reply<'t>(text: &'t str, limits: &Limits, arena: &'t Bump) -> Resul
     }
     if let Some(fault) = root.child("fault") {
         let value = required(fault, "value").and_then(|value| read_value(value, arena))?;
-        let text = value.text_at("faultString").trim();
-        return Ok(Envelope::Fault { code: value.text_at("faultCode"), text });
+        let (code, text) = (value.text_at("faultCode").trim(), value.text_at("faultString").trim());
+        return Ok(Envelope::Fault(ProtocolFault { code, text, detail: "" }));
     }
     let parameters = required(&root, "params")?;
     let Some(first) = parameters.child("param") else { return Ok(Envelope::Value(Node::Null)) };
@@ -136,11 +136,11 @@ fn required<'e, 't>(element: &'e Element<'t>, name: &'static str) -> Result<&'e 
 /// size survive servers that guess types.
 fn read_value<'t>(value: &Element<'t>, arena: &'t Bump) -> Result<Node<'t>, WireError> {
     let Some(typed) = value.children.first() else {
-        return Ok(if value.text.is_empty() { Node::Null } else { Node::Text(value.text) });
+        return Ok(if value.text.is_empty() { Node::Null } else { text_node(value.text) });
     };
     match typed.local_name() {
-        "string" => Ok(Node::Text(typed.text)),
-        "int" | "i4" | "i8" | "i2" | "i1" | "double" | "dateTime.iso8601" => Ok(Node::Text(typed.text.trim())),
+        "string" => Ok(text_node(typed.text)),
+        "int" | "i4" | "i8" | "i2" | "i1" | "double" | "dateTime.iso8601" => Ok(text_node(typed.text.trim())),
         "boolean" => Ok(read_boolean(typed.text.trim())),
         "base64" => base64_text(typed.text, arena).map(Node::Text),
         "nil" => Ok(Node::Null),
@@ -156,7 +156,7 @@ fn read_boolean(text: &str) -> Node<'_> {
         "0" => Node::Bool(false),
         other if other.eq_ignore_ascii_case("true") => Node::Bool(true),
         other if other.eq_ignore_ascii_case("false") => Node::Bool(false),
-        other => Node::Text(other),
+        other => text_node(other),
     }
 }
 
@@ -233,7 +233,7 @@ mod tests {
         let arena = Bump::new();
         let text = "<methodResponse><fault><value><struct><member><name>faultCode</name><value><string>Server</string></value></member><member><name>faultString</name><value><string>died at X line 7.\n</string></value></member></struct></value></fault></methodResponse>";
         let fault = parse_reply(text, &Limits::default(), &arena).unwrap();
-        assert_eq!(fault, Envelope::Fault { code: "Server", text: "died at X line 7." });
+        assert_eq!(fault, Envelope::Fault(ProtocolFault { code: "Server", text: "died at X line 7.", detail: "" }));
         for other in ["<html/>", "<methodResponse/>", "<methodCall><params/></methodCall>"] {
             assert!(matches!(parse_reply(other, &Limits::default(), &arena), Err(WireError::Envelope(_))), "{other}");
         }

@@ -101,7 +101,6 @@ impl<'t> Scanner<'t, '_> {
         loop {
             let next = memchr(b'<', self.rest.as_bytes()).ok_or(XmlError::Malformed("the text is cut off"))?;
             let (text, rest) = self.rest.split_at(next);
-            within("bytes in one text", text.len(), self.limits.text_bytes)?;
             self.rest = rest;
             let closing = rest.strip_prefix("</");
             let is_leaf = closing.is_some() && self.read.len() == first;

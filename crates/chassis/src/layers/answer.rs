@@ -92,14 +92,26 @@ impl End {
 
 /// The end of a call that got no answer in time (or none that fits): a write may have happened, and says so.
 pub(crate) fn unanswered(writes: bool, code: Code, reason: &str, message: &str) -> Status {
+    let (code, reason, message) = effect(writes, code, reason, message);
+    status(code, reason, &message, Outcome::Unknown)
+}
+
+/// The same for a reply that passes the limit which the key `limit` of the configuration sets.
+pub(crate) fn too_large(writes: bool, limit: &str) -> Status {
+    let message = format!("the reply is larger than {limit} allows this process to send");
+    let (code, reason, message) = effect(writes, Code::ResourceExhausted, "REPLY_TOO_LARGE", &message);
+    let metadata = [("outcome", Outcome::Unknown.as_str()), ("limit", limit)];
+    let metadata = metadata.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    Status::with_error_details(code, message, ErrorDetails::with_error_info(reason, DOMAIN, metadata))
+}
+
+fn effect<'r>(writes: bool, code: Code, reason: &'r str, message: &str) -> (Code, &'r str, String) {
     match writes {
-        true => status(
-            Code::Aborted,
-            "OUTCOME_UNKNOWN",
-            &format!("{message}; the call may have taken effect and is not repeated"),
-            Outcome::Unknown,
-        ),
-        false => status(code, reason, message, Outcome::Unknown),
+        true => {
+            let message = format!("{message}; the call may have taken effect and is not repeated");
+            (Code::Aborted, "OUTCOME_UNKNOWN", message)
+        }
+        false => (code, reason, message.to_owned()),
     }
 }
 

@@ -128,9 +128,7 @@ impl Reply {
             return self.end(context, |reply| reply.ended(End::Late));
         }
         let Some(left) = self.bounds.left.checked_sub(data.len() as u64) else {
-            return self.end(context, |reply| {
-                reply.unanswered("REPLY_TOO_LARGE", "the reply is larger than this service sends")
-            });
+            return self.end(context, |reply| super::answer::too_large(reply.writes(), "server.max_reply_bytes"));
         };
         if !self.writes() && !self.bounds.flow.has_room_for(data.len()) {
             return self.end(context, |reply| {

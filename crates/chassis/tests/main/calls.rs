@@ -115,6 +115,10 @@ async fn what_is_too_large_is_refused_in_both_directions() {
     assert_eq!((reply.code(), reason(&reply).as_str()), (Code::ResourceExhausted, "REPLY_TOO_LARGE"));
     let write = ask(address, WRITE, "large 1100").await.unwrap_err();
     assert_eq!((write.code(), reason(&write).as_str()), (Code::Aborted, "OUTCOME_UNKNOWN"));
+    for status in [reply, write] {
+        let limit = status.get_details_error_info().unwrap().metadata["limit"].clone();
+        assert_eq!(limit, "server.max_reply_bytes", "{status:?}");
+    }
 }
 
 #[tokio::test]

@@ -74,7 +74,7 @@ impl<'a> Call<'a> {
         for (name, value) in self.headers {
             request.metadata_mut().insert(name, value.parse().unwrap());
         }
-        let mut grpc: Grpc<Channel> = Grpc::new(channel);
+        let mut grpc: Grpc<Channel> = Grpc::new(channel).max_decoding_message_size(64 << 20);
         grpc.ready().await.unwrap();
         let path = format!("/{}/{}", method.parent_service().full_name(), method.name()).parse().unwrap();
         let reply = grpc.unary(request, path, DynamicCodec::new(method.output())).await?.into_inner();

@@ -2,89 +2,36 @@
 //!
 //! Needs the Debian packages `libsoap-lite-perl`, `libxmlrpc-lite-perl` and `libxml-simple-perl`.
 
-use std::{fs, os::unix::process::CommandExt, path::Path, process::Command, thread, time::Duration};
+use std::{path::Path, process::Command};
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
-use tonic::{Code, Status};
-use tonic_types::StatusExt;
+use tonic::Code;
 
-use crate::{caller::Call, child::Running, disguise};
+use crate::{
+    child::Running,
+    peer::{PASSWORD, Peer, USERNAME},
+};
 
-const USERNAME: &str = "reseller";
-const PASSWORD: &str = "pässword+of/the&peer";
 /// Not in Latin-1, and with letters that are.
 const NAME: [&str; 2] = ["Łucja", "Ó Briain"];
 
-/// A Perl server and a service process that is configured for it.
-struct Peer {
-    perl: Running,
-    service: Running,
+/// `None`, and a line that says why, where Perl or one of its modules is missing.
+fn start(
     provider: &'static str,
-    address: String,
-    _folder: TempDir,
-}
-
-impl Peer {
-    /// `None`, and a line that says why, where Perl or one of its modules is missing.
-    fn start(
-        provider: &'static str,
-        modules: &[&str],
-        variables: &[(&str, &str)],
-        account: impl Fn(&str) -> String,
-    ) -> Option<Self> {
-        if !has(modules) {
-            println!("skipped: perl has not all of {modules:?}");
-            return None;
-        }
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("perl/{provider}.pl"));
-        let mut perl = Command::new("perl");
-        perl.arg(script).env("PEER_USERNAME", USERNAME).env("PEER_PASSWORD", PASSWORD).envs(variables.iter().copied());
-        let perl = Running::start(&mut perl);
-        let folder = TempDir::new().unwrap();
-        let config = folder.path().join("service.toml");
-        fs::write(&config, configuration(folder.path(), &account(&perl.after("listening on ", '\n')))).unwrap();
-        let mut service = Command::new(env!("CARGO_BIN_EXE_programs"));
-        service.arg0(format!("ispbridge-{provider}")).arg("--config").arg(config);
-        let service = Running::start(&mut service);
-        let address = format!("http://{}", service.after("\"address\":\"", '"'));
-        Some(Self { perl, service, provider, address, _folder: folder })
+    modules: &[&str],
+    variables: &[(&str, &str)],
+    account: impl Fn(&str) -> String,
+) -> Option<Peer> {
+    if !has(modules) {
+        println!("skipped: perl has not all of {modules:?}");
+        return None;
     }
-
-    async fn send(&self, method: &str, request: Value) -> Result<Value, Status> {
-        Call::new(&format!("{}.{method}", self.provider), request).send(self.address.clone()).await
-    }
-
-    async fn ask(&self, method: &str, request: Value) -> Value {
-        let answer = self.send(method, request).await;
-        answer.unwrap_or_else(|status| panic!("{method}: {status:?}\n{}", self.service.text()))
-    }
-
-    async fn refused(&self, method: &str, request: Value, code: Code, outcome: &str) {
-        let status = self.send(method, request).await.unwrap_err();
-        let info = status.get_details_error_info().unwrap();
-        assert_eq!((status.code(), &*info.metadata["outcome"]), (code, outcome), "{status:?}");
-    }
-
-    /// Checks that a function was called so many times; the word of it may come a little later than the answer.
-    fn called(&self, function: &str, times: usize) {
-        let count = || self.perl.text().lines().filter(|line| *line == format!("called {function}")).count();
-        let come = (0..200).any(|_| {
-            thread::sleep(Duration::from_millis(10));
-            count() >= times
-        });
-        assert!(come && count() == times, "{function} was called {} times", count());
-    }
-
-    /// The service ends when it is told to, and its log, which is at the finest level, holds no password.
-    fn end(mut self) {
-        assert!(self.service.end().success());
-        let log = self.service.text();
-        assert!(log.contains("ispbridge::call"), "{log}");
-        for (form, password) in disguise::all(PASSWORD) {
-            assert!(!log.contains(&password), "the password as {form} in {log}");
-        }
-    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("perl/{provider}.pl"));
+    let mut perl = Command::new("perl");
+    perl.arg(script).env("PEER_USERNAME", USERNAME).env("PEER_PASSWORD", PASSWORD).envs(variables.iter().copied());
+    let perl = Running::start(&mut perl);
+    let port = perl.after("listening on ", '\n');
+    Some(Peer::of(perl, provider, &port, account))
 }
 
 fn has(modules: &[&str]) -> bool {
@@ -92,28 +39,10 @@ fn has(modules: &[&str]) -> bool {
     Command::new("perl").args(modules).args(["-e", "1"]).output().is_ok_and(|output| output.status.success())
 }
 
-/// A stock daemon of these libraries serves one connection at a time, so none may be kept open.
-fn configuration(folder: &Path, account: &str) -> String {
-    let password = folder.join("password");
-    fs::write(&password, PASSWORD).unwrap();
-    format!(
-        r#"
-        server.listen = "127.0.0.1:0"
-        log.level = "trace"
-        callers.mode = "open"
-        [accounts.main]
-        transport = {{ allow_private = true, keep_alive = false }}
-        username = "{USERNAME}"
-        password = {{ file = {password:?} }}
-        {account}
-        "#
-    )
-}
-
 /// `types` is the table that the server's serialiser has.
 fn freeside(door: &str, types: &str) -> Option<Peer> {
     let modules = ["XMLRPC::Lite", "XMLRPC::Transport::HTTP"];
-    Peer::start("freeside", &modules, &[("PEER_TYPES", types)], |port| {
+    start("freeside", &modules, &[("PEER_TYPES", types)], |port| {
         format!("base_url = \"http://127.0.0.1:{port}/selfservice/xmlrpc.cgi\"\ndoor = {door:?}")
     })
 }
@@ -208,11 +137,60 @@ async fn a_freeside_method_that_dies_leaves_the_outcome_open() {
     peer.end();
 }
 
+#[tokio::test]
+async fn a_freeside_that_dies_over_its_reply_has_done_its_work() {
+    let Some(peer) = freeside("self_service", "wide") else { return };
+    let mut new = json!({
+        "firstName": "John", "lastName": "Smith", "addressLine1": "1 Main St", "city": "Cork", "state": "CA",
+        "postalCode": "94105", "country": "US", "packageDefinitionNumber": "1", "username": "js", "password": "hasło",
+    });
+    peer.refused("CustomerService/NewCustomer", new.clone(), Code::Aborted, "UNKNOWN").await;
+    peer.called("new_customer", 1);
+    new["password"] = json!("plain");
+    peer.refused("CustomerService/NewCustomer", new.clone(), Code::AlreadyExists, "REJECTED").await;
+    new["username"] = json!("ł");
+    new["firstName"] = json!("Łucja");
+    peer.refused("CustomerService/NewCustomer", new, Code::Aborted, "UNKNOWN").await;
+    // The same of a read is the server's failure, worth another attempt.
+    let all = json!({ "search": "smith" });
+    peer.refused("AgentService/AgentListCustomers", all, Code::Unavailable, "UNKNOWN").await;
+    peer.called("agent_list_customers", 3);
+    peer.end();
+}
+
 fn azotel(style: &str) -> Option<Peer> {
+    azotel_with(&format!("style = {style:?}"))
+}
+
+fn azotel_with(keys: &str) -> Option<Peer> {
     let modules = ["SOAP::Lite", "SOAP::Transport::HTTP", "XML::Simple"];
-    Peer::start("azotel", &modules, &[], |port| {
-        format!("base_url = \"http://127.0.0.1:{port}/API/operatorapi.pl\"\nstyle = {style:?}\noperator = \"wisp\"")
+    start("azotel", &modules, &[], |port| {
+        format!("base_url = \"http://127.0.0.1:{port}/API/operatorapi.pl\"\noperator = \"wisp\"\n{keys}")
     })
+}
+
+#[tokio::test]
+async fn an_azotel_that_dies_over_its_reply_has_done_its_work() {
+    let Some(peer) = azotel("map") else { return };
+    let new = json!({ "name": "John Smith", "nickname": "Unwritable", "invoicingId": "W1" });
+    peer.refused("CustomerService/AddCustomer", new, Code::Aborted, "UNKNOWN").await;
+    peer.called("addCustomer", 1);
+    let found = peer.ask("CustomerService/SearchCustomer", json!({ "firstName": "John" })).await;
+    assert_eq!(found["results"], 2, "it was made: {found}");
+    peer.end();
+}
+
+#[tokio::test]
+async fn what_azotel_does_not_begin_is_refused() {
+    let Some(peer) = azotel("map") else { return };
+    let site = json!({ "siteId": "1" });
+    peer.refused("EquipmentService/DeleteSite", site.clone(), Code::Unimplemented, "REJECTED").await;
+    peer.end();
+    for uri in ["http://h/NoSuchClass", "http://h/", "http://h/not-a-class"] {
+        let Some(peer) = azotel_with(&format!("uri = {uri:?}")) else { return };
+        peer.refused("EquipmentService/DeleteSite", site.clone(), Code::FailedPrecondition, "REJECTED").await;
+        peer.end();
+    }
 }
 
 #[tokio::test]
