@@ -54,7 +54,7 @@ impl Doctor {
         identity: Arc<Identity>,
         process: Process,
     ) -> HealthServer<Self> {
-        HealthServer::new(Self { routes, catalog, identity, process })
+        HealthServer::new(Self { routes, catalog, identity, process }).max_decoding_message_size(usize::MAX)
     }
 
     /// The service that is asked for, if the caller may know of it.

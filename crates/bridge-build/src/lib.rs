@@ -37,6 +37,7 @@ pub fn compile(provider: &str) -> Result<(), Box<dyn Error>> {
     compiler.open_files(contract_files(&protos, provider)?)?;
     generate(&compiler, provider)?;
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
+    lift_limit(&out.join(format!("ispbridge.{provider}.v1.rs")))?;
     let descriptors = comments::only_comments(&compiler.encode_file_descriptor_set())?;
     fs::write(out.join("descriptors.bin"), descriptors)?;
     Ok(())
@@ -62,5 +63,17 @@ fn generate(compiler: &Compiler, provider: &str) -> Result<(), Box<dyn Error>> {
     tonic_prost_build::configure()
         .build_client(false)
         .compile_fds_with_config(compiler.file_descriptor_set(), config)?;
+    Ok(())
+}
+
+/// Takes away the 4 MiB that tonic allows a message of a request unless each server says otherwise: the limit is
+/// `server.max_request_bytes`, which the chassis holds before a message comes here.
+fn lift_limit(generated: &Path) -> Result<(), Box<dyn Error>> {
+    const USUAL: &str = "max_decoding_message_size: None,";
+    let text = fs::read_to_string(generated)?;
+    if !text.contains(USUAL) {
+        return Err(format!("{} has no server whose limit could be lifted", generated.display()).into());
+    }
+    fs::write(generated, text.replace(USUAL, "max_decoding_message_size: Some(usize::MAX),"))?;
     Ok(())
 }

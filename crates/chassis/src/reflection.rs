@@ -94,13 +94,13 @@ impl Reflection {
 
     /// Answers a call of either version.
     pub async fn answer(&self, request: Request<Body>) -> Response<Body> {
-        let Ok(response) = ServerReflectionServer::new(self.clone()).oneshot(as_v1(request)).await;
+        let Ok(response) = self.v1().oneshot(as_v1(request)).await;
         response
     }
 
-    /// The service under its present name.
+    /// The service under its present name; what a request may have at most is `server.max_request_bytes`.
     pub(crate) fn v1(&self) -> ServerReflectionServer<Self> {
-        ServerReflectionServer::new(self.clone())
+        ServerReflectionServer::new(self.clone()).max_decoding_message_size(usize::MAX)
     }
 
     /// The service under its first name.

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use chassis::caller::Root;
 use ispbridge_kit::{
+    Act,
     http1::get,
     http2::{call_with, framed, peer},
     reply::{bomb, gzip, gzip_with_wrong_sum},
@@ -14,7 +15,10 @@ use serde_json::{Value, json};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use crate::stage::{MAIN, Stage};
+use crate::{
+    stage::{MAIN, Stage},
+    wires::{Account, Apart, Verb, Wire},
+};
 
 /// A provider with one read and one write, and what the supplier calls them.
 type Methods = (Provider, &'static str, [(&'static str, &'static str); 2]);
@@ -110,4 +114,39 @@ async fn malformed_requests_are_their_callers_at_the_gateway_and_at_every_servic
     }
     stage.ask("azotel.SystemService/PingApi", json!({})).await;
     stage.close().await;
+}
+
+/// A request that reads one premise, with so many bytes in a field that nobody knows.
+fn long_read(bytes: usize) -> Vec<u8> {
+    let mut length = bytes;
+    let mut message = [&b"\x0a\x01x"[..], &[0xc2, 0x3e]].concat();
+    while length >= 0x80 {
+        message.push(0x80 | u8::try_from(length & 0x7f).unwrap());
+        length >>= 7;
+    }
+    message.push(u8::try_from(length).unwrap());
+    message.resize(message.len() + bytes, b'x');
+    message
+}
+
+#[tokio::test]
+async fn the_limit_that_counts_is_the_configured_one_also_beyond_the_usual_of_libraries() {
+    let reply = Act::Answer(Wire::Aex.reply(Verb::Read).bytes());
+    let upstream = Wire::Aex.upstream(vec![reply.clone(), reply]).await;
+    let limit = [("ISPBRIDGE__SERVER__MAX_REQUEST_BYTES", "8388608")];
+    let service = Apart::start(Wire::Aex, &[Account::at(MAIN, &upstream)], "", &limit).await;
+    let (mut sender, _connection) = peer(service.site.address, 1 << 16).await;
+    let path = "/ispbridge.aex.v1.PremiseService/GetPremise";
+    let headers = [("x-ispbridge-account", MAIN)];
+    let mut ask = async |headers: &[(&str, &str)], body: Vec<u8>| {
+        let response = call_with(&mut sender, path, headers, body).await.await.unwrap();
+        Status::from_header_map(response.headers()).map(|status| status.get_details_error_info().unwrap().reason)
+    };
+    assert_eq!(ask(&headers, framed(&long_read(6 << 20))).await, None);
+    let packed = flagged(1, &gzip(&long_read(6 << 20)));
+    assert_eq!(ask(&[headers[0], GZIP[0]], packed).await, None);
+    assert_eq!(ask(&headers, framed(&long_read(9 << 20))).await.as_deref(), Some("REQUEST_TOO_LARGE"));
+    let packed = flagged(1, &gzip(&long_read(9 << 20)));
+    assert_eq!(ask(&[headers[0], GZIP[0]], packed).await.as_deref(), Some("REQUEST_TOO_LARGE"));
+    assert_eq!(upstream.requests().len(), 2);
 }
