@@ -32,13 +32,23 @@ async fn python_calls_aex() {
 
 #[tokio::test]
 async fn python_compresses_at_the_gateway_and_at_a_service() {
-    let Some(mut through) = python("grpc") else { return };
-    let Some(mut direct) = python("grpc") else { return };
+    compresses(|| python("grpc"), "python/compressed.py").await;
+}
+
+#[tokio::test]
+async fn javascript_compresses_at_the_gateway_and_at_a_service() {
+    compresses(node, "node/compressed.mjs").await;
+}
+
+/// Runs a client that compresses its requests, once through the gateway and once against a service.
+async fn compresses(interpreter: impl Fn() -> Option<Command>, file: &str) {
+    let (Some(mut through), Some(mut direct)) = (interpreter(), interpreter()) else { return };
     let stage = Stage::open().await;
-    through.arg(path("python/compressed.py")).args([&stage.gateway.grpc_addr().to_string(), &stage.secrets.key]);
-    let upstream = Wire::Aex.upstream(vec![Act::Answer(Wire::Aex.reply(Verb::Read).bytes())]).await;
+    through.arg(path(file)).args([&stage.gateway.grpc_addr().to_string(), &stage.secrets.key]);
+    let reply = Act::Answer(Wire::Aex.reply(Verb::Read).bytes());
+    let upstream = Wire::Aex.upstream(vec![reply]).await;
     let site = Site::at(Wire::Aex, &upstream).await;
-    direct.arg(path("python/compressed.py")).args([&site.address.to_string(), ""]);
+    direct.arg(path(file)).args([&site.address.to_string(), ""]);
     for script in [through, direct] {
         let held = run(script).await;
         assert_eq!(held.lines().count(), 5, "{held}");
