@@ -8,6 +8,8 @@ use std::{
 
 use tempfile::TempDir;
 
+use crate::apart::Apart;
+
 const FOLDER: &str = env!("CARGO_MANIFEST_DIR");
 
 /// A folder with the files that the commands name.
@@ -76,4 +78,16 @@ fn the_question_has_the_answer_that_is_shown() {
     assert_eq!(said, expected);
     let sample = std::fs::read_to_string(Path::new(FOLDER).join("gateway.sample.toml")).unwrap();
     assert_eq!(sample.lines().nth(number - 1), Some("[[grants]]"));
+}
+
+#[test]
+fn the_command_for_the_live_view_watches() {
+    let folder = tempfile::tempdir().unwrap();
+    let gateway = Apart::start(folder.path(), "");
+    let block = blocks().into_iter().find(|block| block[0].starts_with("curl ")).unwrap();
+    let line = block[0].replace("127.0.0.1:9901", &gateway.admin.to_string());
+    // It watches until it is stopped, which is curl's code 28.
+    let line = line.replace("curl -N", "curl -N -sS --fail --max-time 1");
+    let output = Command::new("sh").args(["-c", &line]).stdin(Stdio::null()).output().unwrap();
+    assert_eq!(output.status.code(), Some(28), "{line}: {output:?}");
 }

@@ -64,7 +64,7 @@ impl Agent {
 }
 
 /// Ports that are free now.
-fn free_ports<const N: usize>() -> [u16; N] {
+pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
     let sockets = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
     sockets.map(|socket| socket.local_addr().unwrap().port())
 }
@@ -76,15 +76,15 @@ impl Stage {
         let (folder, agent) = (tempfile::tempdir().unwrap(), Agent::start());
         let stage = Self { folder, gateway, services: [aex, freeside, azotel], agent };
         stage.copy();
-        stage.program("ispbridge", "");
-        stage.program("ispbridge-gateway", &stage.variables(gateway));
+        program(stage.folder.path(), "ispbridge", "");
+        program(stage.folder.path(), "ispbridge-gateway", &stage.variables(gateway));
         let accounts = [
             account(&[("BASE_URL", &format!("http://{}", upstreams.aex()))]),
             account(&[("BASE_URL", &freeside_url(upstreams.freeside())), ("USERNAME", sandbox::FREESIDE_USERNAME)]),
             account(&[("BASE_URL", &azotel_url(upstreams.azotel())), ("USERNAME", sandbox::AZOTEL_USERNAME)]),
         ];
         for ((provider, ports), account) in PROVIDERS.iter().zip(stage.services).zip(accounts) {
-            stage.program(&format!("ispbridge-{provider}"), &(stage.variables(ports) + &account));
+            program(stage.folder.path(), &format!("ispbridge-{provider}"), &(stage.variables(ports) + &account));
         }
         stage
     }
@@ -96,7 +96,6 @@ impl Stage {
     /// Copies what the repository has of the site; without Consul its part is taken out.
     fn copy(&self) {
         fs::create_dir_all(self.site()).unwrap();
-        fs::create_dir_all(self.folder.path().join("bin")).unwrap();
         let names = ["make-secrets.sh", "gateway.toml", "aex.toml", "freeside.toml", "azotel.toml"];
         for name in names {
             fs::copy(Path::new(SITE).join(name), self.site().join(name)).unwrap();
@@ -135,14 +134,6 @@ impl Stage {
         text
     }
 
-    /// Puts a program where the shell finds it: the one that is all of them by its name.
-    fn program(&self, name: &str, variables: &str) {
-        let file = self.folder.path().join("bin").join(name);
-        let binary = env!("CARGO_BIN_EXE_ispbridge");
-        fs::write(&file, format!("#!/bin/bash\n{variables}exec -a {name} {binary} \"$@\"\n")).unwrap();
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
-    }
-
     /// Types the steps in one shell and returns what each block of them printed.
     fn typed(&self, blocks: &[String]) -> Vec<String> {
         let mut script = "trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT\n".to_owned();
@@ -167,6 +158,15 @@ impl Stage {
     fn read(&self, name: &str) -> String {
         fs::read_to_string(self.site().join(name)).unwrap_or_default()
     }
+}
+
+/// Puts a program into `bin` of a folder, where a shell finds it: the one that is all of them by its name.
+pub(crate) fn program(folder: &Path, name: &str, variables: &str) {
+    let (bin, binary) = (folder.join("bin"), env!("CARGO_BIN_EXE_ispbridge"));
+    fs::create_dir_all(&bin).unwrap();
+    let file = bin.join(name);
+    fs::write(&file, format!("#!/bin/bash\n{variables}exec -a {name} {binary} \"$@\"\n")).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 /// Variables of an account whose supplier is on this machine.

@@ -14,6 +14,8 @@ use std::{
 use ispbridge_kit::pki::Authority;
 use tempfile::TempDir;
 
+use crate::tree::read;
+
 const TABLE: &str = include_str!("mistakes.txt");
 const FILE: &str = "config.toml";
 /// How long a program may take to serve or to end.
@@ -221,4 +223,19 @@ fn that_there_is_no_file_is_said_first_and_a_variable_is_named() {
     let lines: Vec<_> =
         said.lines().map(|line| line.trim_start_matches("ispbridge-gateway: configuration: ")).collect();
     assert_eq!(lines, expected);
+}
+
+#[test]
+fn the_example_of_telemetry_is_right() {
+    let (folder, document) = (folder(), read("docs/telemetry.md"));
+    let example = document.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let files = [("collector-ca.pem", "ca.pem"), ("otlp.pem", "cert.pem"), ("otlp.key", "key.pem")];
+    let example = files
+        .into_iter()
+        .fold(example.to_owned(), |text, (named, file)| text.replace(&format!("/etc/ispbridge/{named}"), file));
+    fs::write(folder.path().join(FILE), format!("{}{example}", base("gateway"))).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_programs"));
+    command.arg0("ispbridge-gateway").args(["--check-config", "--config"]).arg(folder.path().join(FILE));
+    let output = command.env("OTLP_AUTHORIZATION", "Bearer s3cret").output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", text(&output.stderr));
 }

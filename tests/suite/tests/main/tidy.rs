@@ -131,3 +131,24 @@ fn files_are_short_and_have_names_that_say_something() {
         assert!(!EMPTY_NAMES.contains(&name), "{}", path.display());
     }
 }
+
+/// Documents with commands, each of which a test types: `readme.rs` and `site.rs` of `deploy/local`, `readme.rs` of the gateway,
+/// `stubs.rs` and `go_clients.rs` here. The suite's own README runs these tests.
+const TYPED: [&str; 9] = [
+    "README.md",
+    "deploy/site/README.md",
+    "docs/stubs.md",
+    "gateway/README.md",
+    "services/aex/README.md",
+    "services/azotel/README.md",
+    "services/freeside/README.md",
+    "tests/sandbox/README.md",
+    "tests/suite/README.md",
+];
+
+#[test]
+fn commands_stand_only_in_documents_that_a_test_types() {
+    let documents = files(*ROOT).into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    let with_commands: Vec<_> = documents.filter(|path| read(path).contains("\n```sh")).collect();
+    assert_eq!(with_commands, TYPED.map(Path::new));
+}
