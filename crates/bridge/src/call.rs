@@ -62,7 +62,7 @@ impl Call {
         R: Message + Name + Default,
     {
         let result = self.typed(operation, false, request, &|| false).await;
-        result.map_err(|fault| fault.with_operation(self.shared.operation(false, "")))
+        result.map_err(|fault| fault.with_operation(self.shared.operation(false, None)))
     }
 
     /// As [`crate::Upstream::write`], with the fault for the caller to look at. A caller that goes away stops the write
@@ -73,7 +73,6 @@ impl Call {
     pub fn write<Q, R>(
         &self,
         operation: &'static str,
-        probe: &'static str,
         request: Q,
     ) -> impl Future<Output = Result<Response<R>, Fault>> + Send + use<Q, R>
     where
@@ -85,8 +84,9 @@ impl Call {
         let work = async move { call.typed(operation, true, &request, &|| gone.is_gone()).await };
         // Boxed before anything is awaited: each future around it would have room for the whole request.
         let write = Write::new(asker, work);
-        let operation = self.shared.operation(true, probe);
-        async move { write.await.map_err(|fault| fault.with_operation(operation)) }
+        let (shared, account) = (self.shared.clone(), self.account.clone());
+        let operation = move || shared.operation(true, account.tables.probe::<Q>());
+        async move { write.await.map_err(|fault| fault.with_operation(operation())) }
     }
 
     async fn typed<Q, R>(

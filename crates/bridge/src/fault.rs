@@ -1,6 +1,6 @@
 //! What went wrong with a call, and what is known about its effect.
 
-use std::{borrow::Cow, fmt, time::Duration};
+use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use crate::problem::{Problem, Problems};
 
@@ -65,14 +65,14 @@ struct Inner {
 }
 
 /// Which call failed; stamped by the engine.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Operation {
     /// The provider's domain of errors, `<provider>.ispbridge`.
     pub domain: &'static str,
     /// Whether the call can change something upstream.
     pub write: bool,
-    /// The RPC whose answer tells whether a write of unknown outcome happened.
-    pub probe: &'static str,
+    /// The RPC whose answer tells whether a write of unknown outcome happened, where there is one.
+    pub probe: Option<Arc<str>>,
 }
 
 impl Fault {
@@ -283,8 +283,8 @@ impl Fault {
         &self.0.violations.0
     }
 
-    pub(crate) fn operation(&self) -> Operation {
-        self.0.operation
+    pub(crate) fn operation(&self) -> &Operation {
+        &self.0.operation
     }
 
     /// Whether the same call may be sent once more: always when nothing was sent for a passing reason,

@@ -31,5 +31,5 @@ pub use node::Node;
 pub use reference::Secret;
 pub use telemetry::Telemetry;
 pub use upstream::{
-    AccountSetup, NO_PROBE, Outgoing, Provider, Reply, SetupError, UNREADABLE_FIELDS, Upstream, account_problems,
+    AccountSetup, Outgoing, Provider, Reply, SetupError, UNREADABLE_FIELDS, Upstream, account_problems,
 };

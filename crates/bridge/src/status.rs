@@ -38,11 +38,11 @@ impl From<Fault> for Status {
     }
 }
 
-fn is_unknown_write(fault: &Fault, operation: Operation) -> bool {
+fn is_unknown_write(fault: &Fault, operation: &Operation) -> bool {
     operation.write && fault.outcome() == Outcome::Unknown
 }
 
-fn code(fault: &Fault, operation: Operation) -> Code {
+fn code(fault: &Fault, operation: &Operation) -> Code {
     if is_unknown_write(fault, operation) {
         return Code::Aborted;
     }
@@ -59,16 +59,16 @@ fn code(fault: &Fault, operation: Operation) -> Code {
     }
 }
 
-fn message(fault: &Fault, operation: Operation) -> String {
+fn message(fault: &Fault, operation: &Operation) -> String {
     let text = clean(fault.message(), MAX_TEXT - 200);
     if !is_unknown_write(fault, operation) {
         return text;
     }
-    let probe = if operation.probe.is_empty() { String::new() } else { format!("; {} tells", operation.probe) };
+    let probe = operation.probe.as_ref().map_or(String::new(), |probe| format!("; {probe} tells"));
     format!("{text}; whether the call took effect is not known, it was not sent again{probe}")
 }
 
-fn metadata(fault: &Fault, operation: Operation) -> HashMap<String, String> {
+fn metadata(fault: &Fault, operation: &Operation) -> HashMap<String, String> {
     let outcome = match fault.outcome() {
         Outcome::NotSent => "NOT_SENT",
         Outcome::Rejected => "REJECTED",
@@ -86,7 +86,7 @@ fn metadata(fault: &Fault, operation: Operation) -> HashMap<String, String> {
     add("limit", fault.limit());
     if is_unknown_write(fault, operation) {
         add("cause", Some(fault.reason()));
-        add("probe", Some(operation.probe).filter(|probe| !probe.is_empty()));
+        add("probe", operation.probe.as_deref());
     }
     entries
 }
@@ -108,12 +108,17 @@ mod tests {
     use super::*;
     use crate::problem::{Problem, Problems};
 
-    const WRITE: Operation = Operation { domain: "x.ispbridge", write: true, probe: "A/B" };
-    const READ: Operation = Operation { write: false, ..WRITE };
+    fn write() -> Operation {
+        Operation { domain: "x.ispbridge", write: true, probe: Some("A/B".into()) }
+    }
+
+    fn read() -> Operation {
+        Operation { write: false, ..write() }
+    }
 
     #[test]
     fn an_unknown_write_is_aborted_and_names_its_probe() {
-        let status = Status::from(Fault::server("die at X.pm line 3").with_operation(WRITE));
+        let status = Status::from(Fault::server("die at X.pm line 3").with_operation(write()));
         let info = status.get_error_details().error_info().unwrap().clone();
         assert_eq!((status.code(), info.reason.as_str()), (Code::Aborted, "OUTCOME_UNKNOWN"));
         assert_eq!(info.metadata["probe"], "A/B");
@@ -122,14 +127,14 @@ mod tests {
 
     #[test]
     fn the_same_fault_of_a_read_may_be_repeated() {
-        assert_eq!(Status::from(Fault::server("x").with_operation(READ)).code(), Code::Unavailable);
-        assert_eq!(Status::from(Fault::unreadable("x").with_operation(READ)).code(), Code::Internal);
+        assert_eq!(Status::from(Fault::server("x").with_operation(read())).code(), Code::Unavailable);
+        assert_eq!(Status::from(Fault::unreadable("x").with_operation(read())).code(), Code::Internal);
     }
 
     #[test]
     fn a_rejected_write_keeps_its_code() {
         let fault =
-            Fault::rejected(Kind::NotFound, "NOT_FOUND", "no such thing").with_http_status(404).with_operation(WRITE);
+            Fault::rejected(Kind::NotFound, "NOT_FOUND", "no such thing").with_http_status(404).with_operation(write());
         let status = Status::from(fault);
         let info = status.get_error_details().error_info().unwrap().clone();
         assert_eq!(status.code(), Code::NotFound);
@@ -141,7 +146,7 @@ mod tests {
         let long = "é\n".repeat(4000);
         let problems = (0..40).map(|n| Problem::new(format!("field{n}"), long.clone())).collect();
         let status =
-            Status::from(Fault::invalid(Problems(problems)).with_upstream_message(&long).with_operation(WRITE));
+            Status::from(Fault::invalid(Problems(problems)).with_upstream_message(&long).with_operation(write()));
         assert!(status.message().len() <= MAX_TEXT && !status.message().contains('\n'));
         assert!(status.details().len() <= 6 * 1024, "{}", status.details().len());
     }

@@ -9,11 +9,15 @@ mod build;
 mod calendar;
 mod decode;
 mod encode;
+mod probe;
 mod protobuf;
 mod scalar;
 mod structure;
 mod vocabulary;
 
+use std::sync::Arc;
+
+use prost::Name;
 use prost_reflect::DescriptorPool;
 use rustc_hash::FxHashMap;
 
@@ -27,6 +31,8 @@ pub struct Tables {
     tables: Vec<Table>,
     requests: FxHashMap<String, usize>,
     replies: FxHashMap<String, usize>,
+    /// The probes of writes, by the names of their requests.
+    probes: FxHashMap<String, Arc<str>>,
     text: TextRule,
 }
 
@@ -158,7 +164,7 @@ impl Tables {
     /// among the vocabulary's `[dialect.NAME]` sections.
     ///
     /// # Errors
-    /// [`TableError`] when the vocabulary names what the contract lacks or a format does not fit.
+    /// [`TableError`] when the vocabulary names what the contract lacks, a format does not fit, or a probe is no read.
     pub fn build(
         descriptors: &[u8],
         package: &str,
@@ -168,6 +174,12 @@ impl Tables {
     ) -> Result<Self, TableError> {
         let pool = DescriptorPool::decode(descriptors).map_err(|error| TableError(error.to_string()))?;
         build::tables(&pool, package, vocabulary, dialect, text)
+    }
+
+    /// The RPC that tells whether the write with this request took effect, where the contract names one.
+    #[must_use]
+    pub fn probe<Q: Name>(&self) -> Option<Arc<str>> {
+        self.probes.get(Q::NAME).cloned()
     }
 }
 

@@ -40,9 +40,6 @@ pub const UNREADABLE_FIELDS: &str = "x-ispbridge-unreadable-fields";
 /// Deadline of calls that came without one.
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(60);
 
-/// The probe of a write whose effect no call of its upstream shows.
-pub const NO_PROBE: &str = "";
-
 /// What a provider adds to the engine; one value per account, which holds that account's settings.
 pub trait Provider: Send + Sync + 'static {
     /// Writes a call as an HTTP request: envelope, address and credentials.
@@ -206,22 +203,21 @@ impl Upstream {
         Ok(self.call(&request)?.read(operation, request.get_ref()).await?)
     }
 
-    /// Makes a call that may change something: at most one attempt can take effect. `probe` is the RPC
-    /// whose answer tells whether it happened.
+    /// Makes a call that may change something: at most one attempt can take effect. Where nobody knows whether one did, the
+    /// status names the RPC that tells (`probe` in the contract).
     ///
     /// # Errors
     /// A [`Status`]; ABORTED with reason OUTCOME_UNKNOWN when the call may have happened.
     pub fn write<Q, R>(
         &self,
         operation: &'static str,
-        probe: &'static str,
         request: Request<Q>,
     ) -> impl Future<Output = Reply<R>> + Send + use<Q, R>
     where
         Q: Message + Name + 'static,
         R: Message + Name + Default + 'static,
     {
-        let write = self.call(&request).map(|call| call.write(operation, probe, request.into_inner()));
+        let write = self.call(&request).map(|call| call.write(operation, request.into_inner()));
         async move { Ok(write?.await?) }
     }
 
@@ -231,7 +227,7 @@ impl Upstream {
     /// A NOT_SENT [`Fault`] when the account is not one of ours.
     pub fn call<Q>(&self, request: &Request<Q>) -> Result<Call, Fault> {
         let named = request.metadata().get(ACCOUNT).and_then(|value| value.to_str().ok());
-        let account = self.0.account(named).map_err(|fault| fault.with_operation(self.0.operation(false, "")))?;
+        let account = self.0.account(named).map_err(|fault| fault.with_operation(self.0.operation(false, None)))?;
         let extensions = request.extensions();
         let deadline = extensions.get::<Instant>().copied().unwrap_or_else(|| Instant::now() + DEFAULT_DEADLINE);
         let context = extensions.get::<Context>().cloned().unwrap_or_default();
@@ -244,7 +240,7 @@ impl Upstream {
     /// The status of a request that a method refuses before anything is sent, naming every field.
     #[must_use]
     pub fn invalid(&self, violations: Problems) -> Status {
-        Fault::invalid(violations).with_operation(self.0.operation(false, "")).into()
+        Fault::invalid(violations).with_operation(self.0.operation(false, None)).into()
     }
 
     /// Makes the account's harmless read.
@@ -307,7 +303,8 @@ impl Shared {
         })
     }
 
-    pub(crate) fn operation(&self, write: bool, probe: &'static str) -> Operation {
+    /// A call that can change something, with its probe, or one that cannot.
+    pub(crate) fn operation(&self, write: bool, probe: Option<Arc<str>>) -> Operation {
         Operation { domain: self.domain, write, probe }
     }
 }

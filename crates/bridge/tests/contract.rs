@@ -17,7 +17,8 @@ pub(crate) fn descriptors() -> &'static [u8] {
         let mut compiler =
             protox::Compiler::new([folder.join("tests/contract"), protos.clone(), protos.join("third_party")])
                 .expect("the folders exist");
-        compiler.include_imports(true).open_file("sample/v1/sample.proto").expect("the contract compiles");
+        let files = ["sample/v1/sample.proto", "sample/v1/wrong.proto"];
+        compiler.include_imports(true).open_files(files).expect("the contracts compile");
         compiler.encode_file_descriptor_set()
     })
 }
@@ -338,3 +339,11 @@ message!(TextsReply {
     #[prost(message, optional, tag = "100")]
     pub(crate) extra_fields: Option<Struct>,
 });
+
+#[test]
+fn a_probe_is_a_read_of_the_same_package() {
+    assert_eq!(tables(TextRule::Any).probe::<ScalarsRequest>().as_deref(), Some("SampleService/Rest"));
+    let wrong = Tables::build(descriptors(), "wrong.v1", &Vocabulary::default(), None, TextRule::Any);
+    let error = wrong.err().map(|error| error.to_string()).unwrap_or_default();
+    assert!(error.contains("WrongService/Add: its probe WrongService/Remove must be a read of wrong.v1"), "{error}");
+}

@@ -45,7 +45,7 @@ async fn read(upstream: &Upstream) -> Answer {
 }
 
 async fn write(upstream: &Upstream) -> Answer {
-    upstream.call(&request())?.write("op", "Sample/Get", request().into_inner()).await
+    upstream.call(&request())?.write("op", request().into_inner()).await
 }
 
 fn ok() -> Vec<u8> {
@@ -79,11 +79,10 @@ async fn a_write_that_breaks_after_it_left_is_unknown_and_sent_once() {
         let (upstream, server) = pair(vec![act]).await;
         assert_eq!(said(write(&upstream).await), (Kind::Unavailable, Outcome::Unknown, "UPSTREAM_CONNECTION"));
         assert_eq!(server.requests().len(), 1);
-        let status: Status =
-            upstream.write::<_, ScalarsReply>("op", "Sample/Get", request()).await.expect_err("a fault");
+        let status: Status = upstream.write::<_, ScalarsReply>("op", request()).await.expect_err("a fault");
         let info = status.get_error_details().error_info().expect("an ErrorInfo").clone();
         assert_eq!((status.code(), info.reason.as_str()), (Code::Aborted, "OUTCOME_UNKNOWN"));
-        assert_eq!((info.domain.as_str(), info.metadata["probe"].as_str()), ("sample.ispbridge", "Sample/Get"));
+        assert_eq!((info.domain.as_str(), info.metadata["probe"].as_str()), ("sample.ispbridge", "SampleService/Rest"));
         assert_eq!(server.requests().len(), 2);
     }
 }
@@ -118,7 +117,7 @@ async fn a_refused_connection_means_nothing_was_sent() {
 async fn a_wrong_request_is_not_sent() {
     let (upstream, server) = pair(vec![Act::Answer(ok())]).await;
     let call = upstream.call(&request()).expect("the one account");
-    let answer: Answer = call.write("op", "", ScalarsRequest::default()).await;
+    let answer: Answer = call.write("op", ScalarsRequest::default()).await;
     assert_eq!(said(answer), (Kind::InvalidArgument, Outcome::NotSent, "INVALID_REQUEST"));
     assert_eq!(server.connections(), 0);
 }
@@ -128,11 +127,11 @@ async fn the_deadline_ends_a_call() {
     let (upstream, server) = pair(vec![Act::Late(Duration::from_secs(5), ok())]).await;
     let started = Instant::now();
     let call = upstream.call(&within(Duration::from_millis(250))).expect("the one account");
-    let answer: Answer = call.write("op", "", request().into_inner()).await;
+    let answer: Answer = call.write("op", request().into_inner()).await;
     assert_eq!(said(answer), (Kind::DeadlineExceeded, Outcome::Unknown, "UPSTREAM_TIMEOUT"));
     assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
     let call = upstream.call(&within(Duration::ZERO)).expect("the one account");
-    let answer: Answer = call.write("op", "", request().into_inner()).await;
+    let answer: Answer = call.write("op", request().into_inner()).await;
     assert_eq!(said(answer), (Kind::DeadlineExceeded, Outcome::NotSent, "DEADLINE_TOO_SHORT"));
     assert_eq!(server.requests().len(), 1);
 }
@@ -275,7 +274,7 @@ async fn a_caller_who_goes_away_does_not_stop_a_write() {
     let mut request = request();
     let place = places.clone().acquire_owned().await.expect("a place");
     request.extensions_mut().insert(Arc::new(place));
-    let caller = tokio::spawn(async move { upstream.write::<_, ScalarsReply>("op", "", request).await });
+    let caller = tokio::spawn(async move { upstream.write::<_, ScalarsReply>("op", request).await });
     server.until(1).await;
     caller.abort();
     assert!(caller.await.expect_err("the caller is gone").is_cancelled());

@@ -147,6 +147,9 @@ fn operation(method: &MethodDescriptor, schemas: &mut Schemas) -> Value {
         operation["deprecated"] = true.into();
     }
     operation["x-idempotency-level"] = options.idempotency_level().as_str_name().into();
+    if let Some(probe) = schemas.options().probe(method) {
+        operation["x-probe"] = probe.into();
+    }
     operation
 }
 

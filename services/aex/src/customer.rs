@@ -20,8 +20,7 @@ impl CustomerService for Customers {
         let call = self.0.call(&request)?;
         let request = request.into_inner();
         let email = request.customer.as_ref().map(|customer| customer.email.clone()).unwrap_or_default();
-        let mut response: tonic::Response<CreateCustomerResponse> =
-            call.write("POST /customers", "CustomerService/ListCustomers", request).await?;
+        let mut response: tonic::Response<CreateCustomerResponse> = call.write("POST /customers", request).await?;
         if response.get_ref().customer_id.is_none() {
             response.get_mut().customer_id = find_by_email(&call, email).await.unwrap_or(None);
         }

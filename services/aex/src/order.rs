@@ -23,7 +23,7 @@ impl OrderService for Orders {
     /// before the account is called bad.
     async fn create_service(&self, request: Request<CreateServiceRequest>) -> Reply<CreateServiceResponse> {
         let call = self.0.call(&request)?;
-        match call.write(CREATE_SERVICE, "CustomerService/ListCustomerServices", request.into_inner()).await {
+        match call.write(CREATE_SERVICE, request.into_inner()).await {
             Err(fault) if fault.http_status() == Some(401) && fault.outcome() == Outcome::Rejected => {
                 Err(explained(&call, fault).await.into())
             }

@@ -28,11 +28,11 @@ impl BillingService for Billing {
         let message = request.get_mut();
         let scope = scope(message.customer_id.as_deref(), message.all_customers.take());
         scope.map_err(|problems| self.0.invalid(problems))?;
-        self.0.write("generateInvoices", "BillingService/GetInvoicesData", request).await
+        self.0.write("generateInvoices", request).await
     }
 
     async fn pay_invoice(&self, request: Request<PayInvoiceRequest>) -> Reply<PayInvoiceResponse> {
-        self.0.write("payInvoice", "BillingService/GetInvoicesData", request).await
+        self.0.write("payInvoice", request).await
     }
 
     async fn get_invoices_data(&self, request: Request<GetInvoicesDataRequest>) -> Reply<GetInvoicesDataResponse> {
@@ -43,7 +43,7 @@ impl BillingService for Billing {
         &self,
         request: Request<AddCreditCardTokenRequest>,
     ) -> Reply<AddCreditCardTokenResponse> {
-        self.0.write("addCreditCardToken", "BillingService/GetCreditCardData", request).await
+        self.0.write("addCreditCardToken", request).await
     }
 
     async fn get_credit_card_data(
@@ -54,11 +54,11 @@ impl BillingService for Billing {
     }
 
     async fn add_eft(&self, request: Request<AddEftRequest>) -> Reply<AddEftResponse> {
-        self.0.write("addEFT", "BillingService/GetEftData", request).await
+        self.0.write("addEFT", request).await
     }
 
     async fn add_eft_token(&self, request: Request<AddEftTokenRequest>) -> Reply<AddEftTokenResponse> {
-        self.0.write("addEFTToken", "BillingService/GetEftData", request).await
+        self.0.write("addEFTToken", request).await
     }
 
     async fn get_eft_data(&self, request: Request<GetEftDataRequest>) -> Reply<GetEftDataResponse> {

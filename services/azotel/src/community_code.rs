@@ -15,21 +15,21 @@ pub struct CommunityCodes(pub Upstream);
 #[tonic::async_trait]
 impl CommunityCodeService for CommunityCodes {
     async fn add_community_code(&self, request: Request<AddCommunityCodeRequest>) -> Reply<AddCommunityCodeResponse> {
-        self.0.write("addCommunityCode", "CommunityCodeService/ListCommunityCode", request).await
+        self.0.write("addCommunityCode", request).await
     }
 
     async fn modify_community_code(
         &self,
         request: Request<ModifyCommunityCodeRequest>,
     ) -> Reply<ModifyCommunityCodeResponse> {
-        self.0.write("modifyCommunityCode", "CommunityCodeService/ListCommunityCode", request).await
+        self.0.write("modifyCommunityCode", request).await
     }
 
     async fn delete_community_code(
         &self,
         request: Request<DeleteCommunityCodeRequest>,
     ) -> Reply<DeleteCommunityCodeResponse> {
-        self.0.write("deleteCommunityCode", "CommunityCodeService/ListCommunityCode", request).await
+        self.0.write("deleteCommunityCode", request).await
     }
 
     async fn list_community_code(

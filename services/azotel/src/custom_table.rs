@@ -28,14 +28,14 @@ impl CustomTableService for CustomTables {
         &self,
         request: Request<AddCustomTableEntriesRequest>,
     ) -> Reply<AddCustomTableEntriesResponse> {
-        self.0.write("addCustomTableEntries", "CustomTableService/ListCustomTableEntries", request).await
+        self.0.write("addCustomTableEntries", request).await
     }
 
     async fn modify_custom_table_entries(
         &self,
         request: Request<ModifyCustomTableEntriesRequest>,
     ) -> Reply<ModifyCustomTableEntriesResponse> {
-        self.0.write("modifyCustomTableEntries", "CustomTableService/ListCustomTableEntries", request).await
+        self.0.write("modifyCustomTableEntries", request).await
     }
 
     /// A customer alone could mean all of its rows: the document does not say (seed,
@@ -49,7 +49,7 @@ impl CustomTableService for CustomTables {
             let problem = Problem::new("row_id", "or values is required");
             return Err(self.0.invalid(Problems(vec![problem])));
         }
-        self.0.write("deleteCustomTableEntries", "CustomTableService/ListCustomTableEntries", request).await
+        self.0.write("deleteCustomTableEntries", request).await
     }
 }
 

@@ -1,6 +1,6 @@
 //! `ispbridge.azotel.v1.CustomerService`: customers, their data, statuses, remarks and subaccounts.
 
-use bridge::{NO_PROBE, Reply, Upstream};
+use bridge::{Reply, Upstream};
 use tonic::Request;
 
 use crate::contract::{
@@ -21,15 +21,15 @@ impl CustomerService for Customers {
     /// Nickname and invoicing id get a number appended when they are taken (seed, addCustomer): what is
     /// stored can differ from what was sent, and only GetCustomerData tells.
     async fn add_customer(&self, request: Request<AddCustomerRequest>) -> Reply<AddCustomerResponse> {
-        self.0.write("addCustomer", "CustomerService/SearchCustomer", request).await
+        self.0.write("addCustomer", request).await
     }
 
     async fn modify_customer(&self, request: Request<ModifyCustomerRequest>) -> Reply<ModifyCustomerResponse> {
-        self.0.write("modifyCustomer", "CustomerService/GetCustomerData", request).await
+        self.0.write("modifyCustomer", request).await
     }
 
     async fn delete_customer(&self, request: Request<DeleteCustomerRequest>) -> Reply<DeleteCustomerResponse> {
-        self.0.write("deleteCustomer", "CustomerService/GetCustomerData", request).await
+        self.0.write("deleteCustomer", request).await
     }
 
     async fn search_customer(&self, request: Request<SearchCustomerRequest>) -> Reply<SearchCustomerResponse> {
@@ -55,19 +55,19 @@ impl CustomerService for Customers {
     }
 
     async fn add_customer_note(&self, request: Request<AddCustomerNoteRequest>) -> Reply<AddCustomerNoteResponse> {
-        self.0.write("addCustomerNote", NO_PROBE, request).await
+        self.0.write("addCustomerNote", request).await
     }
 
     async fn add_subaccount(&self, request: Request<AddSubaccountRequest>) -> Reply<AddSubaccountResponse> {
-        self.0.write("addSubaccount", NO_PROBE, request).await
+        self.0.write("addSubaccount", request).await
     }
 
     async fn update_subaccount(&self, request: Request<UpdateSubaccountRequest>) -> Reply<UpdateSubaccountResponse> {
-        self.0.write("updateSubaccount", NO_PROBE, request).await
+        self.0.write("updateSubaccount", request).await
     }
 
     async fn delete_subaccount(&self, request: Request<DeleteSubaccountRequest>) -> Reply<DeleteSubaccountResponse> {
-        self.0.write("deleteSubaccount", NO_PROBE, request).await
+        self.0.write("deleteSubaccount", request).await
     }
 
     async fn check_eup_login(&self, request: Request<CheckEupLoginRequest>) -> Reply<CheckEupLoginResponse> {

@@ -1,6 +1,6 @@
 //! `ispbridge.azotel.v1.EquipmentService`: equipment, and the sites and customers where it stands.
 
-use bridge::{NO_PROBE, Reply, Upstream};
+use bridge::{Reply, Upstream};
 use tonic::Request;
 
 use crate::contract::{
@@ -23,37 +23,37 @@ impl EquipmentService for Equipment {
     }
 
     async fn add_cpe(&self, request: Request<AddCpeRequest>) -> Reply<AddCpeResponse> {
-        self.0.write("addCPE", "EquipmentService/GetCpeData", request).await
+        self.0.write("addCPE", request).await
     }
 
     async fn add_equipment(&self, request: Request<AddEquipmentRequest>) -> Reply<AddEquipmentResponse> {
-        self.0.write("addEquipment", "EquipmentService/ListEquipment", request).await
+        self.0.write("addEquipment", request).await
     }
 
     async fn modify_equipment(&self, request: Request<ModifyEquipmentRequest>) -> Reply<ModifyEquipmentResponse> {
-        self.0.write("modifyEquipment", "EquipmentService/ListEquipment", request).await
+        self.0.write("modifyEquipment", request).await
     }
 
     async fn add_equipment_login_details(
         &self,
         request: Request<AddEquipmentLoginDetailsRequest>,
     ) -> Reply<AddEquipmentLoginDetailsResponse> {
-        self.0.write("addEquipmentLoginDetails", NO_PROBE, request).await
+        self.0.write("addEquipmentLoginDetails", request).await
     }
 
     async fn delete_equipment_login_details(
         &self,
         request: Request<DeleteEquipmentLoginDetailsRequest>,
     ) -> Reply<DeleteEquipmentLoginDetailsResponse> {
-        self.0.write("deleteEquipmentLoginDetails", NO_PROBE, request).await
+        self.0.write("deleteEquipmentLoginDetails", request).await
     }
 
     async fn modify_cpe(&self, request: Request<ModifyCpeRequest>) -> Reply<ModifyCpeResponse> {
-        self.0.write("modifyCPE", "EquipmentService/GetCpeData", request).await
+        self.0.write("modifyCPE", request).await
     }
 
     async fn delete_cpe(&self, request: Request<DeleteCpeRequest>) -> Reply<DeleteCpeResponse> {
-        self.0.write("deleteCPE", "EquipmentService/GetCpeData", request).await
+        self.0.write("deleteCPE", request).await
     }
 
     async fn get_cpe_data(&self, request: Request<GetCpeDataRequest>) -> Reply<GetCpeDataResponse> {
@@ -61,27 +61,27 @@ impl EquipmentService for Equipment {
     }
 
     async fn add_basestation(&self, request: Request<AddBasestationRequest>) -> Reply<AddBasestationResponse> {
-        self.0.write("addBasestation", NO_PROBE, request).await
+        self.0.write("addBasestation", request).await
     }
 
     async fn modify_basestation(&self, request: Request<ModifyBasestationRequest>) -> Reply<ModifyBasestationResponse> {
-        self.0.write("modifyBasestation", NO_PROBE, request).await
+        self.0.write("modifyBasestation", request).await
     }
 
     async fn delete_basestation(&self, request: Request<DeleteBasestationRequest>) -> Reply<DeleteBasestationResponse> {
-        self.0.write("deleteBasestation", NO_PROBE, request).await
+        self.0.write("deleteBasestation", request).await
     }
 
     async fn add_site(&self, request: Request<AddSiteRequest>) -> Reply<AddSiteResponse> {
-        self.0.write("addSite", NO_PROBE, request).await
+        self.0.write("addSite", request).await
     }
 
     async fn modify_site(&self, request: Request<ModifySiteRequest>) -> Reply<ModifySiteResponse> {
-        self.0.write("modifySite", NO_PROBE, request).await
+        self.0.write("modifySite", request).await
     }
 
     async fn delete_site(&self, request: Request<DeleteSiteRequest>) -> Reply<DeleteSiteResponse> {
-        self.0.write("deleteSite", NO_PROBE, request).await
+        self.0.write("deleteSite", request).await
     }
 }
 

@@ -1,6 +1,6 @@
 //! `ispbridge.azotel.v1.MaintenanceService`: maintenance tickets, the work on them, and attachments.
 
-use bridge::{NO_PROBE, Reply, Upstream};
+use bridge::{Reply, Upstream};
 use tonic::Request;
 
 use crate::contract::{
@@ -21,29 +21,29 @@ impl MaintenanceService for Maintenance {
         &self,
         request: Request<AddInstallerTrackingRequest>,
     ) -> Reply<AddInstallerTrackingResponse> {
-        self.0.write("addInstallerTracking", "MaintenanceService/GetMaintenanceData", request).await
+        self.0.write("addInstallerTracking", request).await
     }
 
     async fn modify_installer_tracking(
         &self,
         request: Request<ModifyInstallerTrackingRequest>,
     ) -> Reply<ModifyInstallerTrackingResponse> {
-        self.0.write("modifyInstallerTracking", "MaintenanceService/GetMaintenanceData", request).await
+        self.0.write("modifyInstallerTracking", request).await
     }
 
     async fn delete_installer_tracking(
         &self,
         request: Request<DeleteInstallerTrackingRequest>,
     ) -> Reply<DeleteInstallerTrackingResponse> {
-        self.0.write("deleteInstallerTracking", "MaintenanceService/GetMaintenanceData", request).await
+        self.0.write("deleteInstallerTracking", request).await
     }
 
     async fn add_maintenance(&self, request: Request<AddMaintenanceRequest>) -> Reply<AddMaintenanceResponse> {
-        self.0.write("addMaintenance", "MaintenanceService/GetMaintenanceData", request).await
+        self.0.write("addMaintenance", request).await
     }
 
     async fn modify_maintenance(&self, request: Request<ModifyMaintenanceRequest>) -> Reply<ModifyMaintenanceResponse> {
-        self.0.write("modifyMaintenance", "MaintenanceService/GetMaintenanceData", request).await
+        self.0.write("modifyMaintenance", request).await
     }
 
     async fn get_maintenance_data(
@@ -57,14 +57,14 @@ impl MaintenanceService for Maintenance {
         &self,
         request: Request<SynchronizeCustomerAttachmentsRequest>,
     ) -> Reply<SynchronizeCustomerAttachmentsResponse> {
-        self.0.write("synchronizeCustomerAttachments", NO_PROBE, request).await
+        self.0.write("synchronizeCustomerAttachments", request).await
     }
 
     async fn synchronize_maintenance_attachments(
         &self,
         request: Request<SynchronizeMaintenanceAttachmentsRequest>,
     ) -> Reply<SynchronizeMaintenanceAttachmentsResponse> {
-        self.0.write("synchronizeMaintenanceAttachments", NO_PROBE, request).await
+        self.0.write("synchronizeMaintenanceAttachments", request).await
     }
 }
 

@@ -1,7 +1,7 @@
 //! `ispbridge.azotel.v1.NetworkService`: IP addresses, interfaces, and RADIUS.
 
 use bridge::{
-    NO_PROBE, Reply, Upstream,
+    Reply, Upstream,
     problem::{Problem, Problems},
 };
 use tonic::Request;
@@ -36,11 +36,11 @@ impl NetworkService for Network {
         &self,
         request: Request<ChangeCustomerRadiusRequest>,
     ) -> Reply<ChangeCustomerRadiusResponse> {
-        self.0.write("customerRadius", "NetworkService/ListCustomerRadius", request).await
+        self.0.write("customerRadius", request).await
     }
 
     async fn add_ip(&self, request: Request<AddIpRequest>) -> Reply<AddIpResponse> {
-        self.0.write("addIP", "NetworkService/GetIpData", request).await
+        self.0.write("addIP", request).await
     }
 
     async fn get_ip_data(&self, request: Request<GetIpDataRequest>) -> Reply<GetIpDataResponse> {
@@ -55,7 +55,7 @@ impl NetworkService for Network {
             let problem = Problem::new("save", "must be true where synchronize_radius or update_wib is");
             return Err(self.0.invalid(Problems(vec![problem])));
         }
-        self.0.write("generateIP", "NetworkService/GetIpData", request).await
+        self.0.write("generateIP", request).await
     }
 
     async fn get_interface_data(&self, request: Request<GetInterfaceDataRequest>) -> Reply<GetInterfaceDataResponse> {
@@ -70,14 +70,14 @@ impl NetworkService for Network {
     }
 
     async fn add_radius_details(&self, request: Request<AddRadiusDetailsRequest>) -> Reply<AddRadiusDetailsResponse> {
-        self.0.write("addRADIUSdetails", "NetworkService/ListRadiusDetails", request).await
+        self.0.write("addRADIUSdetails", request).await
     }
 
     async fn delete_radius_details(
         &self,
         request: Request<DeleteRadiusDetailsRequest>,
     ) -> Reply<DeleteRadiusDetailsResponse> {
-        self.0.write("deleteRADIUSdetails", "NetworkService/ListRadiusDetails", request).await
+        self.0.write("deleteRADIUSdetails", request).await
     }
 
     async fn list_radius_sessions(
@@ -94,7 +94,7 @@ impl NetworkService for Network {
         if message.force() {
             scope(None, all_customers).map_err(|problems| self.0.invalid(problems))?;
         }
-        self.0.write("updateWibFiles", NO_PROBE, request).await
+        self.0.write("updateWibFiles", request).await
     }
 }
 

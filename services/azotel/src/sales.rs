@@ -1,6 +1,6 @@
 //! `ispbridge.azotel.v1.SalesService`: tasks of sales people.
 
-use bridge::{NO_PROBE, Reply, Upstream};
+use bridge::{Reply, Upstream};
 use tonic::Request;
 
 use crate::contract::{
@@ -14,20 +14,20 @@ pub struct Sales(pub Upstream);
 #[tonic::async_trait]
 impl SalesService for Sales {
     async fn add_salesman_task(&self, request: Request<AddSalesmanTaskRequest>) -> Reply<AddSalesmanTaskResponse> {
-        self.0.write("addSalesmanTask", NO_PROBE, request).await
+        self.0.write("addSalesmanTask", request).await
     }
 
     async fn modify_salesman_task(
         &self,
         request: Request<ModifySalesmanTaskRequest>,
     ) -> Reply<ModifySalesmanTaskResponse> {
-        self.0.write("modifySalesmanTask", NO_PROBE, request).await
+        self.0.write("modifySalesmanTask", request).await
     }
 
     async fn delete_salesman_task(
         &self,
         request: Request<DeleteSalesmanTaskRequest>,
     ) -> Reply<DeleteSalesmanTaskResponse> {
-        self.0.write("deleteSalesmanTask", NO_PROBE, request).await
+        self.0.write("deleteSalesmanTask", request).await
     }
 }

@@ -22,7 +22,7 @@ pub struct Subscriptions(pub Upstream);
 #[tonic::async_trait]
 impl SubscriptionService for Subscriptions {
     async fn add_subscription(&self, request: Request<AddSubscriptionRequest>) -> Reply<AddSubscriptionResponse> {
-        self.0.write("addSubscription", "SubscriptionService/GetActiveSubscriptionData", request).await
+        self.0.write("addSubscription", request).await
     }
 
     /// The document calls the id required and offers a product's besides; what has neither could be
@@ -36,7 +36,7 @@ impl SubscriptionService for Subscriptions {
             let problem = Problem::new("subscription_id", "or active_product_id is required");
             return Err(self.0.invalid(Problems(vec![problem])));
         }
-        self.0.write("deleteSubscription", "SubscriptionService/GetActiveSubscriptionData", request).await
+        self.0.write("deleteSubscription", request).await
     }
 
     async fn get_active_subscription_data(
@@ -59,6 +59,6 @@ impl SubscriptionService for Subscriptions {
         let message = request.get_mut();
         let scope = scope(message.customer_id.as_deref(), message.all_customers.take());
         scope.map_err(|problems| self.0.invalid(problems))?;
-        self.0.write("updateBucketsFromSubscription", "NetworkService/ListCustomerRadius", request).await
+        self.0.write("updateBucketsFromSubscription", request).await
     }
 }

@@ -1,6 +1,6 @@
 //! `ispbridge.azotel.v1.SystemService`: whether the API is there, and what runs over all of its data.
 
-use bridge::{NO_PROBE, Reply, Upstream};
+use bridge::{Reply, Upstream};
 use tonic::Request;
 
 use crate::{
@@ -27,6 +27,6 @@ impl SystemService for System {
     ) -> Reply<UpdateGpsDetailsResponse> {
         let scope = scope(None, request.get_mut().all_customers.take());
         scope.map_err(|problems| self.0.invalid(problems))?;
-        self.0.write("updateGPSdetails", NO_PROBE, request).await
+        self.0.write("updateGPSdetails", request).await
     }
 }

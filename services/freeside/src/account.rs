@@ -21,16 +21,16 @@ impl AccountService for Accounts {
 
     /// A supplemental package answers like a success although nothing is suspended (dossier 1.3).
     async fn suspend_username(&self, request: Request<SuspendUsernameRequest>) -> Reply<SuspendUsernameResponse> {
-        self.0.write("suspend_username", "CustomerService/CustomerInfo", request).await
+        self.0.write("suspend_username", request).await
     }
 
     async fn unsuspend_username(&self, request: Request<UnsuspendUsernameRequest>) -> Reply<UnsuspendUsernameResponse> {
-        self.0.write("unsuspend_username", "CustomerService/CustomerInfo", request).await
+        self.0.write("unsuspend_username", request).await
     }
 
     /// The packages show the password where the operator lets resellers see it; a repeat does no harm.
     async fn myaccount_passwd(&self, request: Request<MyaccountPasswdRequest>) -> Reply<MyaccountPasswdResponse> {
-        self.0.write("myaccount_passwd", "PackageService/ListPkgs", request).await
+        self.0.write("myaccount_passwd", request).await
     }
 
     async fn validate_passwd(&self, request: Request<ValidatePasswdRequest>) -> Reply<ValidatePasswdResponse> {

@@ -18,14 +18,14 @@ impl ContactService for Contacts {
     }
 
     async fn new_contact(&self, request: Request<NewContactRequest>) -> Reply<NewContactResponse> {
-        self.0.write("new_contact", "ContactService/ListContacts", request).await
+        self.0.write("new_contact", request).await
     }
 
     async fn edit_contact(&self, request: Request<EditContactRequest>) -> Reply<EditContactResponse> {
-        self.0.write("edit_contact", "ContactService/ListContacts", request).await
+        self.0.write("edit_contact", request).await
     }
 
     async fn delete_contact(&self, request: Request<DeleteContactRequest>) -> Reply<DeleteContactResponse> {
-        self.0.write("delete_contact", "ContactService/ListContacts", request).await
+        self.0.write("delete_contact", request).await
     }
 }

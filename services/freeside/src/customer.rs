@@ -17,7 +17,7 @@ impl CustomerService for Customers {
     /// The upstream's own door repeats a call that fails in the middle up to 25 times (dossier 1.1), so a
     /// fault says nothing about how often it ran: it is never sent again from here.
     async fn new_customer(&self, request: Request<NewCustomerRequest>) -> Reply<NewCustomerResponse> {
-        self.0.write("new_customer", "AgentService/AgentListCustomers", request).await
+        self.0.write("new_customer", request).await
     }
 
     async fn customer_info(&self, request: Request<CustomerInfoRequest>) -> Reply<CustomerInfoResponse> {

@@ -22,10 +22,10 @@ impl DslService for DslLines {
     }
 
     async fn add_dsl_device(&self, request: Request<AddDslDeviceRequest>) -> Reply<AddDslDeviceResponse> {
-        self.0.write("add_dsl_device", "DslService/ListDslDevices", request).await
+        self.0.write("add_dsl_device", request).await
     }
 
     async fn delete_dsl_device(&self, request: Request<DeleteDslDeviceRequest>) -> Reply<DeleteDslDeviceResponse> {
-        self.0.write("delete_dsl_device", "DslService/ListDslDevices", request).await
+        self.0.write("delete_dsl_device", request).await
     }
 }

@@ -24,7 +24,7 @@ impl MailboxService for Mailboxes {
         &self,
         request: Request<ProcessAcctForwardRequest>,
     ) -> Reply<ProcessAcctForwardResponse> {
-        self.0.write("process_acct_forward", "MailboxService/AcctForwardInfo", request).await
+        self.0.write("process_acct_forward", request).await
     }
 
     async fn svc_status_hash(&self, request: Request<SvcStatusHashRequest>) -> Reply<SvcStatusHashResponse> {
@@ -32,34 +32,34 @@ impl MailboxService for Mailboxes {
     }
 
     async fn set_svc_status_hash(&self, request: Request<SetSvcStatusHashRequest>) -> Reply<SetSvcStatusHashResponse> {
-        self.0.write("set_svc_status_hash", "MailboxService/SvcStatusHash", request).await
+        self.0.write("set_svc_status_hash", request).await
     }
 
     async fn set_svc_status_listadd(
         &self,
         request: Request<SetSvcStatusListaddRequest>,
     ) -> Reply<SetSvcStatusListaddResponse> {
-        self.0.write("set_svc_status_listadd", "MailboxService/SvcStatusHash", request).await
+        self.0.write("set_svc_status_listadd", request).await
     }
 
     async fn set_svc_status_listdel(
         &self,
         request: Request<SetSvcStatusListdelRequest>,
     ) -> Reply<SetSvcStatusListdelResponse> {
-        self.0.write("set_svc_status_listdel", "MailboxService/SvcStatusHash", request).await
+        self.0.write("set_svc_status_listdel", request).await
     }
 
     async fn set_svc_status_vacationadd(
         &self,
         request: Request<SetSvcStatusVacationaddRequest>,
     ) -> Reply<SetSvcStatusVacationaddResponse> {
-        self.0.write("set_svc_status_vacationadd", "MailboxService/SvcStatusHash", request).await
+        self.0.write("set_svc_status_vacationadd", request).await
     }
 
     async fn set_svc_status_vacationdel(
         &self,
         request: Request<SetSvcStatusVacationdelRequest>,
     ) -> Reply<SetSvcStatusVacationdelResponse> {
-        self.0.write("set_svc_status_vacationdel", "MailboxService/SvcStatusHash", request).await
+        self.0.write("set_svc_status_vacationdel", request).await
     }
 }

@@ -19,7 +19,7 @@ impl PackageService for Packages {
     }
 
     async fn order_pkg(&self, request: Request<OrderPkgRequest>) -> Reply<OrderPkgResponse> {
-        self.0.write("order_pkg", "PackageService/ListPkgs", request).await
+        self.0.write("order_pkg", request).await
     }
 
     async fn pkg_info(&self, request: Request<PkgInfoRequest>) -> Reply<PkgInfoResponse> {
@@ -28,12 +28,12 @@ impl PackageService for Packages {
 
     /// The number of the package is not checked against the customer or the reseller (dossier 1.3).
     async fn change_pkg(&self, request: Request<ChangePkgRequest>) -> Reply<ChangePkgResponse> {
-        self.0.write("change_pkg", "PackageService/ListPkgs", request).await
+        self.0.write("change_pkg", request).await
     }
 
     /// The customer is checked, the service is not: Freeside's source looks it up by its number alone.
     async fn order_recharge(&self, request: Request<OrderRechargeRequest>) -> Reply<OrderRechargeResponse> {
-        self.0.write("order_recharge", "CustomerService/BillingHistory", request).await
+        self.0.write("order_recharge", request).await
     }
 
     async fn renew_info(&self, request: Request<RenewInfoRequest>) -> Reply<RenewInfoResponse> {
@@ -41,6 +41,6 @@ impl PackageService for Packages {
     }
 
     async fn order_renew(&self, request: Request<OrderRenewRequest>) -> Reply<OrderRenewResponse> {
-        self.0.write("order_renew", "PackageService/RenewInfo", request).await
+        self.0.write("order_renew", request).await
     }
 }

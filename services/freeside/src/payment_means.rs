@@ -18,14 +18,14 @@ impl PaymentMeansService for AllPaymentMeans {
     }
 
     async fn insert_payby(&self, request: Request<InsertPaybyRequest>) -> Reply<InsertPaybyResponse> {
-        self.0.write("insert_payby", "PaymentMeansService/ListPayby", request).await
+        self.0.write("insert_payby", request).await
     }
 
     async fn update_payby(&self, request: Request<UpdatePaybyRequest>) -> Reply<UpdatePaybyResponse> {
-        self.0.write("update_payby", "PaymentMeansService/ListPayby", request).await
+        self.0.write("update_payby", request).await
     }
 
     async fn delete_payby(&self, request: Request<DeletePaybyRequest>) -> Reply<DeletePaybyResponse> {
-        self.0.write("delete_payby", "PaymentMeansService/ListPayby", request).await
+        self.0.write("delete_payby", request).await
     }
 }

@@ -25,28 +25,28 @@ impl ProvisioningService for Provisioning {
     }
 
     async fn provision_acct(&self, request: Request<ProvisionAcctRequest>) -> Reply<ProvisionAcctResponse> {
-        self.0.write("provision_acct", "ProvisioningService/ListSvcs", request).await
+        self.0.write("provision_acct", request).await
     }
 
     async fn provision_phone(&self, request: Request<ProvisionPhoneRequest>) -> Reply<ProvisionPhoneResponse> {
-        self.0.write("provision_phone", "ProvisioningService/ListSvcs", request).await
+        self.0.write("provision_phone", request).await
     }
 
     async fn provision_pbx(&self, request: Request<ProvisionPbxRequest>) -> Reply<ProvisionPbxResponse> {
-        self.0.write("provision_pbx", "ProvisioningService/ListSvcs", request).await
+        self.0.write("provision_pbx", request).await
     }
 
     async fn provision_external(&self, request: Request<ProvisionExternalRequest>) -> Reply<ProvisionExternalResponse> {
-        self.0.write("provision_external", "ProvisioningService/ListSvcs", request).await
+        self.0.write("provision_external", request).await
     }
 
     /// The accounts at both ends are looked up by their numbers alone, says Freeside's source.
     async fn provision_forward(&self, request: Request<ProvisionForwardRequest>) -> Reply<ProvisionForwardResponse> {
-        self.0.write("provision_forward", "ProvisioningService/ListSvcs", request).await
+        self.0.write("provision_forward", request).await
     }
 
     async fn unprovision_svc(&self, request: Request<UnprovisionSvcRequest>) -> Reply<UnprovisionSvcResponse> {
-        self.0.write("unprovision_svc", "ProvisioningService/ListSvcs", request).await
+        self.0.write("unprovision_svc", request).await
     }
 
     /// The format is always `csv`, see the table of additions in `upstream.rs`.

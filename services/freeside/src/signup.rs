@@ -1,6 +1,6 @@
 //! `ispbridge.freeside.v1.SignupService`: what precedes and makes a customer.
 
-use bridge::{NO_PROBE, Reply, Upstream};
+use bridge::{Reply, Upstream};
 use tonic::Request;
 
 use crate::contract::{
@@ -21,11 +21,11 @@ impl SignupService for Signups {
         &self,
         request: Request<NewCustomerMinimalRequest>,
     ) -> Reply<NewCustomerMinimalResponse> {
-        self.0.write("new_customer_minimal", "AgentService/AgentListCustomers", request).await
+        self.0.write("new_customer_minimal", request).await
     }
 
     /// No method lists prospects, so no probe tells whether one was kept.
     async fn new_prospect(&self, request: Request<NewProspectRequest>) -> Reply<NewProspectResponse> {
-        self.0.write("new_prospect", NO_PROBE, request).await
+        self.0.write("new_prospect", request).await
     }
 }

@@ -19,7 +19,7 @@ impl TicketService for Tickets {
     }
 
     async fn create_ticket(&self, request: Request<CreateTicketRequest>) -> Reply<CreateTicketResponse> {
-        self.0.write("create_ticket", "TicketService/ListTickets", request).await
+        self.0.write("create_ticket", request).await
     }
 
     /// Without a reply and a subject the method only reads, says Freeside's source.
@@ -29,13 +29,13 @@ impl TicketService for Tickets {
 
     /// The method that reads a ticket also writes into it; a verb of its own keeps it from being repeated.
     async fn reply_ticket(&self, request: Request<ReplyTicketRequest>) -> Reply<ReplyTicketResponse> {
-        self.0.write("get_ticket", "TicketService/GetTicket", request).await
+        self.0.write("get_ticket", request).await
     }
 
     async fn adjust_ticket_priority(
         &self,
         request: Request<AdjustTicketPriorityRequest>,
     ) -> Reply<AdjustTicketPriorityResponse> {
-        self.0.write("adjust_ticket_priority", "TicketService/ListTickets", request).await
+        self.0.write("adjust_ticket_priority", request).await
     }
 }

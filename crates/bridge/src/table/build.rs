@@ -6,11 +6,11 @@ use prost_reflect::{
 use rustc_hash::FxHashMap;
 
 use super::{
-    DateOrder, EnumTable, Field, Format, Kind, Shape, Table, Tables, TextRule,
+    DateOrder, EnumTable, Field, Format, Kind, Shape, Table, Tables, TextRule, probe,
     vocabulary::{Direction, FullWord, Sections, Vocabulary},
 };
 
-/// Why tables cannot be built; the text names the section and the field.
+/// Why tables cannot be built; the text names the section and the field, or the RPC.
 #[derive(Debug, thiserror::Error)]
 #[error("vocabulary: {0}")]
 pub struct TableError(pub(super) String);
@@ -41,7 +41,8 @@ pub(super) fn tables(
     }
     let tables =
         builder.tables.into_iter().map(|table| table.expect("every table that was begun was finished")).collect();
-    Ok(Tables { tables, requests, replies, text })
+    let probes = probe::all(pool, package)?;
+    Ok(Tables { tables, requests, replies, probes, text })
 }
 
 fn services(pool: &DescriptorPool, package: &str) -> Vec<(MessageDescriptor, MessageDescriptor)> {

@@ -20,7 +20,7 @@ fn patient(address: String, first_byte_seconds: f64) -> Upstream {
 
 async fn write_within(upstream: &Upstream, wait: Duration, message: ScalarsRequest) -> Answer {
     let call = upstream.call(&within(wait)).expect("the one account");
-    call.write("op", "Sample/Get", message).await
+    call.write("op", message).await
 }
 
 /// Where a connection is never there: the kernel does not answer, or the server says no word of TLS.

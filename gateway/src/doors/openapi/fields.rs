@@ -1,6 +1,6 @@
-//! What the contract's options say of a field.
+//! What the contract's options say of a field or a method.
 
-use prost_reflect::{DescriptorPool, ExtensionDescriptor, FieldDescriptor, Value};
+use prost_reflect::{DescriptorPool, ExtensionDescriptor, FieldDescriptor, MethodDescriptor, Value};
 
 /// Values of `google.api.FieldBehavior`.
 const REQUIRED: i32 = 2;
@@ -14,6 +14,7 @@ const EXTRA_FIELDS: &str = "extra_fields";
 pub(crate) struct Options {
     behaviour: Option<ExtensionDescriptor>,
     sensitive: Option<ExtensionDescriptor>,
+    probe: Option<ExtensionDescriptor>,
 }
 
 /// What they say of one field.
@@ -37,7 +38,15 @@ impl Options {
         Self {
             behaviour: pool.get_extension_by_name("google.api.field_behavior"),
             sensitive: pool.get_extension_by_name("ispbridge.type.v1.sensitive"),
+            probe: pool.get_extension_by_name("ispbridge.type.v1.probe"),
         }
+    }
+
+    /// The RPC that tells whether a write took effect, where one is named.
+    pub(crate) fn probe(&self, method: &MethodDescriptor) -> Option<String> {
+        let options = method.options();
+        let probe = options.get_extension(self.probe.as_ref()?);
+        probe.as_str().filter(|probe| !probe.is_empty()).map(str::to_owned)
     }
 
     /// Reads the options of a field.

@@ -38,6 +38,11 @@ impl Schemas {
         }
     }
 
+    /// The options of the contract's own.
+    pub(crate) fn options(&self) -> &Options {
+        &self.options
+    }
+
     /// The comment of a declaration.
     pub(crate) fn comment(&mut self, file: &FileDescriptor, path: &[i32]) -> Option<String> {
         self.comments.of(file, path)

@@ -29,7 +29,9 @@ fn every_method_of_one_message_each_way_is_a_path() {
     assert_eq!(paths, expected.iter().collect::<Vec<_>>());
     let get = &document["paths"][format!("/{SERVICE}/GetCustomer")]["post"];
     assert_eq!(get["description"], "Reads one customer (`GET /customers/{name}`).");
-    assert_eq!(get["x-idempotency-level"], "NO_SIDE_EFFECTS");
+    assert_eq!((&get["x-idempotency-level"], &get["x-probe"]), (&json!("NO_SIDE_EFFECTS"), &Value::Null));
+    let add = &document["paths"][format!("/{SERVICE}/AddCustomer")]["post"];
+    assert_eq!(add["x-probe"], "CustomerService/GetCustomer");
     let schema = json!({ "$ref": "#/components/schemas/ispbridge.fake_isp.v1.Thing" });
     assert_eq!(get["requestBody"]["content"]["application/json"]["schema"], schema);
     assert_eq!(document["paths"][format!("/{SERVICE}/OldAddCustomer")]["post"]["deprecated"], true);

@@ -22,14 +22,6 @@ const FILES: [&str; 8] = [
     "vocabulary.toml",
 ];
 
-/// What a method does with its upstream, as its source says it.
-struct Verb {
-    writes: bool,
-    probes: Vec<String>,
-    /// Whether the source says that no function of the upstream shows the write's effect.
-    untold: bool,
-}
-
 fn methods(provider: &str) -> Vec<MethodDescriptor> {
     let (_, pool) = POOLS.iter().find(|(known, _)| *known == provider).unwrap();
     let package = format!("ispbridge.{}.v1", provider.replace('-', "_"));
@@ -38,9 +30,9 @@ fn methods(provider: &str) -> Vec<MethodDescriptor> {
     own.iter().flat_map(|service| service.methods().collect::<Vec<_>>()).collect()
 }
 
-fn idempotency(method: &MethodDescriptor) -> IdempotencyLevel {
+fn is_read(method: &MethodDescriptor) -> bool {
     let options = method.method_descriptor_proto().options.as_ref();
-    options.map_or(IdempotencyLevel::IdempotencyUnknown, |options| options.idempotency_level())
+    options.is_some_and(|options| options.idempotency_level() == IdempotencyLevel::NoSideEffects)
 }
 
 #[test]
@@ -93,40 +85,33 @@ fn every_method_has_a_fixture() {
 fn verbs_and_idempotency_levels_agree() {
     for (provider, _) in POOLS.iter() {
         for method in methods(provider) {
-            let verb = verb(provider, &method);
-            let reads = idempotency(&method) == IdempotencyLevel::NoSideEffects;
-            assert_eq!(verb.writes, !reads, "{}", method.full_name());
-            assert_eq!(verb.probes.is_empty() && !verb.untold, reads, "{} names no probe", method.full_name());
+            assert_eq!(writes(provider, &method), !is_read(&method), "{}", method.full_name());
         }
     }
 }
 
+/// That a probe is a read of the same provider is checked where the tables are built.
 #[test]
-fn every_probe_is_a_read_of_the_same_provider() {
-    for (provider, _) in POOLS.iter() {
-        let all = methods(provider);
-        for probe in all.iter().flat_map(|method| verb(provider, method).probes) {
-            let is_it =
-                |method: &&MethodDescriptor| format!("{}/{}", method.parent_service().name(), method.name()) == probe;
-            let method = all.iter().find(is_it).unwrap_or_else(|| panic!("{provider} has no {probe}"));
-            assert_eq!(idempotency(method), IdempotencyLevel::NoSideEffects, "{provider}: {probe}");
+fn every_write_says_what_tells_of_it() {
+    for (provider, pool) in POOLS.iter() {
+        let probe = pool.get_extension_by_name("ispbridge.type.v1.probe").unwrap();
+        for method in methods(provider) {
+            let says = method.options().has_extension(&probe);
+            assert_eq!(says, !is_read(&method), "{}: only a write has a probe", method.full_name());
         }
     }
 }
 
-/// Reads a method's verb off its source: `.read(` or `.write(`, and the probe among the latter's arguments.
-fn verb(provider: &str, method: &MethodDescriptor) -> Verb {
+/// Whether a method's source makes a write, and not only reads.
+fn writes(provider: &str, method: &MethodDescriptor) -> bool {
     let file = format!("services/{provider}/{}", source(method));
     let text = read(&file);
     let head = format!("async fn {}(", snake(method.name()));
     let body = text.split_once(&head).unwrap_or_else(|| panic!("{file} has no {head}")).1;
     let body = body.split("\n    }\n").next().unwrap();
-    let service_method = |text: &&str| text.split_once('/').is_some_and(|(service, _)| service.ends_with("Service"));
-    let calls = body.split(".write(").skip(1);
-    let probes = calls.filter_map(|call| call.split('"').skip(1).step_by(2).find(service_method).map(str::to_owned));
-    let verb = Verb { writes: body.contains(".write("), probes: probes.collect(), untold: body.contains("NO_PROBE") };
-    assert!(verb.writes || body.contains(".read("), "{file}: {head}..) makes no call");
-    verb
+    let writes = body.contains(".write(");
+    assert!(writes || body.contains(".read("), "{file}: {head}..) makes no call");
+    writes
 }
 
 #[test]
