@@ -87,7 +87,7 @@ impl CustomerService for Yardstick {
         let reply = self.soap(&self.fresh, "addCustomer", body, span.context()).await?;
         let customer_id = soap::read_id(&reply)?;
         span.end();
-        Ok(Response::new(AddCustomerResponse { customer_id }))
+        Ok(Response::new(AddCustomerResponse { customer_id, extra_fields: None }))
     }
 
     async fn search_customer(
