@@ -76,14 +76,17 @@ pub(crate) struct Known {
     pub(crate) takes_one: bool,
 }
 
+/// The methods that a document shows (all of them without a set), and the providers that are awaited.
+type Shown = (Option<BTreeSet<Arc<str>>>, BTreeSet<String>);
+
 /// One state of knowledge.
 #[derive(Default)]
 struct Snapshot {
     contracts: FxHashMap<Arc<str>, Arc<Contract>>,
     /// Reflection by the services that are shown; all of them without a set.
     reflections: Kept<Option<BTreeSet<String>>, Option<Reflection>>,
-    /// OpenAPI documents by the methods that are shown; all of them without a set.
-    documents: Kept<Option<BTreeSet<Arc<str>>>, Bytes>,
+    /// OpenAPI documents.
+    documents: Kept<Shown, Bytes>,
 }
 
 /// The knowledge, replaced as a whole when something is learnt.
@@ -145,13 +148,21 @@ impl Catalog {
         self.current.load().contracts.contains_key(provider)
     }
 
-    /// The OpenAPI document of what these grants reach; of everything without any.
-    pub(crate) fn openapi(&self, grants: Option<&Grants>) -> Bytes {
+    /// Whether no provider has described itself.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.current.load().contracts.is_empty()
+    }
+
+    /// The OpenAPI document of what these grants reach, of everything without any; it names the providers that are awaited.
+    pub(crate) fn openapi(&self, grants: Option<&Grants>, awaited: BTreeSet<String>) -> Bytes {
         let snapshot = self.current.load_full();
-        let visible = grants.map(|grants| snapshot.methods_for(grants));
-        snapshot.documents.get(&visible, || {
+        let key = (grants.map(|grants| snapshot.methods_for(grants)), awaited);
+        snapshot.documents.get(&key, || {
+            let (visible, awaited) = &key;
             let shown = |method: &str| visible.as_ref().is_none_or(|visible| visible.contains(method));
-            openapi::document(snapshot.pools(shown), shown).to_string().into()
+            let mut document = openapi::document(snapshot.pools(shown), shown);
+            openapi::name_missing(&mut document, awaited);
+            document.to_string().into()
         })
     }
 

@@ -1,6 +1,7 @@
 //! The life of a call at the gateway: who, may they, enough, where, and on.
 
 use std::{
+    collections::BTreeSet,
     convert::Infallible,
     future::Future,
     panic::resume_unwind,
@@ -126,21 +127,37 @@ impl Edge {
         self.identity.authenticate(&parts.headers, parts.extensions.get::<Peer>(), &notes).await.map(Some)
     }
 
+    /// The providers that have not described themselves since the gateway started, as far as a caller may know of them.
+    fn awaited(&self, principal: Option<&Principal>) -> BTreeSet<String> {
+        let routes = self.routes.all();
+        let awaited =
+            routes.iter().map(|route| &route.provider).filter(|provider| !self.catalog.has_described(provider));
+        let shown = |provider: &&Arc<str>| principal.is_none_or(|one| one.grants.reach_account(provider, None));
+        awaited.filter(shown).map(|provider| provider.to_string()).collect()
+    }
+
     /// The OpenAPI document of what the caller may call.
     async fn describe(&self, parts: &Parts) -> Result<Response<Body>, Box<Answer>> {
         let (principal, catalog) = (self.looks(parts).await?, Arc::clone(&self.catalog));
-        let document = aside(move || catalog.openapi(principal.as_ref().map(|principal| &principal.grants))).await;
+        let awaited = self.awaited(principal.as_deref());
+        if let Some(provider) = awaited.first().filter(|_| catalog.is_empty()) {
+            return Err(answer::not_described(provider));
+        }
+        let document =
+            aside(move || catalog.openapi(principal.as_ref().map(|principal| &principal.grants), awaited)).await;
         Ok(openapi::reply(&document))
     }
 
     async fn reflect(&self, parts: Parts, body: Body) -> Result<Response<Body>, Box<Answer>> {
         let (principal, catalog) = (self.looks(&parts).await?, Arc::clone(&self.catalog));
+        let awaited = self.awaited(principal.as_deref());
         let reflection = aside(move || catalog.reflection(principal.as_ref().map(|principal| &principal.grants)));
-        let reflection = reflection
-            .await
-            .ok_or_else(|| Answer::new(Code::Unavailable, "CATALOG_NOT_READY", "nothing is known to reflect yet"))?;
+        let reflection = reflection.await.ok_or_else(|| {
+            let text = "nothing is known to reflect yet";
+            Answer::new(Code::Unavailable, "CATALOG_NOT_READY", text).outcome(Outcome::NotSent)
+        })?;
         let request = Request::from_parts(parts, tonic::body::Body::new(body));
-        Ok(reflection.answer(request).await.map(Body::new))
+        Ok(reflection.awaiting(awaited).answer(request).await.map(Body::new))
     }
 }
 

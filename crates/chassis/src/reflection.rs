@@ -29,6 +29,8 @@ use tonic_reflection::pb::{
 };
 use tower::{Service, ServiceExt};
 
+use crate::names;
+
 const V1: &str = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
 const V1ALPHA: &str = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo";
 
@@ -59,7 +61,11 @@ struct EncodedFiles {
 
 /// Server reflection over a set of files, to which health, reflection and `google.rpc` are added.
 #[derive(Clone, Debug)]
-pub struct Reflection(Arc<Index>);
+pub struct Reflection {
+    index: Arc<Index>,
+    /// Providers whose files are not there yet.
+    awaited: Arc<BTreeSet<String>>,
+}
 
 #[derive(Debug, Default)]
 struct Index {
@@ -83,13 +89,43 @@ impl Reflection {
         for file in STANDARD.map(files_of) {
             file?.into_iter().try_for_each(|file| index.add_standard(file))?;
         }
-        Ok(Self(Arc::new(index)))
+        Ok(Self { index: Arc::new(index), awaited: Arc::default() })
     }
 
     /// Indexes the files of encoded `FileDescriptorSet`s.
     pub(crate) fn of_sets(sets: &[&'static [u8]]) -> Result<Self, DecodeError> {
         let files: Vec<_> = sets.iter().map(|set| files_of(set)).collect::<Result<_, _>>()?;
         Self::new(files.into_iter().flatten())
+    }
+
+    /// Says of what is not there that it is not there yet, if it would be one of these providers'.
+    #[must_use]
+    pub fn awaiting(self, providers: BTreeSet<String>) -> Self {
+        Self { awaited: Arc::new(providers), ..self }
+    }
+
+    fn answered(&self, question: ServerReflectionRequest) -> ServerReflectionResponse {
+        let answer = question.message_request.as_ref().map_or_else(nothing_asked, |asked| self.find(asked));
+        ServerReflectionResponse {
+            valid_host: question.host.clone(),
+            original_request: Some(question),
+            message_response: Some(answer),
+        }
+    }
+
+    fn find(&self, asked: &MessageRequest) -> MessageResponse {
+        let found = self.index.find(asked);
+        let provider = match (asked, &found) {
+            // Who gets a list takes it for the whole one.
+            (MessageRequest::ListServices(_), _) if self.index.has_only_standard() => self.awaited.first(),
+            (_, MessageResponse::ErrorResponse(_)) => provider_of(asked).and_then(|name| self.awaited.get(&name)),
+            _ => None,
+        };
+        provider.map_or(found, |provider| {
+            let text =
+                format!("provider {provider} has not described itself yet: it was away since this gateway started");
+            error(Code::Unavailable, text)
+        })
     }
 
     /// Answers a call of either version.
@@ -153,8 +189,8 @@ impl ServerReflection for Reflection {
         &self,
         request: tonic::Request<Streaming<ServerReflectionRequest>>,
     ) -> Result<tonic::Response<Self::ServerReflectionInfoStream>, Status> {
-        let index = Arc::clone(&self.0);
-        let answers = request.into_inner().map(move |question| question.map(|question| index.answer(question)));
+        let reflection = self.clone();
+        let answers = request.into_inner().map(move |question| question.map(|question| reflection.answered(question)));
         Ok(tonic::Response::new(Box::pin(answers)))
     }
 }
@@ -184,13 +220,8 @@ impl Index {
         Ok(())
     }
 
-    fn answer(&self, question: ServerReflectionRequest) -> ServerReflectionResponse {
-        let answer = question.message_request.as_ref().map_or_else(nothing_asked, |asked| self.find(asked));
-        ServerReflectionResponse {
-            valid_host: question.host.clone(),
-            original_request: Some(question),
-            message_response: Some(answer),
-        }
+    fn has_only_standard(&self) -> bool {
+        self.services.iter().all(|name| names::provider(name).is_none())
     }
 
     fn find(&self, asked: &MessageRequest) -> MessageResponse {
@@ -221,6 +252,18 @@ impl Index {
             base_type_name: name.to_owned(),
             extension_number: extensions.into_iter().flat_map(|numbers| numbers.keys().copied()).collect(),
         })
+    }
+}
+
+/// The provider whose file or symbol is asked for.
+fn provider_of(asked: &MessageRequest) -> Option<String> {
+    match asked {
+        MessageRequest::FileByFilename(name) => names::provider(&name.replace('/', ".")),
+        MessageRequest::FileContainingSymbol(name) | MessageRequest::AllExtensionNumbersOfType(name) => {
+            names::provider(name)
+        }
+        MessageRequest::FileContainingExtension(asked) => names::provider(&asked.containing_type),
+        MessageRequest::ListServices(_) => None,
     }
 }
 

@@ -5,6 +5,8 @@ mod fields;
 mod kinds;
 mod schemas;
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use chassis::{
     Body, Inside,
@@ -109,6 +111,17 @@ pub(crate) fn document(pools: impl IntoIterator<Item = DescriptorPool>, shown: i
             },
         },
     })
+}
+
+/// Says which providers have not described themselves yet, so that nobody takes the document for the whole.
+pub(crate) fn name_missing(document: &mut Value, providers: &BTreeSet<String>) {
+    if providers.is_empty() {
+        return;
+    }
+    let names = providers.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+    let about = format!("{ABOUT}\n\nNot described yet, and missing here: {names}. Ask again when they are up.");
+    document["info"]["description"] = about.into();
+    document["x-not-described"] = providers.iter().map(String::as_str).collect();
 }
 
 /// Where a method is called: a slash and its full name.

@@ -7,6 +7,10 @@ use ispbridge_kit::http1::get as get_admin;
 use serde_json::Value;
 use tokio::{net::TcpListener, time::sleep};
 use tonic::{Code, Status};
+use tonic_reflection::pb::v1::{
+    ExtensionRequest, ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
+    server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
+};
 use tonic_types::StatusExt;
 
 use super::{Answer, post, send, stream, web};
@@ -119,4 +123,92 @@ async fn one_that_has_not_described_itself_is_unavailable_where_messages_must_be
     assert_eq!(suite.call(GET, &[KEY], payload()).await.code(), Code::Ok);
     backend.hide(false);
     works(&suite, GET).await;
+}
+
+/// What reflection says of these questions, in order: a code, or what is there.
+async fn reflected(suite: &Suite, key: &str, questions: Vec<MessageRequest>) -> Vec<Result<usize, (Code, String)>> {
+    let channel = tonic::transport::Endpoint::from_shared(format!("http://{}", suite.running.grpc_addr())).unwrap();
+    let mut client = ServerReflectionClient::new(channel.connect().await.unwrap());
+    let asked = questions.into_iter().map(|question| ServerReflectionRequest {
+        message_request: Some(question),
+        ..ServerReflectionRequest::default()
+    });
+    let mut request = tonic::Request::new(tokio_stream::iter(asked.collect::<Vec<_>>()));
+    request.metadata_mut().insert("x-api-key", key.parse().unwrap());
+    let mut answers = client.server_reflection_info(request).await.unwrap().into_inner();
+    let mut all = Vec::new();
+    while let Some(answer) = answers.message().await.unwrap() {
+        all.push(match answer.message_response.unwrap() {
+            MessageResponse::FileDescriptorResponse(files) => Ok(files.file_descriptor_proto.len()),
+            MessageResponse::ListServicesResponse(list) => Ok(list.service.len()),
+            MessageResponse::AllExtensionNumbersResponse(numbers) => Ok(numbers.extension_number.len()),
+            MessageResponse::ErrorResponse(error) => Err((Code::from_i32(error.error_code), error.error_message)),
+        });
+    }
+    all
+}
+
+/// A service, a method, a message, a file and an extension of the absent provider, and the list.
+fn questions() -> Vec<MessageRequest> {
+    let extension = ExtensionRequest { containing_type: "ispbridge.fake_isp.v1.Thing".to_owned(), extension_number: 1 };
+    vec![
+        MessageRequest::FileContainingSymbol(SERVICE.to_owned()),
+        MessageRequest::FileContainingSymbol(format!("{SERVICE}.GetCustomer")),
+        MessageRequest::FileByFilename("ispbridge/fake_isp/v1/customer.proto".to_owned()),
+        MessageRequest::FileContainingExtension(extension),
+        MessageRequest::AllExtensionNumbersOfType("ispbridge.fake_isp.v1.Thing".to_owned()),
+        MessageRequest::ListServices(String::new()),
+    ]
+}
+
+#[tokio::test]
+async fn one_that_was_never_there_is_not_described_yet_and_not_unknown() {
+    let address = nobody().await;
+    let suite = Suite::over(address).await;
+    let others = ["ispbridge.none.v1.Service", "other.v1.Service"];
+    let others = others.map(|name| MessageRequest::FileContainingSymbol(name.to_owned()));
+    for answer in reflected(&suite, ALL, questions()).await {
+        let (code, text) = answer.unwrap_err();
+        assert!(code == Code::Unavailable && text.contains("fake-isp has not described itself yet"), "{text}");
+    }
+    // Nobody learns of providers that no grant reaches, and what does not exist is not found.
+    for answer in reflected(&suite, NOBODY, questions().into_iter().take(5).collect()).await {
+        assert_eq!(answer.unwrap_err().0, Code::NotFound);
+    }
+    for answer in reflected(&suite, ALL, others.to_vec()).await {
+        assert_eq!(answer.unwrap_err().0, Code::NotFound);
+    }
+    let standard = MessageRequest::FileContainingSymbol("grpc.health.v1.Health".to_owned());
+    assert_eq!(reflected(&suite, ALL, vec![standard]).await, [Ok(1)]);
+    let document = send(&suite, Method::GET, "/openapi.json", &[KEY], "").await;
+    assert_eq!((document.status.as_u16(), told(&document.json())), (503, not_ready()));
+
+    let _backend = Backend::start_at(address).await;
+    works(&suite, GET).await;
+    let found = reflected(&suite, ALL, questions()).await;
+    assert!(found.iter().take(3).all(Result::is_ok) && found[5].is_ok(), "{found:?}");
+    assert_eq!(found[3].as_ref().unwrap_err().0, Code::NotFound);
+    let document = send(&suite, Method::GET, "/openapi.json", &[KEY], "").await.json();
+    assert!(document["paths"][GET].is_object() && document["x-not-described"].is_null());
+}
+
+#[tokio::test]
+async fn a_document_names_those_that_are_missing() {
+    let (backend, other) = (Backend::start().await, Backend::start().await);
+    backend.hide(true);
+    let suite = Suite::before_two_unlearnt(&backend, &other).await;
+    let read = async |key: &str| send(&suite, Method::GET, "/openapi.json", &[("x-api-key", key)], "").await.json();
+    let document = loop {
+        let document = read(ALL).await;
+        if document["openapi"].is_string() {
+            break document;
+        }
+        sleep(Duration::from_millis(20)).await;
+    };
+    assert_eq!(document["x-not-described"], serde_json::json!(["fake-isp"]), "{document}");
+    assert!(document["info"]["description"].as_str().unwrap().contains("missing here: fake-isp"));
+    assert!(read(NOBODY).await["x-not-described"].is_null());
+    backend.hide(false);
+    works(&suite, GET).await;
+    assert!(read(ALL).await["x-not-described"].is_null());
 }
