@@ -18,8 +18,8 @@ use tokio::{
 use toml::Table;
 
 use crate::{
-    ConfigSource, Error, Process, Program, StartOptions, Workers, globals, output, prepare::Prepared, running,
-    settings_reference, telemetry::Telemetry,
+    ConfigSource, Error, Process, Program, StartOptions, Workers, globals, output, prepare::Prepared, record::Record,
+    restarts::Restarts, running, settings_reference, telemetry::Telemetry,
 };
 
 #[derive(Debug, Args)]
@@ -186,7 +186,8 @@ fn say_right<P: Program>(prepared: &Prepared<P>) -> ExitCode {
 async fn check_account<P: Program>(prepared: Prepared<P>, alias: &str) -> Result<ExitCode, Error> {
     let Prepared { document, settings, own, .. } = prepared;
     let telemetry = Telemetry::new(P::NAME, &settings.telemetry, None)?;
-    let process = Process::new(P::NAME, settings, telemetry, &document, Workers::default());
+    let record = Record::new(&document, Restarts::of::<P>());
+    let process = Process::new(P::NAME, settings, telemetry, record, Workers::default());
     let said = |text| format!("{}: account {alias}: {text}", P::NAME);
     Ok(match P::check_account(own, &process, alias).await {
         Ok(text) => output::answer(&said(text), 0),

@@ -41,6 +41,7 @@ mod redact;
 mod reflection;
 mod refusals;
 mod reload;
+mod restarts;
 mod running;
 mod settings;
 pub mod settings_reference;

@@ -13,7 +13,6 @@ use http::{Extensions, HeaderMap};
 use opentelemetry::{metrics::Meter, propagation::TextMapCompositePropagator};
 use opentelemetry_sdk::trace::SdkTracer;
 use tokio::time::Instant;
-use toml::Table;
 
 use crate::{
     CallNotes, Change, Draining, Durations, Error, FileSource, Settings, SourceState, Unaudited,
@@ -54,7 +53,7 @@ impl Process {
         name: &'static str,
         settings: Settings,
         telemetry: Telemetry,
-        config: &Table,
+        record: Record,
         workers: Workers,
     ) -> Self {
         let places = Places::new(settings.server.max_in_flight);
@@ -70,7 +69,7 @@ impl Process {
             memory,
             refusals,
             stopping: AtomicBool::new(false),
-            record: Record::new(config),
+            record,
             file_sources: RwLock::default(),
             watches: OnceLock::new(),
             workers,

@@ -10,11 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value as Json};
 use toml::{Table, Value};
 
-use crate::{
-    Error,
-    file_source::SourceState,
-    reload::{self, Fixed},
-};
+use crate::{Error, file_source::SourceState, restarts::Restarts};
 
 const BLACK: &str = "REDACTED";
 /// Parts of names whose values are not shown, unless they are references.
@@ -30,12 +26,13 @@ struct State {
     shown: Box<str>,
     /// The files that were read for it, and for the one that was not taken since.
     files: Noted,
-    /// The sections that stay those of the first configuration.
-    fixed: Fixed,
+    restarts: Restarts,
+    /// What stays as it was in the first configuration.
+    fixed: Table,
     generation: u64,
     since: SystemTime,
     refused: Option<Refusal>,
-    needs_restart: Vec<&'static str>,
+    needs_restart: Vec<String>,
 }
 
 /// What `/config` answers.
@@ -48,7 +45,7 @@ pub(crate) struct Shown {
     /// Why the last one was not taken, if none was taken since.
     last_error: Option<Refusal>,
     /// Sections that have changed and count only after a restart.
-    needs_restart: Vec<&'static str>,
+    needs_restart: Vec<String>,
     /// Files beside the configuration that are read again by themselves.
     sources: Vec<SourceState>,
     config: Json,
@@ -64,7 +61,7 @@ pub struct ConfigState {
     /// Why the last one was not taken, if none was taken since.
     pub last_error: Option<String>,
     /// Sections that have changed and count only after a restart.
-    pub needs_restart: Vec<&'static str>,
+    pub needs_restart: Vec<String>,
     /// Files beside the configuration that are read again by themselves.
     pub sources: Vec<SourceState>,
 }
@@ -80,11 +77,12 @@ pub struct Refusal {
 
 impl Record {
     /// Begins with the configuration of the start.
-    pub(crate) fn new(table: &Table) -> Self {
+    pub(crate) fn new(table: &Table, restarts: Restarts) -> Self {
         Self(Mutex::new(State {
             shown: shown(table),
             files: Noted::new(),
-            fixed: reload::fixed(table),
+            fixed: restarts.fixed(table),
+            restarts,
             generation: 1,
             since: SystemTime::now(),
             refused: None,
@@ -108,22 +106,17 @@ impl Record {
         });
     }
 
-    /// Fixed sections that are not as they were at the start.
-    pub(crate) fn changed(&self, now: &Fixed) -> Vec<&'static str> {
-        self.with(|state| {
-            let pairs = state.fixed.iter().zip(now);
-            pairs.filter(|(before, now)| before != now).map(|((section, _), _)| *section).collect()
-        })
-    }
-
-    /// Notes a configuration that was taken; returns its number.
-    pub(crate) fn taken(&self, table: &Table, needs_restart: Vec<&'static str>) -> u64 {
+    /// Notes a configuration that was taken; returns its number, and the sections of it that count only after a restart.
+    pub(crate) fn taken(&self, table: &Table) -> (u64, Vec<String>) {
         let shown = shown(table);
         self.with(|state| {
+            let now = state.restarts.fixed(table);
+            let sections = state.fixed.keys().chain(now.keys().filter(|section| !state.fixed.contains_key(*section)));
+            let changed = sections.filter(|section| state.fixed.get(*section) != now.get(*section));
+            state.needs_restart = changed.cloned().collect();
             state.generation += 1;
-            (state.shown, state.needs_restart) = (shown, needs_restart);
-            (state.since, state.refused) = (SystemTime::now(), None);
-            state.generation
+            (state.shown, state.since, state.refused) = (shown, SystemTime::now(), None);
+            (state.generation, state.needs_restart.clone())
         })
     }
 
@@ -228,7 +221,7 @@ mod tests {
         "#
         .parse()
         .unwrap();
-        let shown = serde_json::to_string(&Record::new(&table).shown(Vec::new())).unwrap();
+        let shown = serde_json::to_string(&Record::new(&table, Restarts::shared()).shown(Vec::new())).unwrap();
         assert!(!shown.contains("hunter2") && !shown.contains("robot"), "{shown}");
         assert!(shown.contains("https://example.org:8443/api?REDACTED"), "{shown}");
         assert!(shown.contains(r#""password":{"file":"/run/secrets/aex"}"#), "{shown}");
@@ -237,13 +230,15 @@ mod tests {
 
     #[test]
     fn the_last_error_is_shown_until_a_configuration_is_taken() {
-        let record = Record::new(&Table::new());
+        let record = Record::new(&Table::new(), Restarts::shared());
         record.refused(&Error::config("accounts.main.url", "is missing"));
         let shown = serde_json::to_value(record.shown(Vec::new())).unwrap();
         assert_eq!((shown["generation"].as_u64(), shown["config"].as_object().unwrap().len()), (Some(1), 0));
         assert_eq!(shown["last_error"]["error"], "configuration: accounts.main.url: is missing");
-        assert_eq!(record.taken(&Table::new(), vec!["server"]), 2);
+        let table = "callers.keys = []\nserver = { max_in_flight = 7, tls = {} }\nword = 1".parse().unwrap();
+        assert_eq!(record.taken(&table), (2, vec!["server".to_owned()]));
         let shown = serde_json::to_value(record.shown(Vec::new())).unwrap();
         assert!(shown["last_error"].is_null() && shown["needs_restart"][0] == "server", "{shown}");
+        assert_eq!(record.taken(&Table::new()), (3, Vec::new()), "it is as it was at the start");
     }
 }

@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use aws_lc_rs::digest::{SHA256, digest};
 use opentelemetry::KeyValue;
 use reference::{Noted, noting};
-use toml::{Table, Value};
+use toml::Table;
 
 use crate::{
     ConfigSource, Document, Error, Process, Program, caller::Verifier, names, prepare::Prepared, tls, watched::Watched,
@@ -17,11 +17,6 @@ use crate::{
 
 /// The name of the configuration where other files are sources of their own.
 const NAME: &str = "configuration";
-/// Sections that are read at the start only.
-const FIXED: [&str; 6] = ["server", "admin", "telemetry", "log", "audit", "consul"];
-/// Those sections of one configuration, by name.
-pub(crate) type Fixed = [(&'static str, Option<Value>); FIXED.len()];
-
 /// Takes configurations for a running program of any type.
 pub(crate) trait Reload: Send + Sync {
     /// Takes a configuration, or says why not; `forced` asks the program even if its part looks the same.
@@ -139,8 +134,7 @@ impl Part {
 
 fn taken(process: &Process, table: &Table) -> u64 {
     let name = process.name();
-    let fixed = process.record().changed(&fixed(table));
-    let generation = process.record().taken(table, fixed.clone());
+    let (generation, fixed) = process.record().taken(table);
     tracing::info!(process = name, generation, "a new configuration was taken");
     if !fixed.is_empty() {
         tracing::warn!(process = name, sections = fixed.join(" "), "these sections change with a restart only");
@@ -164,13 +158,4 @@ fn count(process: &Process, result: &'static str) {
 pub(crate) fn count_reload(process: &Process, source: &'static str, result: &'static str) {
     let labels = [KeyValue::new(names::RESULT, result), KeyValue::new(names::SOURCE, source)];
     process.telemetry().instruments.reloads.add(1, &labels);
-}
-
-/// The sections that are read at the start only, without what of them is read again.
-pub(crate) fn fixed(table: &Table) -> Fixed {
-    FIXED.map(|section| {
-        let mut value = table.get(section).cloned();
-        value.as_mut().and_then(Value::as_table_mut).map(|section| section.remove("tls"));
-        (section, value)
-    })
 }

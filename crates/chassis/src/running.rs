@@ -18,7 +18,9 @@ use crate::{
     layers::{self, methods::Methods},
     listener::{self, Listener},
     prepare::Prepared,
+    record::Record,
     reload::{Configured, Reload, Reloader},
+    restarts::Restarts,
     telemetry::Telemetry,
     tls, watched,
     watches::Watches,
@@ -76,7 +78,8 @@ pub(crate) async fn start_prepared<P: Program>(prepared: Prepared<P>, options: S
     let verifier = verifier.map(|verifier| Arc::new(ArcSwap::from_pointee(verifier)));
     let tls = tls.map(|tls| Arc::new(ArcSwap::from_pointee(tls)));
     let telemetry = Telemetry::new(P::NAME, &settings.telemetry, options.span_processor)?;
-    let process = Process::new(P::NAME, settings, telemetry, &document, options.workers);
+    let record = Record::new(&document, Restarts::of::<P>());
+    let process = Process::new(P::NAME, settings, telemetry, record, options.workers);
     process.record().noted(files, true);
     let surface = P::build(own, &process).await.map_err(|error| document.locate(error))?;
     drop(document);

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use crate::{Program, Settings};
 
 /// Keyword of a schema: whether a change counts only after a restart; inner keys may say otherwise.
-const RESTART: &str = "x-restart";
+pub(crate) const RESTART: &str = "x-restart";
 
 /// The sections that every process of the suite has, as Markdown.
 #[must_use]
@@ -32,11 +32,16 @@ pub fn of_program<P: Program>() -> String {
 }
 
 fn document<T: JsonSchema>() -> String {
-    let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
-    let schema = settings.into_generator().into_root_schema_for::<T>().to_value();
+    let schema = schema_of::<T>();
     let mut text = String::new();
     Table { path: "", brackets: ("", ""), schema: &schema, restart: false }.write(&mut text);
     text
+}
+
+/// The schema of settings, in one piece.
+pub(crate) fn schema_of<T: JsonSchema>() -> Value {
+    let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
+    settings.into_generator().into_root_schema_for::<T>().to_value()
 }
 
 /// A table of the file, and where it stands.
@@ -130,12 +135,12 @@ fn inner_table(schema: &Value) -> Option<(Form, &Value)> {
     properties(table).map(|_| (form, table))
 }
 
-fn properties(schema: &Value) -> Option<&Map<String, Value>> {
+pub(crate) fn properties(schema: &Value) -> Option<&Map<String, Value>> {
     schema.get("properties")?.as_object()
 }
 
 /// The schema of a value that is there: an optional one may also be null, which TOML does not have.
-fn given(schema: &Value) -> &Value {
+pub(crate) fn given(schema: &Value) -> &Value {
     let one_of = schema.get("anyOf").and_then(Value::as_array);
     one_of
         .and_then(|schemas| schemas.iter().find(|one| one.get("type").is_none_or(|kind| kind != "null")))

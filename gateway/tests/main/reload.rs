@@ -8,7 +8,9 @@ use crate::{
     KEY,
     backend::{ADD, Backend, Behaviour, GET, SERVICE},
     caller::{NOBODY, SINGLE, Suite, config_with},
-    info, payload, suite,
+    info, payload,
+    status::admin,
+    suite,
 };
 
 const MORE: &str = "grants = [{ principals = [\"nobody\"], methods = [\"*\"], accounts = [\"fake-isp/main\"] }]";
@@ -70,4 +72,22 @@ async fn what_is_public_needs_no_credential() {
     suite.running.reload(config_with(backend.address, "")).unwrap();
     assert_eq!(suite.health(SERVICE, &[]).await, Err(Code::Unauthenticated));
     assert_eq!(suite.health(SERVICE, &[KEY]).await, Ok(1));
+}
+
+#[tokio::test]
+async fn what_counts_at_the_start_only_is_told_until_it_is_as_it_was() {
+    let (backend, suite) = suite().await;
+    let told = async || {
+        let (_, body) = admin(suite.running.admin_addr().unwrap(), "GET /config").await;
+        serde_json::from_str::<serde_json::Value>(&body).unwrap()["needs_restart"].clone()
+    };
+    for (more, sections) in [
+        ("doors.cors.origins = [\"https://example.org\"]", vec!["doors"]),
+        ("log.level = \"debug\"\ndoors.connect = false", vec!["doors", "log"]),
+        ("limits.in_flight_per_principal = 7", vec![]),
+        ("", vec![]),
+    ] {
+        suite.running.reload(config_with(backend.address, more)).unwrap();
+        assert_eq!(told().await, serde_json::json!(sections), "{more}");
+    }
 }
