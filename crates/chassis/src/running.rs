@@ -213,7 +213,7 @@ impl Running {
         self.health.end_watches().await;
         // The task ends by itself at its limit; if it panicked there is nothing left to wait for.
         let cut = self.grpc.1.await.unwrap_or_default();
-        let took_ms = begun.elapsed().as_millis();
+        let took_ms = begun.elapsed().as_millis() as u64;
         match cut {
             0 => tracing::info!(process, reason, calls, cut, took_ms, "the drain ends"),
             _ => tracing::warn!(process, reason, calls, cut, took_ms, "the drain ends; calls ran out of its time"),

@@ -59,6 +59,7 @@ async fn a_drain_says_why_it_begins_and_what_it_cut() {
     let ended = gateway.says("the drain ends; calls ran out of its time", 0).await;
     assert!([&announced, &begun, &ended].iter().all(|line| line["reason"] == "SIGTERM"), "{announced} {begun} {ended}");
     assert_eq!((&begun["calls"], &ended["cut"], &ended["level"]), (&1.into(), &1.into(), &"WARN".into()), "{ended}");
+    assert!(ended["took_ms"].is_u64(), "{ended}");
     assert_eq!(call.await.unwrap().code(), tonic::Code::Aborted);
 
     let folder = tempfile::tempdir().unwrap();
