@@ -30,18 +30,21 @@ pub(crate) struct Shop;
 pub(crate) struct ShopConfig {
     /// File that gets the request id of every write before it is answered.
     ledger: PathBuf,
+    /// Whether it panics in a write.
+    #[serde(default)]
+    panics: bool,
 }
 
 /// Its service: it sends back what it is sent, after 5 ms.
 #[derive(Debug, Clone)]
-struct Customers(PathBuf);
+struct Customers(PathBuf, bool);
 
 impl Program for Shop {
     const NAME: &'static str = "ispbridge-fake-isp";
     type Config = ShopConfig;
 
     async fn build(config: ShopConfig, _: &Process) -> Result<Surface, Error> {
-        Ok(Surface::new().descriptors(&DESCRIPTORS).service(Customers(config.ledger)))
+        Ok(Surface::new().descriptors(&DESCRIPTORS).service(Customers(config.ledger, config.panics)))
     }
 
     fn reload(_: ShopConfig, _: &Process) -> Result<(), Error> {
@@ -63,13 +66,14 @@ impl Service<Request<Body>> for Customers {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let ledger = self.0.clone();
+        let (ledger, panics) = (self.0.clone(), self.1);
         Box::pin(async move {
             let (parts, body) = request.into_parts();
             let body = body.collect().await.unwrap().to_bytes();
             if parts.uri.path() == ADD {
                 let id = parts.headers["x-request-id"].to_str().unwrap();
                 note(&ledger, id);
+                assert!(!panics, "as it was told");
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
             let ok = (HeaderName::from_static("grpc-status"), HeaderValue::from_static("0"));

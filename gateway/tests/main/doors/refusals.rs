@@ -6,7 +6,8 @@ use tonic::Code;
 use super::told::{ALL_DOORS, ENVELOPED, Over, Told};
 use crate::{
     backend::{ADD, Backend, Behaviour, GET, SERVICE},
-    caller::{NOBODY, READER, Suite, frame},
+    caller::{NOBODY, READER, Suite, config_with, frame},
+    shop::{self, Shop},
 };
 
 /// A refusal, and what it takes to be refused so.
@@ -132,5 +133,35 @@ async fn gzip_is_known_in_any_case_and_media_types_have_none() {
     }
     for (over, name) in [(Over::Grpc, "GZIP"), (Over::Web, "Gzip")] {
         assert_eq!(over.call(&suite, GET, &[(over.encoding(), name)], &body(over)).await, None, "{over:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_cannot_be_written_down_is_refused_over_every_door() {
+    let backend = Backend::start().await;
+    let suite = Suite::start_with(&backend, "audit = { file = \"/dev/full\", on_loss = \"refuse\" }").await;
+    for over in ALL_DOORS {
+        let refused = told(over, &suite, ADD, &[]).await;
+        let said = (refused.code, refused.reason.as_str(), refused.outcome.as_str());
+        assert_eq!(said, (Code::Unavailable, "AUDIT_UNAVAILABLE", "NOT_SENT"), "{over:?}");
+        assert!(backend.arrivals().is_empty(), "{over:?}: nothing was sent");
+    }
+    for over in ALL_DOORS {
+        assert_eq!(over.call(&suite, GET, &[], &body(over)).await, None, "{over:?}: reads go on");
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_panics_in_a_write_leaves_its_outcome_unknown_over_every_door() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = std::net::SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, 0));
+    let shop = shop::config(address, &folder.path().join("ledger"), "panics = true");
+    let shop = chassis::start::<Shop>(shop.parse().unwrap()).await.unwrap();
+    let suite = Suite::serving(config_with(shop.grpc_addr(), "")).await;
+    suite.until_learnt().await;
+    for over in ALL_DOORS {
+        let found = told(over, &suite, ADD, &[]).await;
+        let said = (found.code, found.reason.as_str(), found.outcome.as_str());
+        assert_eq!(said, (Code::Internal, "PANIC", "UNKNOWN"), "{over:?}");
     }
 }
