@@ -51,6 +51,7 @@ mod surface;
 mod tap;
 mod telemetry;
 mod tls;
+pub mod told;
 mod watched;
 mod watches;
 mod workers;

@@ -76,6 +76,10 @@ pub const DELAY_BUCKETS: [f64; 11] = [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 7.5, 10.0, 
 
 /// Metadata: the code of a status. Of what every call looks for there is a name that need not be parsed first.
 pub const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+/// Its text for people, percent-encoded.
+pub const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+/// A `google.rpc.Status` with more of it, in base64.
+pub const GRPC_STATUS_DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
 /// Metadata: how the messages of a request or reply are compressed.
 pub const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 /// Metadata: which compressions a caller takes in the reply.

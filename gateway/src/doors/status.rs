@@ -1,5 +1,6 @@
 //! How a gRPC reply ended.
 
+use chassis::told;
 use http::HeaderMap;
 use tonic::{Code, Status};
 
@@ -7,7 +8,7 @@ use crate::answer::{Answer, Outcome};
 
 /// The status in the headers of a reply, if it ends with them, or in its trailers.
 pub(crate) fn of(headers: &HeaderMap, trailers: &HeaderMap) -> Status {
-    Status::from_header_map(headers).or_else(|| Status::from_header_map(trailers)).unwrap_or_else(cut_off)
+    told::status(headers).or_else(|| told::status(trailers)).unwrap_or_else(cut_off)
 }
 
 /// What is said of a reply that just ends, which the layers behind a door do not let happen.

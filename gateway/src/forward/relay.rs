@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use chassis::Timing;
+use chassis::{Timing, told};
 use http::{HeaderMap, Response, StatusCode};
 use http_body::{Body, Frame};
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -114,6 +114,7 @@ impl Relay {
             return Err(ending.spoilt("the reply is not gRPC"));
         }
         parts.headers = headers::to_caller(parts.headers);
+        told::mend(&mut parts.headers);
         let code = code_of(&parts.headers);
         let inner = code.is_none().then_some(body);
         code.into_iter().for_each(|code| ending.answered(code, &parts.headers));
@@ -132,7 +133,8 @@ impl Relay {
     }
 
     fn finish_with(&mut self, trailers: HeaderMap) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let trailers = headers::to_caller(trailers);
+        let mut trailers = headers::to_caller(trailers);
+        told::mend(&mut trailers);
         match code_of(&trailers) {
             Some(code) => {
                 self.ending.answered(code, &trailers);

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use chassis::message::CALLER;
+use chassis::{message::CALLER, told};
 use http::HeaderMap;
-use tonic::{Code, Status};
+use tonic::Code;
 use tonic_types::StatusExt;
 
 /// Metadata by which a service says when a call may be repeated: milliseconds, or a negative number for never
@@ -40,12 +40,13 @@ pub(crate) fn invitation(headers: &HeaderMap) -> Option<Duration> {
 
 /// Who speaks in the `ErrorInfo`, if it is one of ours.
 fn domain(headers: &HeaderMap) -> Option<String> {
-    let domain = Status::from_header_map(headers)?.get_details_error_info()?.domain;
+    let domain = told::status(headers)?.get_details_error_info()?.domain;
     domain.ends_with(SUFFIX).then_some(domain)
 }
 
 #[cfg(test)]
 mod tests {
+    use tonic::Status;
     use tonic_types::ErrorDetails;
 
     use super::*;

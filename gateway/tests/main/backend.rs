@@ -47,6 +47,8 @@ pub(crate) enum Behaviour {
     Slow(u64),
     /// Answers INTERNAL and nothing more.
     Fail,
+    /// Answers NOT_FOUND, with details that are no base64, and a message that is no text, in its only headers or in trailers.
+    Garbled { in_trailers: bool },
     /// Answers UNAVAILABLE with the word of the upstream.
     Denied,
     /// Answers UNAVAILABLE: the breaker of the account is open.
@@ -70,6 +72,8 @@ struct State {
     given_up: usize,
     /// Whether it refuses to describe itself.
     hidden: bool,
+    /// Whether it describes itself and its health in words that nobody can read.
+    garbles: bool,
 }
 
 /// Counts a hanging call whose caller went away.
@@ -109,7 +113,13 @@ impl Backend {
     /// Starts one that ends, with its connections, when the tasks do.
     pub(crate) async fn start_in(address: SocketAddr, tasks: &mut JoinSet<()>) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
-        let state = State { behaviours: [Behaviour::Echo].into(), arrivals: Vec::new(), given_up: 0, hidden: false };
+        let state = State {
+            behaviours: [Behaviour::Echo].into(),
+            arrivals: Vec::new(),
+            given_up: 0,
+            hidden: false,
+            garbles: false,
+        };
         let backend = Self {
             address: listener.local_addr().unwrap(),
             state: Arc::new(Mutex::new(state)),
@@ -128,6 +138,11 @@ impl Backend {
     /// Sets whether it refuses to describe itself.
     pub(crate) fn hide(&self, hidden: bool) {
         self.state.lock().unwrap().hidden = hidden;
+    }
+
+    /// Sets whether it describes itself and its health in words that nobody can read.
+    pub(crate) fn garble(&self, garbles: bool) {
+        self.state.lock().unwrap().garbles = garbles;
     }
 
     /// The calls that arrived since the last look.
@@ -163,6 +178,9 @@ impl Backend {
 
     async fn answer(self, request: Request<Incoming>) -> Reply {
         let request = request.map(Body::new);
+        if request.uri().path().starts_with("/grpc.") && self.state.lock().unwrap().garbles {
+            return Ok(garbled(false));
+        }
         if request.uri().path().starts_with("/grpc.reflection.") {
             if self.state.lock().unwrap().hidden {
                 return Ok(tonic::Status::unimplemented("no reflection here").into_http());
@@ -217,6 +235,7 @@ impl Backend {
                 tokio::time::sleep(std::time::Duration::from_millis(millis)).await;
                 Ok(echo(body))
             }
+            Behaviour::Garbled { in_trailers } => Ok(garbled(in_trailers)),
             Behaviour::Fail => Ok(tonic::Status::internal("it broke").into_http()),
             Behaviour::Denied => Ok(denied("UPSTREAM_DOWN").into_http()),
             Behaviour::Held => Ok(denied("UPSTREAM_BREAKER_OPEN").into_http()),
@@ -280,6 +299,19 @@ fn grpc(body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     let kind = HeaderValue::from_static("application/grpc");
     response.headers_mut().insert("content-type", kind);
+    response
+}
+
+fn garbled(in_trailers: bool) -> Response<Body> {
+    let told = [("grpc-status", "5"), ("grpc-message", "no such %FF%FE"), ("grpc-status-details-bin", "!no base64!")];
+    let told = told.map(|(name, value)| (http::HeaderName::from_static(name), HeaderValue::from_static(value)));
+    let told = HeaderMap::from_iter(told);
+    if in_trailers {
+        let body = http_body_util::Empty::<Bytes>::new().with_trailers(async { Some(Ok(told)) });
+        return grpc(Body::new(body));
+    }
+    let mut response = grpc(Body::empty());
+    response.headers_mut().extend(told);
     response
 }
 

@@ -1,17 +1,16 @@
 //! What the `ErrorInfo` of a reply says, in the words that a log may hold.
 
 use http::HeaderMap;
-use tonic::Status;
 use tonic_types::StatusExt;
 
-use crate::{ended::Reason, message::CALLER};
+use crate::{ended::Reason, message::CALLER, told};
 
 /// Longest reason that is one.
 const LONGEST: usize = 64;
 
 /// Reads the reason from headers or trailers that hold a status; a text that is not in the form of a reason is none.
 pub(crate) fn of(headers: &HeaderMap) -> Option<Reason> {
-    let info = Status::from_header_map(headers)?.get_details_error_info()?;
+    let info = told::status(headers)?.get_details_error_info()?;
     let well_formed = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
     if info.reason.len() > LONGEST || !info.reason.bytes().all(well_formed) {
         return None;
@@ -25,7 +24,7 @@ pub(crate) fn of(headers: &HeaderMap) -> Option<Reason> {
 mod tests {
     use std::collections::HashMap;
 
-    use tonic::Code;
+    use tonic::{Code, Status};
     use tonic_types::ErrorDetails;
 
     use super::*;

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use http::{HeaderMap, Response};
+use http::{HeaderMap, HeaderName, Response};
 use prost::Message;
 use tonic::{Code, Status};
 use tonic_types::pb;
@@ -16,12 +16,12 @@ use super::{
     answer::{self, Outcome},
     exempt,
 };
-use crate::{Body, message::refusal, names};
+use crate::{Body, message::refusal, names, told};
 
 const MESSAGE_BYTES: usize = 1 << 10;
 const DETAILS_BYTES: usize = 3 << 10;
 const ERROR_INFO: &str = "type.googleapis.com/google.rpc.ErrorInfo";
-const STATUS_HEADERS: [&str; 3] = ["grpc-status", "grpc-message", "grpc-status-details-bin"];
+const STATUS_HEADERS: [HeaderName; 3] = [names::GRPC_STATUS, names::GRPC_MESSAGE, names::GRPC_STATUS_DETAILS];
 
 /// Brings the status of replies without a body into the form; the others are done when their trailers come by.
 #[derive(Debug)]
@@ -62,7 +62,7 @@ pub(crate) fn normalise(headers: &mut HeaderMap, unsaid: Outcome) {
     if matches!(code(headers), None | Some(Code::Ok)) {
         return;
     }
-    let Some(status) = Status::from_header_map(headers) else {
+    let Some(status) = told::status(headers) else {
         return;
     };
     for name in STATUS_HEADERS {

@@ -1,12 +1,15 @@
 //! Every way to fail that is not about the form of a request, over every protocol: the code, and exactly one `ErrorInfo` that
 //! names the outcome, which [`Told`] demands of each answer.
 
+use ispbridge_kit::http1::get;
 use tonic::Code;
 
 use super::told::{ALL_DOORS, ENVELOPED, Over, Told};
 use crate::{
+    KEY,
     backend::{ADD, Backend, Behaviour, GET, SERVICE},
     caller::{NOBODY, READER, Suite, config_with, frame},
+    info, payload,
     shop::{self, Shop},
 };
 
@@ -137,6 +140,26 @@ async fn gzip_is_known_in_any_case_and_media_types_have_none() {
 }
 
 #[tokio::test]
+async fn a_verdict_with_details_that_nobody_can_read_stays_a_verdict() {
+    let backend = Backend::start().await;
+    let suite = Suite::start(&backend).await;
+    for over in ALL_DOORS {
+        for (in_trailers, path) in [(false, GET), (true, GET), (false, ADD), (true, ADD)] {
+            backend.behave(&[Behaviour::Garbled { in_trailers }]);
+            let found = told(over, &suite, path, &[]).await;
+            assert_eq!((found.code, found.outcome.as_str()), (Code::NotFound, "UNKNOWN"), "{over:?} {in_trailers}");
+        }
+    }
+    let status = suite.call(GET, &[KEY], payload()).await.status();
+    assert!(status.message().starts_with("no such "), "{status}");
+    let metrics = get(suite.running.admin_addr().unwrap(), "/metrics").await;
+    assert!(
+        !metrics.lines().any(|line| line.starts_with("ispbridge_panics_total") && !line.ends_with(" 0")),
+        "{metrics}"
+    );
+}
+
+#[tokio::test]
 async fn a_write_that_cannot_be_written_down_is_refused_over_every_door() {
     let backend = Backend::start().await;
     let suite = Suite::start_with(&backend, "audit = { file = \"/dev/full\", on_loss = \"refuse\" }").await;
@@ -164,4 +187,19 @@ async fn a_service_that_panics_in_a_write_leaves_its_outcome_unknown_over_every_
         let said = (found.code, found.reason.as_str(), found.outcome.as_str());
         assert_eq!(said, (Code::Internal, "PANIC", "UNKNOWN"), "{over:?}");
     }
+}
+
+#[tokio::test]
+async fn a_service_that_describes_itself_unreadably_is_asked_again() {
+    let backend = Backend::start().await;
+    backend.garble(true);
+    let suite = Suite::serving(config_with(backend.address, "")).await;
+    let read = async || suite.call(GET, &[("x-api-key", READER), ("x-ispbridge-account", "main")], payload()).await;
+    while read().await.info() != info("CATALOG_NOT_READY", "NOT_SENT") {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert_ne!(suite.health("", &[]).await, suite.health(SERVICE, &[KEY]).await);
+    backend.garble(false);
+    suite.until_learnt().await;
+    assert_eq!((read().await.code(), suite.health(SERVICE, &[KEY]).await), (Code::Ok, Ok(1)));
 }
