@@ -301,7 +301,8 @@ fn http(settings: &ServerSettings, streams: Streams, has_door: bool) -> auto::Bu
         .max_concurrent_streams(settings.max_streams_per_connection)
         .initial_stream_window_size(settings.stream_window_bytes)
         .initial_connection_window_size(settings.connection_window_bytes)
-        .max_header_list_size(settings.max_header_bytes)
+        // What is larger than allowed is refused by `admission`, and only what is much larger by a bare 431.
+        .max_header_list_size(settings.max_header_bytes.saturating_mul(2))
         .keep_alive_interval(settings.keep_alive_seconds.0)
         .keep_alive_timeout(settings.keep_alive_timeout_seconds.0)
         .auto_date_header(false);

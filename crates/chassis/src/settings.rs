@@ -57,7 +57,8 @@ pub struct ServerSettings {
     pub max_request_bytes: u64,
     /// Largest reply, all of its messages together.
     pub max_reply_bytes: u64,
-    /// Largest header list of a request.
+    /// Largest header list of a request: what is larger is refused with RESOURCE_EXHAUSTED, and over HTTP/2 what is more
+    /// than twice as large with HTTP's own 431.
     pub max_header_bytes: u32,
     /// Open calls per connection; below 100 first bursts of clients are refused (hyper assumes 100).
     pub max_streams_per_connection: u32,

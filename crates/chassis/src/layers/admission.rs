@@ -6,7 +6,7 @@ use http::Response;
 use tonic::{Code, Status};
 
 use super::{Call, Request, answer, exempt};
-use crate::{Body, Draining, Process, drain::Places, outflow::Memory};
+use crate::{Body, Draining, Process, drain::Places, message::refusal, outflow::Memory};
 
 /// Gives every call a place, or refuses it at once.
 #[derive(Debug)]
@@ -15,11 +15,23 @@ pub(crate) struct Admission<S> {
     places: Places,
     memory: Arc<Memory>,
     draining: Draining,
+    max_headers: usize,
 }
+
+/// What a header takes of a list besides its name and value (RFC 9113, 10.5.1).
+const ENTRY: usize = 32;
 
 impl<S> Admission<S> {
     pub(crate) fn new(inner: S, process: &Process) -> Self {
-        Self { inner, places: process.places().clone(), memory: process.memory().clone(), draining: process.draining() }
+        let max_headers = process.settings().server.max_header_bytes as usize;
+        let (places, memory) = (process.places().clone(), process.memory().clone());
+        Self { inner, places, memory, draining: process.draining(), max_headers }
+    }
+
+    /// HTTP/2 lets lists of twice the size through, so that callers of gRPC are told in their own words.
+    fn has_too_many_headers(&self, request: &Request) -> bool {
+        let sizes = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + ENTRY);
+        sizes.sum::<usize>() > self.max_headers
     }
 
     /// What keeps a call out, whatever it is.
@@ -37,6 +49,9 @@ impl<S: Call<Reply = Body>> Call for Admission<S> {
     type Reply = Body;
 
     async fn call(&self, mut request: Request) -> Response<Body> {
+        if self.has_too_many_headers(&request) {
+            return answer::reply(refusal::headers_too_large());
+        }
         if exempt(request.uri().path()) {
             return self.inner.call(request).await;
         }

@@ -33,6 +33,11 @@ pub fn too_large() -> Status {
     refused(Code::ResourceExhausted, "REQUEST_TOO_LARGE", message)
 }
 
+pub(crate) fn headers_too_large() -> Status {
+    let message = "the headers of the request are larger than max_header_bytes allows";
+    refused(Code::ResourceExhausted, "HEADERS_TOO_LARGE", message)
+}
+
 /// The method takes one message, and the request has `how_many`.
 #[must_use]
 pub fn count(how_many: &str) -> Status {

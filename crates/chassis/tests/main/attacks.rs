@@ -191,7 +191,7 @@ async fn broken_frames_end_their_connection_alone() {
 async fn calls_that_are_none_get_a_status_and_their_connection_lives_on() {
     let running = started("").await;
     let (mut sender, _connection) = peer(running.grpc_addr(), 1 << 16).await;
-    let long = "x".repeat(100_000);
+    let long = "x".repeat(200_000);
     let many = framed(&[0x78, 1].repeat(500_000));
     let response = call_with(&mut sender, READ, &[], many).await.await.unwrap();
     assert_eq!(ended(response).await.code(), Code::Ok);

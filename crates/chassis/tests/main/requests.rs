@@ -162,6 +162,24 @@ async fn a_timeout_that_is_none_is_refused_and_named() {
 }
 
 #[tokio::test]
+async fn headers_that_are_too_large_are_refused_in_words_and_much_larger_ones_by_http() {
+    let running = started("[server]\nmax_header_bytes = 4096").await;
+    let (mut sender, _connection) = peer(running.grpc_addr(), 1 << 16).await;
+    let long = |length: usize| "x".repeat(length);
+    let response = call_with(&mut sender, READ, &[("x-more", &long(3000))], message("calls")).await.await.unwrap();
+    assert_eq!(read(response).await.2.code(), Code::Ok);
+    for more in [vec![long(4200)], vec![long(1400); 3]] {
+        let headers: Vec<_> = more.iter().map(|value| ("x-more", value.as_str())).collect();
+        let response = call_with(&mut sender, READ, &headers, message("calls")).await.await.unwrap();
+        let status = ended(response).await;
+        assert_eq!((status.code(), info(&status)), (Code::ResourceExhausted, callers("HEADERS_TOO_LARGE")));
+    }
+    let response = call_with(&mut sender, READ, &[("x-more", &long(9000))], message("calls")).await.await.unwrap();
+    assert_eq!(response.status(), 431);
+    assert_eq!(ask(running.grpc_addr(), READ, "calls").await.unwrap().into_inner(), "2");
+}
+
+#[tokio::test]
 async fn a_request_that_never_ends_is_told_that_nothing_happened() {
     let running = started("").await;
     let (mut sender, _connection) = peer(running.grpc_addr(), 1 << 16).await;
