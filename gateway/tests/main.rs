@@ -198,10 +198,14 @@ async fn baggage_stops_and_too_much_of_it_harms_nobody() {
     let allowed = baggage(8 << 10);
     assert_eq!(suite.call(GET, &[KEY, ("baggage", &allowed)], payload()).await.code(), Code::Ok);
     assert!(!backend.arrivals()[0].headers.contains_key("baggage"));
+    let answer = suite.call(GET, &[KEY, ("baggage", &baggage(20 << 10))], payload()).await;
+    let told = answer.status().get_details_error_info().unwrap();
+    assert_eq!((answer.code(), told.reason.as_str()), (Code::ResourceExhausted, "HEADERS_TOO_LARGE"));
+    assert_eq!((told.metadata["outcome"].as_str(), told.domain.as_str()), ("NOT_SENT", "caller.ispbridge"));
     let request = http::Request::post(format!("http://{}{GET}", suite.running.grpc_addr()))
         .header("content-type", "application/grpc")
         .header("x-api-key", ALL)
-        .header("baggage", baggage(64 << 10));
+        .header("baggage", baggage(200 << 10));
     let body = http_body_util::Full::new(payload());
     // It costs its sender the connection.
     let refused = caller::connect(suite.running.grpc_addr()).await.send_request(request.body(body).unwrap()).await;
