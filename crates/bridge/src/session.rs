@@ -55,6 +55,8 @@ pub(crate) struct SessionSlot(Mutex<State>);
 struct State {
     live: Option<Live>,
     last_login: Option<Instant>,
+    /// Why the last login failed, if it did.
+    failure: Option<Fault>,
     logins: u64,
 }
 
@@ -90,11 +92,12 @@ impl SessionSlot {
         if let Some(wait) =
             state.last_login.and_then(|last| PACE.checked_sub(now - last)).filter(|wait| !wait.is_zero())
         {
-            return Err(paced(wait));
+            return Err(state.failure.clone().unwrap_or_else(ended).with_retry_after(Some(wait)));
         }
         state.last_login = Some(now);
         state.live = None;
-        let key = log_in().await?;
+        let key = log_in().await.inspect_err(|fault| state.failure = Some(fault.clone()))?;
+        state.failure = None;
         let now = Instant::now();
         state.logins += 1;
         let session = Session { key: key.into(), number: state.logins };
@@ -118,9 +121,9 @@ impl Live {
     }
 }
 
-fn paced(wait: Duration) -> Fault {
+fn ended() -> Fault {
     let message = "the upstream ended its session and the next login is due in a moment";
-    Fault::new(Kind::Unavailable, Outcome::NotSent, "UPSTREAM_SESSION", message).with_retry_after(Some(wait))
+    Fault::new(Kind::Unavailable, Outcome::NotSent, "UPSTREAM_SESSION", message)
 }
 
 /// Refusals in a row after which an account is left alone.
@@ -233,6 +236,28 @@ mod tests {
         let second = slot.get(HOUR, || log_in(&count)).await.unwrap();
         slot.forget(&first).await;
         assert_eq!(slot.get(HOUR, || log_in(&count)).await.unwrap().key, second.key);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_login_that_failed_says_so_until_the_next_one_is_due() {
+        let (slot, count) = (SessionSlot::default(), AtomicU32::new(0));
+        let refused = Fault::upstream_auth("Incorrect password.");
+        let away = Fault::new(Kind::Unavailable, Outcome::NotSent, "UPSTREAM_UNREACHABLE", "cannot be reached");
+        for fault in [refused, away] {
+            tokio::time::advance(PACE).await;
+            slot.get(HOUR, || async { Err(fault.clone()) }).await.unwrap_err();
+            for seconds in [0, 1, 8] {
+                tokio::time::advance(Duration::from_secs(seconds)).await;
+                let told = slot.get(HOUR, || log_in(&count)).await.unwrap_err();
+                assert_eq!((told.kind(), told.reason()), (fault.kind(), fault.reason()));
+                assert_eq!(told.upstream_message(), fault.upstream_message());
+                assert!(told.retry_after().unwrap() <= PACE);
+            }
+        }
+        tokio::time::advance(PACE).await;
+        let session = slot.get(HOUR, || log_in(&count)).await.unwrap();
+        slot.forget(&session).await;
+        assert_eq!(slot.get(HOUR, || log_in(&count)).await.unwrap_err().reason(), "UPSTREAM_SESSION");
     }
 
     #[tokio::test(start_paused = true)]
