@@ -16,7 +16,7 @@ pub enum Node<'t> {
     Bool(bool),
     /// Several values in order.
     List(&'t [Node<'t>]),
-    /// Named values in order; a name may come twice.
+    /// Named values in order, each name once.
     Map(&'t [Entry<'t>]),
     /// A value that could not be read, in its raw form; it costs its field and nothing else.
     Unreadable(&'t str),
@@ -49,6 +49,18 @@ impl<'t> Node<'t> {
     #[must_use]
     pub fn text_at(&self, key: &str) -> &'t str {
         self.get(key).and_then(|value| value.scalar()).unwrap_or("")
+    }
+
+    /// The entries of a map whose keys are whole numbers, in their order: so PHP writes a list whose keys are not 0, 1, 2 and
+    /// so on.
+    #[must_use]
+    pub fn numbered(&self) -> Option<Vec<Entry<'t>>> {
+        let Node::Map(entries) = self else { return None };
+        let number = |(key, _): &Entry<'_>| if key.starts_with('+') { None } else { key.parse::<i64>().ok() };
+        let numbers: Option<Vec<i64>> = entries.iter().map(number).collect();
+        let mut all: Vec<_> = numbers?.into_iter().zip(*entries).collect();
+        all.sort_by_key(|(number, _)| *number);
+        Some(all.into_iter().map(|(_, entry)| *entry).collect())
     }
 
     /// Whether this value, or one inside of it, could not be read.

@@ -207,7 +207,8 @@ impl<'p> Path<'p> {
         if !text.is_empty() {
             text.push('.');
         }
-        text.push_str(self.name);
+        // The root has no name either, and nothing is said of it.
+        text.push_str(if self.name.is_empty() && self.parent.is_some() { "\"\"" } else { self.name });
         if let Some(index) = self.index {
             text.push_str(&format!("[{index}]"));
         }

@@ -2,22 +2,27 @@
 
 pub mod form;
 pub mod json;
+mod names;
 mod protocol_fault;
 pub mod rest;
 pub mod soap;
 pub mod xml_rpc;
 
+use names::{Gather, LastOfEach};
 pub use protocol_fault::ProtocolFault;
 
-use base64::{Engine, engine::general_purpose::STANDARD};
-use bumpalo::{Bump, collections::Vec as BumpVec};
+use base64::{
+    Engine,
+    alphabet::STANDARD,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
+use bumpalo::Bump;
 use http::StatusCode;
-use rustc_hash::FxHashMap;
 
 use crate::{
     fault::Fault,
     http::{HttpReply, MAX_REPLY_BYTES},
-    node::{Entry, Node},
+    node::Node,
     xml::{
         charset::{ILLEGAL, decode_base64_text},
         document::{Element, XmlError},
@@ -101,70 +106,33 @@ pub fn answered<'t>(
     })
 }
 
-/// Decodes base64 as it is met in replies: line breaks and blanks inside are ignored.
-fn base64_text<'t>(text: &str, arena: &'t Bump) -> Result<&'t str, WireError> {
-    let compact: String = text.split_ascii_whitespace().collect();
-    let bytes = STANDARD.decode(compact).map_err(|_| WireError::Envelope("a base64 value that is not base64"))?;
-    Ok(arena.alloc_str(&decode_base64_text(bytes)))
+/// Base64 whether or not it is padded.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// Decodes base64 as it is met in replies: in lines, without padding, in the alphabet for addresses (RFC 4648, 5). `None` if it
+/// is none.
+fn base64_text<'t>(text: &str, arena: &'t Bump) -> Option<&'t str> {
+    let standard = |byte: u8| match byte {
+        b'-' => b'+',
+        b'_' => b'/',
+        other => other,
+    };
+    let compact: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).map(standard).collect();
+    let unpadded = compact.iter().rposition(|byte| *byte != b'=').map_or(&[][..], |last| &compact[..=last]);
+    Some(arena.alloc_str(&decode_base64_text(BASE64.decode(unpadded).ok()?)))
+}
+
+/// The value of a base64 text.
+fn base64_node<'t>(text: &'t str, arena: &'t Bump) -> Node<'t> {
+    base64_text(text, arena).map_or(Node::Unreadable(text), Node::Text)
 }
 
 /// The value of a text; one that holds bytes that are no text cannot be read.
 fn text_node(text: &str) -> Node<'_> {
     if text.contains(ILLEGAL) { Node::Unreadable(text) } else { Node::Text(text) }
-}
-
-/// Collects named values; a name that comes again makes a list of its values, as XML has them.
-struct Gather<'t> {
-    arena: &'t Bump,
-    entries: BumpVec<'t, Entry<'t>>,
-    /// Where the names beyond the first few stand.
-    index: FxHashMap<&'t str, usize>,
-    /// The lists of names that came again; most names come once, so that only the others cost something.
-    lists: Vec<Vec<Node<'t>>>,
-    /// For each entry the number of its list, counted from one.
-    list_of: Vec<usize>,
-}
-
-impl<'t> Gather<'t> {
-    /// Below this many names a look through the list beats a hash.
-    const SCAN: usize = 16;
-
-    fn new(arena: &'t Bump, expected: usize) -> Self {
-        let entries = BumpVec::with_capacity_in(expected, arena);
-        Gather { arena, entries, index: FxHashMap::default(), lists: Vec::new(), list_of: Vec::new() }
-    }
-
-    fn add(&mut self, name: &'t str, value: Node<'t>) {
-        let Some(at) = self.position(name) else {
-            if self.entries.len() >= Self::SCAN {
-                self.index.insert(name, self.entries.len());
-            }
-            self.entries.push((name, value));
-            return;
-        };
-        if self.list_of.len() <= at {
-            self.list_of.resize(self.entries.len(), 0);
-        }
-        match self.list_of[at] {
-            0 => {
-                self.lists.push(vec![self.entries[at].1, value]);
-                self.list_of[at] = self.lists.len();
-            }
-            number => self.lists[number - 1].push(value),
-        }
-    }
-
-    fn position(&self, name: &str) -> Option<usize> {
-        let near = self.entries.iter().take(Self::SCAN).position(|(known, _)| *known == name);
-        near.or_else(|| if self.index.is_empty() { None } else { self.index.get(name).copied() })
-    }
-
-    fn finish(mut self) -> Node<'t> {
-        for (at, number) in self.list_of.iter().enumerate().filter(|(_, number)| **number > 0) {
-            self.entries[at].1 = Node::List(self.arena.alloc_slice_copy(&self.lists[number - 1]));
-        }
-        Node::Map(self.entries.into_bump_slice())
-    }
 }
 
 /// The tree of an XML::Simple element: attributes and children are named values, a leaf is its text,

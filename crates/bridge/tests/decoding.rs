@@ -179,6 +179,22 @@ fn what_cannot_be_read_is_absent_reported_and_kept() {
 }
 
 #[test]
+fn of_a_key_that_comes_again_the_last_counts() {
+    assert_eq!(scalars(r#""note_out":"a","note_out":"b""#), ScalarsReply { note: Some("b".into()), ..one() });
+    assert_eq!(
+        scalars(r#""note_out":"a","small":"x","small":7,"note_out":null"#),
+        ScalarsReply { small: Some(7), ..one() }
+    );
+    let message = clean::<ShapesReply>(
+        r#"{"main_contact":{"email":"a"},"tags":["a"],"tags":["b"],"main_contact":{"fullname":"b"},
+            "switches":{"a":1,"a":0},"keyed":{"1":{},"1":{"quantity":5}},"new":1,"new":2}"#,
+    );
+    assert_eq!(message.contact, Some(Contact { name: "b".into(), ..Contact::default() }));
+    assert_eq!((message.tags, message.switches), (texts(&["b"]), BTreeMap::from([("a".into(), false)])));
+    assert_eq!((message.keyed, kept(&message.extra_fields, "new")), (vec![line("1", Some(5))], Some(&text("2"))));
+}
+
+#[test]
 fn unknown_keys_are_kept() {
     let reply = clean::<ScalarsReply>(r#"{"id":1,"new":5,"deep":{"a":[null,true,"x"]}}"#);
     assert_eq!(kept(&reply.extra_fields, "new"), Some(&text("5")));
@@ -218,6 +234,71 @@ fn a_list_may_be_a_lone_item() {
     }
     let message = clean::<ShapesReply>(r#"{"contacts":{"fullname":"a"},"ratios":0.5}"#);
     assert_eq!((message.contacts.len(), message.contacts[0].name.as_str(), message.ratios), (1, "a", vec![0.5]));
+}
+
+#[test]
+fn a_list_may_be_a_map_of_numbers() {
+    for (reply, tags, numbers) in [
+        (r#"{"tags":{"0":"a","2":"b"},"numbers":{"7":3}}"#, vec!["a", "b"], vec![3]),
+        (r#"{"tags":{"10":"c","-1":"a","9":"b"},"numbers":{"2":4,"1":null,"0":3}}"#, vec!["a", "b", "c"], vec![3, 4]),
+        (r#"{"tags":{"1":"","0":null},"joined":{"3":"r","1":"p","2":"q"}}"#, vec![""], vec![]),
+        (r#"{"tags":{},"numbers":{"0":""},"contacts":{},"keyed":{},"joined":{},"joined_parts":{}}"#, vec![], vec![]),
+    ] {
+        let message = clean::<ShapesReply>(reply);
+        let joined = if reply.contains('q') { vec!["p", "q", "r"] } else { vec![] };
+        assert_eq!((message.tags, message.numbers, message.joined), (texts(&tags), numbers, texts(&joined)), "{reply}");
+    }
+    for reply in [
+        r#"{"contacts":{"0":{"fullname":"a"},"2":{"fullname":"b"}}}"#,
+        r#"{"contacts":{"2":{"fullname":"b"},"1":null,"0":{"fullname":"a"},"3":"","5":[],"6":{}}}"#,
+        r#"{"contacts":{"100000000000":{"fullname":"b"},"-5":{"fullname":"a"}}}"#,
+    ] {
+        let names: Vec<_> = clean::<ShapesReply>(reply).contacts.into_iter().map(|contact| contact.name).collect();
+        assert_eq!(names, ["a", "b"], "{reply}");
+    }
+    // A key that is an id says nothing about the order.
+    let keyed = clean::<ShapesReply>(r#"{"keyed":{"10":{"quantity":2},"9":{"quantity":1}}}"#).keyed;
+    assert_eq!(keyed, [line("10", Some(2)), line("9", Some(1))]);
+}
+
+fn texts(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|text| (*text).to_owned()).collect()
+}
+
+#[test]
+fn what_is_no_list_is_unreadable_and_never_an_empty_record() {
+    for (field, value) in [
+        ("contacts", r#"{"total":2}"#),
+        ("contacts", r#"{"0":{"fullname":"a"},"total":2}"#),
+        ("contacts", r#"{"a":{"fullname":"a"}}"#),
+        ("contacts", r#"{"+1":{"fullname":"a"}}"#),
+        ("contacts", r#"{"1.0":{"fullname":"a"}}"#),
+        ("contacts", r#"{"99999999999999999999":{"fullname":"a"}}"#),
+        ("contacts", r#"{"":{"fullname":"a"}}"#),
+        ("contacts", r#"{"fullname":"","email":null}"#),
+        ("contacts", "false"),
+        ("contacts", "true"),
+        ("contacts", "0"),
+        ("contacts", r#""none""#),
+        ("contacts", r#"[[{"fullname":"a"}]]"#),
+        ("contacts", r#"{"0":[{"fullname":"a"}]}"#),
+        ("tags", r#"{"a":"b"}"#),
+        ("tags", "false"),
+        ("tags", r#"[["a"]]"#),
+        ("numbers", r#"{"first":1}"#),
+        ("joined", "false"),
+        ("joined", r#"{"a":"b"}"#),
+        ("joined_parts", r#"{"fullname":"a"}"#),
+        ("keyed", r#"{"5":[{"quantity":1}]}"#),
+        ("keyed", r#"{"note":"none"}"#),
+        ("switches", "[true]"),
+    ] {
+        let decoded = decode::<ShapesReply>(&format!(r#"{{"{field}":{value}}}"#));
+        assert_eq!(decoded.unreadable.len(), 1, "{field} {value}: {:?}", decoded.unreadable);
+        assert!(kept(&decoded.message.extra_fields, field).is_some(), "{field} {value}");
+        let rest = ShapesReply { extra_fields: None, ..decoded.message };
+        assert_eq!(rest, ShapesReply::default(), "{field} {value}");
+    }
 }
 
 #[test]

@@ -222,6 +222,10 @@ impl Login for Reseller {
 /// A result has failed if its `error` says something; a result without the key has not (dossier 1.3).
 fn verdict<'t>(entries: &'t [(&'t str, Node<'t>)], arena: &'t Bump) -> Result<Node<'t>, Fault> {
     let result = Node::Map(entries);
+    // An `error` without a value, or a member without its name that may be it.
+    if result.get("error").map_or(result.get("").is_some(), |error| error == Node::Unreadable("")) {
+        return Err(Fault::unreadable("the result's error"));
+    }
     match result.text_at("error") {
         "" => {
             let rest = entries.iter().copied().filter(|(key, _)| *key != "error");

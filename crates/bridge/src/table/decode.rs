@@ -1,6 +1,6 @@
 //! Tree -> message: what a reply says, in our words.
 //!
-//! Reading is lenient: a number may come as text, a lone value for a list, an empty list for an empty
+//! Reading is lenient: a number may come as text, a lone value or a map of numbers for a list, an empty list for an empty
 //! map, and null, an empty text and `0000-00-00` all mean absent (the same record comes with null on
 //! one transport and with an empty text on the other). What still cannot be read stays absent, is
 //! reported, and its raw form goes to `extra_fields`.
@@ -160,18 +160,41 @@ impl Decoder<'_> {
     }
 
     fn many(&mut self, field: &Field, node: Node<'_>, path: &Path<'_>, out: &mut Out) -> bool {
+        // What takes values of any kind takes a map as it is, because its numbers may be names.
+        let numbered = if field.keeps_anything() { None } else { node.numbered() };
+        let numbered: Option<Vec<_>> = numbered.map(|entries| entries.iter().map(|(_, value)| *value).collect());
         let lone = [node];
-        let items = if let Node::List(items) = node { items } else { &lone };
+        let items = match (node, &numbered) {
+            (Node::List(items), _) => items,
+            (_, Some(items)) => items,
+            _ if self.is_lone_item(&field.kind, node) => &lone,
+            _ => {
+                self.complain(&path.field(&field.name), "is not a list");
+                return false;
+            }
+        };
         let mut readable = true;
         for (index, item) in items.iter().enumerate() {
-            let absent = match field.kind {
-                Kind::Text => *item == Node::Null,
-                Kind::Message(_) => matches!(item, Node::Null | Node::Text("")),
-                _ => item.is_empty(),
-            };
+            let absent = if let Kind::Text = field.kind { *item == Node::Null } else { item.is_empty() };
             readable &= absent || self.one(field, *item, &path.item(&field.name, index), out);
         }
         readable
+    }
+
+    /// Whether a value that is no list is the one item of a list, as XML has it. A record of which nothing is known may be
+    /// anything: it would become an empty one.
+    fn is_lone_item(&self, kind: &Kind, node: Node<'_>) -> bool {
+        match (kind, node) {
+            (Kind::Struct | Kind::Element, _) | (Kind::Bool, Node::Bool(_)) => true,
+            (Kind::Message(table), Node::Map(entries)) => {
+                let table = &self.tables.tables[*table];
+                let is_known =
+                    |(key, value): &Entry<'_>| !value.is_empty() && !matches!(table.place(key), Place::Extra);
+                table.whole.is_some() || entries.iter().any(is_known)
+            }
+            (Kind::Message(_), _) | (_, Node::Map(_) | Node::Bool(_)) => false,
+            _ => true,
+        }
     }
 
     fn one(&mut self, field: &Field, node: Node<'_>, path: &Path<'_>, out: &mut Out) -> bool {
@@ -267,7 +290,7 @@ impl Decoder<'_> {
     }
 
     fn joined(&mut self, field: &Field, node: Node<'_>, separator: &str, path: &Path<'_>, out: &mut Out) -> bool {
-        let Some(text) = node.scalar() else { return self.many(field, node, path, out) };
+        let Some(text) = text_of_list(node) else { return self.many(field, node, path, out) };
         let mut readable = true;
         for (index, item) in text.split(separator).filter(|item| !item.is_empty()).enumerate() {
             readable &= self.one(field, Node::Text(item.trim()), &path.item(&field.name, index), out);
@@ -277,7 +300,7 @@ impl Decoder<'_> {
 
     /// An array in a text, or a list where the wire has one.
     fn array(&mut self, field: &Field, node: Node<'_>, path: &Path<'_>, out: &mut Out) -> bool {
-        let Some(text) = node.scalar() else { return self.many(field, node, path, out) };
+        let Some(text) = text_of_list(node) else { return self.many(field, node, path, out) };
         let Some(items) = array::read(text) else {
             self.complain(&path.field(&field.name), "is not an array");
             return false;
@@ -292,13 +315,21 @@ impl Decoder<'_> {
             return self.many(field, node, path, out);
         };
         let target = &self.tables.tables[*table];
-        if entries.iter().any(|(_, value)| value.scalar().is_some()) {
+        if entries.iter().any(|(_, value)| !matches!(value, Node::Unreadable(_)) && value.scalar().is_some()) {
             return self.many(field, node, path, out);
         }
         let Some(key_field) = target.fields.iter().find(|candidate| *candidate.name == *key) else { return false };
         let mut readable = true;
         for (index, (name, value)) in entries.iter().enumerate() {
-            let inner: &[Entry<'_>] = if let Node::Map(inner) = value { inner } else { &[] };
+            let inner: &[Entry<'_>] = match value {
+                Node::Map(inner) => inner,
+                value if value.is_empty() => &[],
+                _ => {
+                    self.complain(&path.item(&field.name, index), "is not a record");
+                    readable = false;
+                    continue;
+                }
+            };
             let carried = inner.iter().any(|(inner_key, _)| **inner_key == *key_field.key);
             let mut all: Vec<Entry<'_>> = inner.to_vec();
             if !carried {
@@ -330,6 +361,11 @@ impl Decoder<'_> {
         }
         readable
     }
+}
+
+/// The text that holds a whole list; `false` and `true` are none.
+fn text_of_list(node: Node<'_>) -> Option<&str> {
+    if let Node::Bool(_) = node { None } else { node.scalar() }
 }
 
 /// Where a key of a reply belongs.

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use bumpalo::Bump;
 use jiter::{Jiter, JiterError, Peek};
+use memchr::{memchr, memmem};
 
-use super::{WireError, text_node};
+use super::{LastOfEach, WireError, text_node};
 use crate::{
     node::{Entry, Node},
     xml::charset,
@@ -14,7 +15,8 @@ use crate::{
 /// Levels of nesting that are read (dependencies.md A.4).
 const MAX_DEPTH: usize = 128;
 
-/// Reads one JSON value; anything but blanks after it is an error. Bytes that are not UTF-8 cost the text that holds them.
+/// Reads one JSON value; anything but blanks after it is an error. Bytes that are not UTF-8 cost the text that holds them,
+/// half of a surrogate pair is U+FFFD, and of a key that comes again the last value counts.
 ///
 /// # Errors
 /// [`WireError::Json`] with the place, never with the content.
@@ -24,6 +26,7 @@ pub fn parse<'t>(body: &'t [u8], arena: &'t Bump) -> Result<Node<'t>, WireError>
         Cow::Borrowed(text) => (text, false),
         Cow::Owned(text) => (&*arena.alloc_str(&text), true),
     };
+    let text = whole_pairs(text).map_or(text, |text| arena.alloc_str(&text));
     let reader = Jiter::new(text.as_bytes());
     let mut parser = Parser { reader, text, is_damaged, arena, items: Vec::new(), entries: Vec::new() };
     let node = parser.reader.peek().map_err(unreadable).and_then(|peek| parser.value(peek, MAX_DEPTH))?;
@@ -81,17 +84,63 @@ impl<'t> Parser<'t> {
     }
 
     fn object(&mut self, depth: usize) -> Result<Node<'t>, WireError> {
-        let start = self.entries.len();
+        let (start, mut names) = (self.entries.len(), LastOfEach::default());
         let mut key = self.reader.known_object().map_err(unreadable)?.map(|key| lasting(key, self.text, self.arena));
         while let Some(name) = key {
             let peek = self.reader.peek().map_err(unreadable)?;
             let value = self.value(peek, depth - 1)?;
-            self.entries.push((name, value));
+            names.add(&mut self.entries, start, name, value);
             key = self.reader.next_key().map_err(unreadable)?.map(|key| lasting(key, self.text, self.arena));
         }
         let entries = self.arena.alloc_slice_copy(&self.entries[start..]);
         self.entries.truncate(start);
         Ok(Node::Map(entries))
+    }
+}
+
+/// The text with `\ufffd` for every escape that is half of a surrogate pair without the other half, as JSON allows and PHP and
+/// JavaScript write when they cut a text (RFC 8259, 8.2); none for a text without any.
+fn whole_pairs(text: &str) -> Option<String> {
+    let bytes = text.as_bytes();
+    let mut at = [r"\ud", r"\uD"].iter().filter_map(|escape| memmem::find(bytes, escape.as_bytes())).min()?;
+    // What stands before may escape this backslash.
+    at -= bytes[..at].iter().rev().take_while(|byte| **byte == b'\\').count();
+    let (mut whole, mut clean) = (String::new(), 0);
+    while let Some(next) = memchr(b'\\', &bytes[at..]) {
+        at += next;
+        at += match surrogate(&bytes[at..]) {
+            Some(Half::High) if surrogate(&bytes[at + ESCAPE..]) == Some(Half::Low) => 2 * ESCAPE,
+            Some(_) => {
+                whole.push_str(&text[clean..at]);
+                whole.push_str(r"\ufffd");
+                clean = at + ESCAPE;
+                ESCAPE
+            }
+            None => bytes[at..].len().min(r"\\".len()),
+        };
+    }
+    whole.push_str(&text[clean..]);
+    (clean > 0).then_some(whole)
+}
+
+/// Bytes of an escape such as `\ud83d`.
+const ESCAPE: usize = 6;
+
+/// Which half of a surrogate pair an escape is.
+#[derive(PartialEq)]
+enum Half {
+    High,
+    Low,
+}
+
+/// The half that `text` begins with.
+fn surrogate(text: &[u8]) -> Option<Half> {
+    let [b'\\', b'u', b'd' | b'D', kind, rest @ ..] = text else { return None };
+    let is_whole = rest.len() >= 2 && rest[..2].iter().all(u8::is_ascii_hexdigit);
+    match kind.to_ascii_lowercase() {
+        b'8'..=b'9' | b'a'..=b'b' if is_whole => Some(Half::High),
+        b'c'..=b'f' if is_whole => Some(Half::Low),
+        _ => None,
     }
 }
 
@@ -196,7 +245,7 @@ mod tests {
 
     #[test]
     fn refuses_what_is_not_json() {
-        for text in ["", "{", "{}x", "[1,]", "{\"a\":}", "nan", "'a'", "\"\\ud800\"", "{\"a\" 1}", "01"] {
+        for text in ["", "{", "{}x", "[1,]", "{\"a\":}", "nan", "'a'", "\"\\ud80\"", "{\"a\" 1}", "01"] {
             assert!(parse(text.as_bytes(), &Bump::new()).is_err(), "{text}");
         }
         assert!(parse(b"\xff", &Bump::new()).is_err() && parse(b"[1\xff]", &Bump::new()).is_err());
@@ -210,6 +259,50 @@ mod tests {
         let read = parse(b"\n\xef\xbb\xbf[\"\xe9\", \"\xc5\x81\"]", &arena).unwrap();
         assert_eq!(read, Node::List(&[Node::Unreadable("\u{ffff}"), Node::Text("Ł")]));
         assert_eq!(parse("\"\u{ffff}\"".as_bytes(), &arena).unwrap(), Node::Text("\u{ffff}"));
+    }
+
+    #[test]
+    fn half_a_pair_costs_one_character() {
+        for (escapes, text) in [
+            (r"\ud83d", "\u{fffd}"),
+            (r"\uDE00", "\u{fffd}"),
+            (r"a\uD83Dz", "a\u{fffd}z"),
+            (r"\ud83d\ud83d", "\u{fffd}\u{fffd}"),
+            (r"\ude00\ud83d", "\u{fffd}\u{fffd}"),
+            (r"\ud83d\ud83d\ude00", "\u{fffd}😀"),
+            (r"\ud83d\ude00\ude00", "😀\u{fffd}"),
+            (r"\ud83d\n\ude00", "\u{fffd}\n\u{fffd}"),
+            (r"\ud83d\u0142", "\u{fffd}ł"),
+            (r"\ud83d\ude00", "😀"),
+            (r"\uD83D\uDE00 \ud7ff\ue000", "😀 \u{d7ff}\u{e000}"),
+            (r"\\ud83d", r"\ud83d"),
+            (r"\\\ud83d", "\\\u{fffd}"),
+            (r"\\\\ud83d\ud83d", "\\\\ud83d\u{fffd}"),
+            (r"\ud83d\\ude00", "\u{fffd}\\ude00"),
+            (r"\ud83d\\\ude00", "\u{fffd}\\\u{fffd}"),
+        ] {
+            let arena = Bump::new();
+            let read = parse(format!("{{\"{escapes}\":[\"{escapes}\"]}}").into_bytes().leak(), &arena);
+            assert_eq!(read, Ok(Node::Map(&[(text, Node::List(&[Node::Text(text)]))])), "{escapes}");
+        }
+        for cut in
+            [r#""\ud83d"#, r#""\ud83""#, r#""\ud83d\"#, r#""\ud83d\u"#, r#""\ud83d\ude0""#, r"\ud83d", r"\", r#""\"#]
+        {
+            assert!(parse(cut.as_bytes(), &Bump::new()).is_err(), "{cut}");
+        }
+    }
+
+    #[test]
+    fn of_a_key_that_comes_again_the_last_counts() {
+        for (text, meant) in [
+            (r#"{"a":1,"a":2}"#, r#"{"a":2}"#),
+            (r#"{"a":1,"b":2,"a":null}"#, r#"{"a":null,"b":2}"#),
+            (r#"{"a":{"b":1,"b":2},"a":{"c":3,"c":4}}"#, r#"{"a":{"c":4}}"#),
+            (r#"[{"a":1,"\u0061":2},{"a":3}]"#, r#"[{"a":2},{"a":3}]"#),
+            (r#"{"\ud83d":1,"\ude00":2}"#, "{\"\u{fffd}\":2}"),
+        ] {
+            assert_eq!(round_trip(text), meant, "{text}");
+        }
     }
 
     #[test]

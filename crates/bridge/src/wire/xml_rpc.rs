@@ -1,12 +1,12 @@
 //! XML-RPC as Perl's XMLRPC::Lite, PHP and Python speak it (freeside.md 1.1 and its last section).
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use bumpalo::{Bump, collections::Vec as BumpVec};
+use bumpalo::Bump;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Envelope, ProtocolFault, WireError, base64_text, text_node};
+use super::{Envelope, LastOfEach, ProtocolFault, WireError, base64_node, names, text_node};
 use crate::{
     node::{Entry, Node},
     xml::{
@@ -119,34 +119,34 @@ pub fn parse_reply<'t>(text: &'t str, limits: &Limits, arena: &'t Bump) -> Resul
         return Err(WireError::Envelope("the document element is not methodResponse"));
     }
     if let Some(fault) = root.child("fault") {
-        let value = required(fault, "value").and_then(|value| read_value(value, arena))?;
+        let value = required(fault, "value").map(|value| read_value(value, arena))?;
         let (code, text) = (value.text_at("faultCode").trim(), value.text_at("faultString").trim());
         return Ok(Envelope::Fault(ProtocolFault { code, text, detail: "" }));
     }
     let parameters = required(&root, "params")?;
     let Some(first) = parameters.child("param") else { return Ok(Envelope::Value(Node::Null)) };
-    Ok(Envelope::Value(read_value(required(first, "value")?, arena)?))
+    Ok(Envelope::Value(read_value(required(first, "value")?, arena)))
 }
 
 fn required<'e, 't>(element: &'e Element<'t>, name: &'static str) -> Result<&'e Element<'t>, WireError> {
     element.child(name).ok_or(WireError::Envelope("an element of the envelope is missing"))
 }
 
-/// Reads a `<value>`: whatever its type, a scalar is its text, so that leading zeros and numbers of any
-/// size survive servers that guess types.
-fn read_value<'t>(value: &Element<'t>, arena: &'t Bump) -> Result<Node<'t>, WireError> {
+/// Reads a `<value>`: whatever its type, a scalar is its text, so that leading zeros and numbers of any size survive servers
+/// that guess types, and so do the types that Apache and others add.
+fn read_value<'t>(value: &Element<'t>, arena: &'t Bump) -> Node<'t> {
     let Some(typed) = value.children.first() else {
-        return Ok(if value.text.is_empty() { Node::Null } else { text_node(value.text) });
+        return if value.text.is_empty() { Node::Null } else { text_node(value.text) };
     };
     match typed.local_name() {
-        "string" => Ok(text_node(typed.text)),
-        "int" | "i4" | "i8" | "i2" | "i1" | "double" | "dateTime.iso8601" => Ok(text_node(typed.text.trim())),
-        "boolean" => Ok(read_boolean(typed.text.trim())),
-        "base64" => base64_text(typed.text, arena).map(Node::Text),
-        "nil" => Ok(Node::Null),
+        "string" => text_node(typed.text),
+        "boolean" => read_boolean(typed.text.trim()),
+        "base64" => base64_node(typed.text, arena),
+        "nil" => Node::Null,
         "array" => read_array(typed, arena),
         "struct" => read_struct(typed, arena),
-        _ => Err(WireError::Envelope("a value of an unknown type")),
+        _ if typed.children.is_empty() => text_node(typed.text.trim()),
+        _ => Node::Unreadable(typed.text.trim()),
     }
 }
 
@@ -160,21 +160,21 @@ fn read_boolean(text: &str) -> Node<'_> {
     }
 }
 
-fn read_array<'t>(array: &Element<'t>, arena: &'t Bump) -> Result<Node<'t>, WireError> {
-    let data = required(array, "data")?;
-    let mut items = BumpVec::with_capacity_in(data.children.len(), arena);
-    for value in data.children {
-        items.push(read_value(value, arena)?);
-    }
-    Ok(Node::List(items.into_bump_slice()))
+/// An array without `<data>` is empty, or has its values itself.
+fn read_array<'t>(array: &Element<'t>, arena: &'t Bump) -> Node<'t> {
+    let values = array.child("data").unwrap_or(array).children;
+    Node::List(arena.alloc_slice_fill_iter(values.iter().map(|value| read_value(value, arena))))
 }
 
-fn read_struct<'t>(element: &Element<'t>, arena: &'t Bump) -> Result<Node<'t>, WireError> {
-    let mut entries: BumpVec<'t, Entry<'t>> = BumpVec::with_capacity_in(element.children.len(), arena);
+/// A member without a value cannot be read.
+fn read_struct<'t>(element: &Element<'t>, arena: &'t Bump) -> Node<'t> {
+    let (mut last, mut entries) = (LastOfEach::default(), Vec::with_capacity(element.children.len()));
     for member in element.children {
-        entries.push((required(member, "name")?.text, read_value(required(member, "value")?, arena)?));
+        let value = member.child("value").map_or(Node::Unreadable(""), |value| read_value(value, arena));
+        let (name, value) = names::member(member.child("name").map(|name| name.text), value);
+        last.add(&mut entries, 0, name, value);
     }
-    Ok(Node::Map(entries.into_bump_slice()))
+    Node::Map(arena.alloc_slice_copy(&entries))
 }
 
 #[cfg(test)]
@@ -222,9 +222,61 @@ mod tests {
             ("\n <base64>\nUG9nd2l6\nZMOzdw==\n</base64>\n", "Text(\"Pogwizdów\")"),
             ("<dateTime.iso8601>20100811T12:34:56</dateTime.iso8601>", "Text(\"20100811T12:34:56\")"),
             ("<array><data/></array>", "List([])"),
+            ("<array/>", "List([])"),
+            ("<array></array>", "List([])"),
+            ("<array>\n</array>", "List([])"),
+            ("<array><value>a</value></array>", "List([Text(\"a\")])"),
+            ("<array><data><value/><value><array/></value></data></array>", "List([Null, List([])])"),
             ("<struct><member><name>a</name><value>b</value></member></struct>", "Map([(\"a\", Text(\"b\"))])"),
         ] {
             assert_eq!(read(value), format!("Value({expected})"), "{value}");
+        }
+    }
+
+    #[test]
+    fn types_that_others_add_are_texts() {
+        for kind in ["i1", "i2", "i8", "float", "dateTime", "bigdecimal", "biginteger", "date", "uuid"] {
+            for prefix in ["", "ex:", "n0:"] {
+                let value = format!("<{prefix}{kind}> 1.50 </{prefix}{kind}>");
+                assert_eq!(read(&value), "Value(Text(\"1.50\"))", "{value}");
+            }
+        }
+        assert_eq!(read("<ex:boolean>1</ex:boolean>"), "Value(Bool(true))");
+        assert_eq!(read("<ex:string> x </ex:string>"), "Value(Text(\" x \"))");
+        assert_eq!(read("<ex:dom><a>x</a></ex:dom>"), "Value(Unreadable(\"\"))");
+    }
+
+    #[test]
+    fn base64_comes_in_many_forms() {
+        for text in
+            ["xYE/PyA+Pg==", "xYE/PyA+Pg", "xYE_PyA-Pg", "xYE_PyA-Pg==", "xYE/PyA+Pg=", " xY E/\tPy\r\nA+ Pg= = \n"]
+        {
+            assert_eq!(read(&format!("<base64>{text}</base64>")), "Value(Text(\"Ł?? >>\"))", "{text}");
+        }
+        assert_eq!(read("<base64/>"), "Value(Text(\"\"))");
+        for text in ["x", "x===", "xYE!", "xY==xYE=", "=xYE", "Ł"] {
+            assert_eq!(read(&format!("<base64>{text}</base64>")), format!("Value(Unreadable({text:?}))"));
+        }
+    }
+
+    #[test]
+    fn an_odd_member_costs_its_field() {
+        for (members, expected) in [
+            ("<member><name>a</name></member>", "(\"a\", Unreadable(\"\"))"),
+            ("<member><value>x</value></member>", "(\"\", Unreadable(\"x\"))"),
+            ("<member/>", "(\"\", Unreadable(\"\"))"),
+            ("<member><name/><value>x</value></member>", "(\"\", Unreadable(\"x\"))"),
+            ("<member><value>x</value><name>a</name></member>", "(\"a\", Text(\"x\"))"),
+            ("<member><name>a</name><value>x&#0;y</value></member>", "(\"a\", Unreadable(\"x\\u{ffff}y\"))"),
+            ("<member><name>a</name><value>&#xD800;</value></member>", "(\"a\", Unreadable(\"\\u{ffff}\"))"),
+            (
+                "<member><name>a</name><value>x</value></member><member><name>a</name><value><nil/></value></member>",
+                "(\"a\", Null)",
+            ),
+        ] {
+            let more = "<member><name>b</name><value>y</value></member>";
+            let expected = format!("Value(Map([{expected}, (\"b\", Text(\"y\"))]))");
+            assert_eq!(read(&format!("<struct>{members}{more}</struct>")), expected, "{members}");
         }
     }
 

@@ -148,6 +148,15 @@ mod tests {
     }
 
     #[test]
+    fn line_ends_are_line_feeds_and_forbidden_characters_are_marked() {
+        let arena = Bump::new();
+        let root =
+            parse("<r>\r\n<a x=\"1\r\n2\">b\r\nc\rd&#13;</a><e>&#0;</e></r>\r\n", &Limits::default(), &arena).unwrap();
+        assert_eq!((root.children[0].attributes[0].1, root.children[0].text), ("1\n2", "b\nc\nd\r"));
+        assert_eq!(root.children[1].text, "\u{ffff}");
+    }
+
+    #[test]
     fn refuses_what_does_not_close() {
         for text in ["", "OK", "<a>", "<a></b>", "<a>x</a><b/>", "<a x=\"1></a>", "<a>&evil;</a>", "<!DOCTYPE a><a/>"] {
             assert!(parse(text, &Limits::default(), &Bump::new()).is_err(), "{text}");

@@ -55,7 +55,8 @@ fn json_text(bytes: &[u8]) -> Verdict {
     let (arena, again) = (Bump::new(), Bump::new());
     let ours = json::parse(bytes, &arena);
     prop_assert!(arena.allocated_bytes() <= 64 * bytes.len() + (1 << 20), "{} bytes", arena.allocated_bytes());
-    // Bytes that are no text, numbers out of range and the marks before the text are where the other reader differs.
+    // Bytes that are no text, numbers out of range, halves of pairs and the marks before the text are where the other reader
+    // differs.
     if std::str::from_utf8(bytes).is_err() {
         return Ok(());
     }
@@ -69,7 +70,8 @@ fn json_text(bytes: &[u8]) -> Verdict {
     }
     let Ok(node) = ours else { return Ok(()) };
     let reason = theirs.as_ref().err().map(ToString::to_string).unwrap_or_default();
-    prop_assert!(reason.is_empty() || reason.contains("out of range") || reason.contains("recursion"), "{reason}");
+    let differs = ["out of range", "recursion", "hex escape"].iter().any(|known| reason.contains(known));
+    prop_assert!(reason.is_empty() || differs, "{reason}");
     let mut written = String::new();
     json::write(node, &mut written);
     prop_assert_eq!(json::parse(written.as_bytes(), &again), Ok(node));

@@ -13,21 +13,21 @@ use crate::{
 
 /// What a caller is told.
 #[derive(Clone, Copy, Debug)]
-enum Told {
+pub(crate) enum Told {
     /// A reply that has these texts at these places; an empty text is none at all.
     Reply(&'static [(&'static str, &'static str)]),
     /// A code, an outcome, and words of the upstream.
     Refusal(Code, &'static str, &'static str),
 }
 
-const UNKNOWN: Told = Told::Refusal(Code::Aborted, "UNKNOWN", "");
+pub(crate) const UNKNOWN: Told = Told::Refusal(Code::Aborted, "UNKNOWN", "");
 const FAILED: Told = Told::Refusal(Code::Unavailable, "UNKNOWN", "");
 const REFUSED: Told = Told::Refusal(Code::FailedPrecondition, "REJECTED", "");
 
-type Case = (Verb, Reply, Told);
+pub(crate) type Case = (Verb, Reply, Told);
 
 /// Plays cases over a wire, each at an upstream and with an account of its own.
-async fn play(wire: Wire, cases: Vec<Case>) {
+pub(crate) async fn play(wire: Wire, cases: Vec<Case>) {
     let (mut upstreams, mut accounts) = (Vec::new(), Vec::new());
     for (at, (_, reply, _)) in cases.iter().enumerate() {
         let upstream = wire.upstream(vec![Act::Answer(reply.bytes())]).await;

@@ -127,6 +127,11 @@ impl Wire {
         serde_json::from_slice(&self.recorded(verb, "request")).unwrap()
     }
 
+    /// The recorded request of any method.
+    pub(crate) fn request_of(self, rpc: &str) -> Value {
+        serde_json::from_str(&read(format!("{}/{rpc}/request.json", self.recordings()))).unwrap()
+    }
+
     /// The recorded reply, which is a success.
     pub(crate) fn reply(self, verb: Verb) -> Reply {
         Reply::recorded(&self.recorded(verb, "received"))

@@ -6,8 +6,8 @@ use bumpalo::{Bump, collections::Vec as BumpVec};
 use rustc_hash::FxHashMap;
 
 use crate::{
-    node::{Entry, Node},
-    wire::{Envelope, Gather, ProtocolFault, WireError, base64_text, text_node},
+    node::Node,
+    wire::{Envelope, Gather, LastOfEach, ProtocolFault, WireError, base64_node, base64_text, names, text_node},
     xml::{
         document::{self, Element, Limits},
         unescape::unescaped,
@@ -170,7 +170,7 @@ impl<'e, 't> ValueReader<'e, 't, '_> {
             kind if is_base64(kind) => {
                 // Each reference to it makes another copy.
                 self.count(element.text.len() / 64)?;
-                base64_text(element.text, self.arena).map(Node::Text)
+                Ok(base64_node(element.text, self.arena))
             }
             "Map" => self.map(element, depth),
             "Array" => self.list(element, depth),
@@ -208,15 +208,15 @@ impl<'e, 't> ValueReader<'e, 't, '_> {
     }
 
     fn map(&self, element: &Element<'t>, depth: usize) -> Result<Node<'t>, WireError> {
-        let mut entries: BumpVec<'t, Entry<'t>> = BumpVec::with_capacity_in(element.children.len(), self.arena);
+        let (mut last, mut entries) = (LastOfEach::default(), Vec::with_capacity(element.children.len()));
         for item in element.children {
-            let (Some(key), Some(value)) = (item.child("key"), item.child("value")) else {
-                return Err(WireError::Envelope("a map item without key and value"));
-            };
-            let key = self.read(key, depth + 1)?.scalar().unwrap_or("");
-            entries.push((key, self.read(value, depth + 1)?));
+            let read = |name| item.child(name).map(|child| self.read(child, depth + 1)).transpose();
+            let key = read("key")?.and_then(|key| key.scalar());
+            let value = read("value")?.unwrap_or(Node::Unreadable(""));
+            let (key, value) = names::member(key, value);
+            last.add(&mut entries, 0, key, value);
         }
-        Ok(Node::Map(entries.into_bump_slice()))
+        Ok(Node::Map(self.arena.alloc_slice_copy(&entries)))
     }
 
     fn record(&self, element: &Element<'t>, depth: usize) -> Result<Node<'t>, WireError> {
