@@ -1,11 +1,13 @@
 //! The outbound HTTP profile: what every call to an upstream keeps to.
 //!
-//! No redirects, no proxy unless configured, nothing but gzip, a cap on the decoded body, and four
+//! No redirects, no proxy unless configured, no coding asked for but gzip, a cap on the decoded body, and four
 //! timeouts inside the caller's deadline (reliability.md B.3).
 
 mod address;
 mod client;
+mod coding;
 mod fresh;
+mod location;
 mod reply;
 
 use bytes::Bytes;

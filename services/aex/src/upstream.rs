@@ -75,6 +75,20 @@ struct Aex {
     authorization: HeaderValue,
 }
 
+impl Aex {
+    /// A new customer is answered without a body; its id is the end of `Location` (dossier 2.1). A body in its place is
+    /// another answer than the one that is known to mean success.
+    fn created<'t>(&self, reply: &HttpReply, arena: &'t Bump) -> Result<Node<'t>, Fault> {
+        let collection = rest::build(&self.base, CREATE_CUSTOMER, Node::Map(&[]), Arguments::ByMethod);
+        let id = reply.created_id(&collection.map_err(Fault::unreadable)?.url);
+        if id.is_none() && !reply.body.is_empty() {
+            return Err(Fault::unreadable("a body and no Location where a new customer's id was expected"));
+        }
+        let id = id.map(|id| ("customer_id", Node::Text(arena.alloc_str(&id))));
+        Ok(Node::Map(arena.alloc_slice_fill_iter(id.into_iter().collect::<Vec<_>>())))
+    }
+}
+
 impl Provider for Aex {
     fn request(&self, call: &Outgoing<'_>) -> Result<HttpRequest, Fault> {
         let built =
@@ -94,7 +108,7 @@ impl Provider for Aex {
             return Err(fault);
         }
         if operation == CREATE_CUSTOMER && reply.status == StatusCode::CREATED {
-            return created(reply, arena);
+            return self.created(reply, arena);
         }
         let node = reply.json(arena)?;
         match node {
@@ -106,16 +120,6 @@ impl Provider for Aex {
     fn check(&self) -> (&'static str, &'static [(&'static str, Node<'static>)]) {
         ("GET /customers", &[("q", Node::Text("ispbridge-account-check")), ("count", Node::Number("1"))])
     }
-}
-
-/// A new customer is answered without a body; its id is the end of `Location` (dossier 2.1). A body in its place is another
-/// answer than the one that is known to mean success.
-fn created<'t>(reply: &'t HttpReply, arena: &'t Bump) -> Result<Node<'t>, Fault> {
-    let id = reply.header(header::LOCATION).trim_end_matches('/').rsplit('/').next().unwrap_or("");
-    if id.is_empty() && !reply.body.is_empty() {
-        return Err(Fault::unreadable("a body and no Location where a new customer's id was expected"));
-    }
-    Ok(Node::Map(arena.alloc_slice_copy(&[("customer_id", Node::Text(id))])))
 }
 
 /// The seed prints one bare customer where the framework gives a list; both are read as a list.
@@ -130,17 +134,15 @@ fn in_envelope<'t>(operation: &str, node: Node<'t>, arena: &'t Bump) -> Node<'t>
 /// The fault table: AEx's status and words -> ours.
 fn fault<'t>(operation: &str, reply: &'t HttpReply, arena: &'t Bump) -> Fault {
     let status = reply.status.as_u16();
-    let to_login = status == 302 && reply.header(header::LOCATION).ends_with("/auth/login");
     let by_status = || reply.status_fault().unwrap_or_else(|| Fault::unreadable("an unexpected status"));
     let Ok(body) = reply.json(arena) else {
-        let at_the_door = || reply.door_fault().unwrap_or_else(by_status);
-        return if to_login { Fault::upstream_auth("redirected to the login page") } else { at_the_door() };
+        return reply.door_fault().unwrap_or_else(by_status);
     };
     let errors = body.get("errors").unwrap_or(Node::Null);
     let text = words(body);
     let fault = match status {
         400 | 422 if text.contains("is already taken") => Fault::rejected(Kind::AlreadyExists, "ALREADY_TAKEN", &text),
-        400 | 422 if matches!(errors, Node::Map(_)) => {
+        400 | 422 if !violations(errors).is_empty() => {
             Fault::rejected(Kind::InvalidArgument, "UPSTREAM_VALIDATION", &text)
         }
         400 | 422 => Fault::rejected(Kind::FailedPrecondition, "UPSTREAM_REFUSED", &text),
@@ -154,14 +156,11 @@ fn fault<'t>(operation: &str, reply: &'t HttpReply, arena: &'t Bump) -> Fault {
 /// `full_errors` if there are any, else `errors` in whichever of its three shapes: texts, field -> texts,
 /// field -> text.
 fn words(body: Node<'_>) -> String {
-    let list = |node: Node<'_>| match node {
-        Node::List(items) => items.iter().filter_map(Node::scalar).collect::<Vec<_>>().join("; "),
-        Node::Map(_) => violations(node)
-            .iter()
-            .map(|problem| format!("{} {}", problem.field, problem.text))
-            .collect::<Vec<_>>()
-            .join("; "),
-        other => other.scalar().unwrap_or("").to_owned(),
+    let list = |node: Node<'_>| match violations(node) {
+        fields if fields.is_empty() => texts(node).join("; "),
+        fields => {
+            fields.iter().map(|problem| format!("{} {}", problem.field, problem.text)).collect::<Vec<_>>().join("; ")
+        }
     };
     let full = body.get("full_errors").map(list).filter(|text| !text.is_empty());
     full.unwrap_or_else(|| body.get("errors").map(list).unwrap_or_default())
@@ -169,11 +168,19 @@ fn words(body: Node<'_>) -> String {
 
 fn violations(errors: Node<'_>) -> Vec<Problem> {
     let Node::Map(fields) = errors else { return Vec::new() };
-    let text = |value: &Node<'_>| match value {
-        Node::List(items) => items.iter().filter_map(Node::scalar).collect::<Vec<_>>().join(", "),
-        other => other.scalar().unwrap_or("").to_owned(),
-    };
-    fields.iter().map(|(field, value)| Problem::new(*field, text(value))).collect()
+    if errors.numbered().is_some() {
+        return Vec::new();
+    }
+    fields.iter().map(|(field, value)| Problem::new(*field, texts(*value).join(", "))).collect()
+}
+
+/// The texts of a list, also of one that came as a map of numbers, or the one text.
+fn texts(node: Node<'_>) -> Vec<&str> {
+    match (node, node.numbered()) {
+        (Node::List(items), _) => items.iter().filter_map(Node::scalar).collect(),
+        (_, Some(entries)) => entries.iter().filter_map(|(_, text)| text.scalar()).collect(),
+        (lone, None) => lone.scalar().into_iter().collect(),
+    }
 }
 
 #[cfg(test)]

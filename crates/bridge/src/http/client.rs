@@ -2,6 +2,7 @@
 
 use std::{error::Error, io, sync::Arc, time::Duration};
 
+use http::header;
 use reference::{NO_AUTHORITIES, has_authorities};
 use reqwest::{dns::Resolve, redirect};
 use rustls::AlertDescription;
@@ -12,6 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use super::{
     BaseUrl, HttpReply, HttpRequest,
     address::Resolver,
+    coding,
     fresh::{noting, watched},
 };
 use crate::{
@@ -158,9 +160,10 @@ impl Client {
         let sent = sent.map_err(|_| late(limit == deadline, outcome))?;
         let mut response = sent.map_err(|error| transport_fault(&error))?;
         let status = response.status();
-        let headers = std::mem::take(response.headers_mut());
-        let body =
-            self.read_body(&mut response, deadline).await.map_err(|fault| fault.with_http_status(status.as_u16()))?;
+        let mut headers = std::mem::take(response.headers_mut());
+        let body = self.read_body(&mut response, deadline).await;
+        let body = body.and_then(|body| coding::unpacked(&mut headers, body, self.transport.max_reply_bytes));
+        let body = body.map_err(|fault| fault.with_http_status(status.as_u16()))?;
         Ok(HttpReply { status, headers, body })
     }
 
@@ -172,8 +175,7 @@ impl Client {
             let chunk = chunk.map_err(|_| late(limit == deadline, Outcome::Unknown))?;
             let Some(chunk) = chunk.map_err(|error| transport_fault(&error))? else { return Ok(body) };
             if body.len() + chunk.len() > self.transport.max_reply_bytes {
-                let most = self.transport.max_reply_bytes;
-                return Err(Fault::too_large(MAX_REPLY_BYTES, format_args!("is larger than {most} bytes")));
+                return Err(larger_than(self.transport.max_reply_bytes));
             }
             body.extend_from_slice(&chunk);
         }
@@ -191,12 +193,17 @@ fn build<R: Resolve + 'static>(
         .retry(reqwest::retry::never())
         .referer(false)
         .http1_only()
+        // As servers of old write their heads (RFC 9112, 5.1 and 5.2).
+        .http1_allow_spaces_after_header_name_in_responses(true)
+        .http1_allow_obsolete_multiline_headers_in_responses(true)
         .tls_version_min(reqwest::tls::Version::TLS_1_2)
         .connect_timeout(Duration::from_secs_f64(transport.connect_seconds))
         .pool_max_idle_per_host(idle_connections)
         .pool_idle_timeout(Duration::from_secs_f64(transport.pool_idle_seconds))
         .tcp_nodelay(true)
         .user_agent(concat!("ispbridge/", env!("CARGO_PKG_VERSION")))
+        .default_headers([(header::ACCEPT_ENCODING, coding::ACCEPTED)].into_iter().collect())
+        .no_gzip()
         .dns_resolver(resolver)
         .connector_layer(noting())
         .no_proxy();
@@ -237,6 +244,10 @@ fn late(by_deadline: bool, outcome: Outcome) -> Fault {
 
 /// The key of an account that says how large a reply may be.
 pub(crate) const MAX_REPLY_BYTES: &str = "transport.max_reply_bytes";
+
+pub(super) fn larger_than(most: usize) -> Fault {
+    Fault::too_large(MAX_REPLY_BYTES, format_args!("is larger than {most} bytes"))
+}
 
 /// Without a connection nothing was sent; with one, the request may have been read and carried out even
 /// if the answer says only that the connection closed.

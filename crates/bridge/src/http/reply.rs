@@ -82,6 +82,7 @@ impl HttpReply {
         let fault = match status {
             _ if self.is_login_page() => Fault::upstream_auth("the upstream answered with a login page"),
             200..=299 => return None,
+            300..=399 if self.leads_to_login() => Fault::upstream_auth("redirected to the login page"),
             300..=399 => self.redirected(),
             401 | 403 | 407 => Fault::upstream_auth(self.status.canonical_reason().unwrap_or("")),
             404 | 410 => Fault::rejected(Kind::NotFound, "NOT_FOUND", "not found"),
@@ -163,6 +164,14 @@ mod tests {
         let fault = reply(200, &[("content-type", "text/HTML; charset=utf-8")], page).status_fault().unwrap();
         assert_eq!(fault.kind(), Kind::UpstreamAuth);
         assert!(reply(200, &[("content-type", "text/html")], "<html>hello</html>").status_fault().is_none());
+    }
+
+    #[test]
+    fn a_redirect_to_a_login_page_is_too() {
+        for target in ["/auth/login", "https://upstream.example/auth/login?next=/customers"] {
+            let fault = reply(302, &[("location", target)], "<html/>").status_fault().unwrap();
+            assert_eq!((fault.kind(), fault.outcome()), (Kind::UpstreamAuth, Outcome::Rejected), "{target}");
+        }
     }
 
     #[test]
