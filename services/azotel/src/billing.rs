@@ -108,8 +108,12 @@ mod tests {
         let (soap, json) = sent("addCreditCardToken", &card);
         assert!(soap.contains("<cc_last4 xsi:type=\"xsd:string\">0042</cc_last4>"), "{soap}");
         assert!(json.ends_with(r#""cc_last4":"0042","module_id":"3","cc_token":"t","cc_preferred":"f"}"#), "{json}");
-        let payment = PayInvoiceRequest { invoice_number: "1".into(), amount: "12,50".into(), ..Default::default() };
-        assert_eq!(refused(&payment), ["amount", "payment_method"]);
+        for amount in
+            ["12,50", "1e400", "1E5", "-1e-5", "NaN", "inf", "-Infinity", "0x10", "1,000", " 1", "1.", ".5", "+1"]
+        {
+            let payment = PayInvoiceRequest { invoice_number: "1".into(), amount: amount.into(), ..Default::default() };
+            assert_eq!(refused(&payment), ["amount", "payment_method"], "{amount}");
+        }
     }
 
     /// Nobody documents these data, so they come as they are.

@@ -1,15 +1,21 @@
 //! `ispbridge.azotel.v1.CustomTableService`: tables of the operator's own making.
 
+use std::collections::HashMap;
+
 use bridge::{
     Reply, Upstream,
     problem::{Problem, Problems},
 };
 use tonic::Request;
 
-use crate::contract::{
-    AddCustomTableEntriesRequest, AddCustomTableEntriesResponse, DeleteCustomTableEntriesRequest,
-    DeleteCustomTableEntriesResponse, ListCustomTableEntriesRequest, ListCustomTableEntriesResponse,
-    ModifyCustomTableEntriesRequest, ModifyCustomTableEntriesResponse, custom_table_service_server::CustomTableService,
+use crate::{
+    contract::{
+        AddCustomTableEntriesRequest, AddCustomTableEntriesResponse, DeleteCustomTableEntriesRequest,
+        DeleteCustomTableEntriesResponse, ListCustomTableEntriesRequest, ListCustomTableEntriesResponse,
+        ModifyCustomTableEntriesRequest, ModifyCustomTableEntriesResponse,
+        custom_table_service_server::CustomTableService,
+    },
+    upstream::is_id,
 };
 
 /// The service over its upstream.
@@ -45,17 +51,40 @@ impl CustomTableService for CustomTables {
         request: Request<DeleteCustomTableEntriesRequest>,
     ) -> Reply<DeleteCustomTableEntriesResponse> {
         let message = request.get_ref();
-        if message.row_id().is_empty() && message.values.is_empty() {
-            let problem = Problem::new("row_id", "or values is required");
-            return Err(self.0.invalid(Problems(vec![problem])));
-        }
+        rows(message.row_id(), &message.values).map_err(|problem| self.0.invalid(Problems(vec![problem])))?;
         self.0.write("deleteCustomTableEntries", request).await
     }
+}
+
+/// Says no to a deletion that names no row: it would be one of all.
+fn rows(row_id: &str, values: &HashMap<String, String>) -> Result<(), Problem> {
+    if !row_id.is_empty() && !is_id(row_id) {
+        return Err(Problem::new("row_id", "must be a number above 0"));
+    }
+    let is_blank = |text: &String| text.chars().all(|c| c.is_whitespace() || c == '\u{200b}');
+    if row_id.is_empty() && values.iter().all(|(column, value)| is_blank(column) || is_blank(value)) {
+        return Err(Problem::new("row_id", "or values is required"));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_deletion_names_its_rows() {
+        let values = |key: &str, value: &str| HashMap::from([(key.to_owned(), value.to_owned())]);
+        assert!(rows("7", &HashMap::new()).is_ok() && rows("", &values("39", "user")).is_ok());
+        for row in ["0", " ", "00", "-0", "\u{a0}"] {
+            assert_eq!(rows(row, &values("39", "user")).unwrap_err().field, "row_id", "{row:?}");
+        }
+        assert_eq!(rows("", &HashMap::new()).unwrap_err().field, "row_id");
+        for (key, value) in [("39", ""), ("39", " \t"), (" ", "x"), ("39", "\u{a0}"), ("39", "\u{200b}")] {
+            assert_eq!(rows("", &values(key, value)).unwrap_err().field, "row_id", "{key:?} {value:?}");
+            assert!(rows("7", &values(key, value)).is_ok(), "{key:?} {value:?}");
+        }
+    }
     use crate::{
         contract::CustomTable,
         upstream::tests::{received, refused, sent},

@@ -48,12 +48,20 @@ fn setups(config: Config) -> Result<Vec<(String, AccountSetup)>, Error> {
 /// `customer` is the one customer that it may name instead. The upstream takes an absent id for everybody,
 /// so that a forgotten field would be an invoice for each of them (dossier 2.8, 21).
 pub(crate) fn scope(customer: Option<&str>, all_customers: Option<bool>) -> Result<(), Problems> {
+    if customer.is_some_and(|id| !id.is_empty() && !is_id(id)) {
+        return Err(Problems(vec![Problem::new("customer_id", "must be a number above 0")]));
+    }
     let problem = match (customer.filter(|id| !id.is_empty()), all_customers.unwrap_or(false)) {
         (None, false) => "must be true where no customer is named: the call would act on every customer",
         (Some(_), true) => "must not be true where a customer is named",
         _ => return Ok(()),
     };
     Err(Problems(vec![Problem::new("all_customers", problem)]))
+}
+
+/// Whether a text names one record. To Perl a zero and a text without digits are false, so that they are as good as absent.
+pub(crate) fn is_id(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit()) && text.bytes().any(|byte| byte != b'0')
 }
 
 /// The mapping tables of the two transports.
@@ -277,6 +285,12 @@ pub(crate) mod tests {
         assert!(scope(Some("2"), None).is_ok() && scope(None, Some(true)).is_ok());
         for (customer, all) in [(None, None), (None, Some(false)), (Some(""), None), (Some("2"), Some(true))] {
             assert_eq!(scope(customer, all).unwrap_err().0[0].field, "all_customers");
+        }
+        for nobody in ["0", "00", " ", "\t", " 2", "2 ", "0.0", "-0", "+0", "0e0", "%", "*", "\u{a0}", "\u{200b}", "２"]
+        {
+            for all in [None, Some(false), Some(true)] {
+                assert_eq!(scope(Some(nobody), all).unwrap_err().0[0].field, "customer_id", "{nobody:?}");
+            }
         }
     }
 

@@ -228,7 +228,8 @@ impl<'t> Encoder<'t> {
         if field.format != Format::Number {
             return Some(Node::Text(text));
         }
-        if !json::is_number(text) {
+        // An exponent says more than any amount is, and another program takes it for infinity.
+        if !json::is_number(text) || text.contains(['e', 'E']) {
             self.problem(path, "is not a decimal number such as 12.50");
         }
         Some(Node::Number(text))

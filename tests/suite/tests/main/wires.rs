@@ -129,7 +129,7 @@ impl Wire {
 
     /// The recorded request of any method.
     pub(crate) fn request_of(self, rpc: &str) -> Value {
-        serde_json::from_str(&read(format!("{}/{rpc}/request.json", self.recordings()))).unwrap()
+        serde_json::from_slice(&recorded(self.recordings(), rpc, "request")).unwrap()
     }
 
     /// The recorded reply, which is a success.
