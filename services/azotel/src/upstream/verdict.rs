@@ -52,7 +52,7 @@ pub(super) fn verdict<'t>(
     arena: &'t Bump,
 ) -> Result<Node<'t>, Fault> {
     let (function, _) = function_and_action(operation);
-    let Some(text) = node.scalar().map(str::trim) else {
+    let Some(text) = node.scalar().map(|text| text.trim().trim_start_matches('\u{feff}').trim_start()) else {
         return if node == Node::Null { Err(nothing()) } else { data(operation, node, arena) };
     };
     if text.starts_with('<') {
@@ -212,6 +212,8 @@ mod tests {
         assert_eq!(of("getIPData", "<r><a></r>").unwrap_err().kind(), Kind::Unreadable);
         assert_eq!(of("searchCustomer", "<r><results>0</results></r>").unwrap().text_at("results"), "0");
         assert_eq!(of("listRadiusSessions", "<r>\n</r>\n").unwrap(), Node::Map(&[]));
+        let declared = "\u{feff}<?xml version='1.0'?>\n<!-- c --><r><results><![CDATA[0]]></results></r >";
+        assert_eq!(of("searchCustomer", declared).unwrap().text_at("results"), "0");
         let nested = Node::Map(&[("action", Node::Text("add")), ("result", Node::Text("no such row"))]);
         assert_eq!(verdict_of("customerRadius", nested, &arena).unwrap_err().outcome(), Outcome::Rejected);
     }
