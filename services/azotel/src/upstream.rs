@@ -1,4 +1,4 @@
-//! How SIMPLer is spoken to: credentials in every call, SOAP or JSON; [`verdict`] has the many forms of a verdict.
+//! How SIMPLer is spoken to: credentials in every call, SOAP or JSON; [`mod@verdict`] has the many forms of a verdict.
 
 mod verdict;
 mod word;

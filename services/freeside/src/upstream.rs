@@ -1,6 +1,6 @@
 //! How Freeside is spoken to: reseller sessions, XML-RPC, and the fault table.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use bridge::{
     AccountSetup, Fault, Node, Outgoing, Provider, Telemetry, Upstream,
@@ -222,20 +222,53 @@ impl Login for Reseller {
 /// A result has failed if its `error` says something; a result without the key has not (dossier 1.3).
 fn verdict<'t>(entries: &'t [(&'t str, Node<'t>)], arena: &'t Bump) -> Result<Node<'t>, Fault> {
     let result = Node::Map(entries);
-    // An `error` without a value, or a member without its name that may be it.
-    if result.get("error").map_or(result.get("").is_some(), |error| error == Node::Unreadable("")) {
-        return Err(Fault::unreadable("the result's error"));
-    }
-    match result.text_at("error") {
-        "" => {
+    // A member without its name may be the error.
+    let nameless = result.get("").map(|_| Node::Unreadable(""));
+    match Said::of(result.get("error").or(nameless).unwrap_or(Node::Null)) {
+        Said::Nothing => {
             let rest = entries.iter().copied().filter(|(key, _)| *key != "error");
             Ok(Node::Map(BumpVec::from_iter_in(rest, arena).into_bump_slice()))
         }
+        Said::Unclear => Err(Fault::unreadable("the result's error")),
         // `adjust_ticket_priority` has done its work when this key is there; what follows it is the customer's record,
         // whose own refusal is not the call's (Freeside's source).
-        _ if result.get("ticket_error").is_some() => Ok(result),
-        "_collect" => Err(payment_elsewhere(result)),
-        text => Err(refusal(text)),
+        Said::Text(_) if result.get("ticket_error").is_some() => Ok(result),
+        Said::Text(text) if text == "_collect" => Err(payment_elsewhere(result)),
+        Said::Text(text) => Err(refusal(&text)),
+    }
+}
+
+/// What a result's `error` says. Freeside writes a text; the other forms are those of later code and of other people's.
+#[derive(Debug, PartialEq, Eq)]
+enum Said<'t> {
+    /// There is no error: what Perl takes for false, or a list without a word.
+    Nothing,
+    Text(Cow<'t, str>),
+    /// A value that is no words: whether something was done nobody knows.
+    Unclear,
+}
+
+impl<'t> Said<'t> {
+    fn of(error: Node<'t>) -> Self {
+        match error {
+            Node::Null | Node::Bool(false) | Node::List([]) | Node::Map([]) => Said::Nothing,
+            Node::Text(text) | Node::Number(text) => match text.trim().parse::<f64>() {
+                Ok(0.0) => Said::Nothing,
+                Ok(_) => Said::Unclear,
+                Err(_) if text.trim().is_empty() => Said::Nothing,
+                Err(_) => Said::Text(text.into()),
+            },
+            Node::List(items) => items.iter().map(|item| Said::of(*item)).fold(Said::Nothing, Said::and),
+            Node::Bool(true) | Node::Map(_) | Node::Unreadable(_) => Said::Unclear,
+        }
+    }
+
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Said::Unclear, _) | (_, Said::Unclear) => Said::Unclear,
+            (Said::Nothing, said) | (said, Said::Nothing) => said,
+            (Said::Text(one), Said::Text(more)) => Said::Text(format!("{one}; {more}").into()),
+        }
     }
 }
 
@@ -335,6 +368,48 @@ fn fault(said: ProtocolFault<'_>) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_says_something_nothing_or_nobody_knows() {
+        let text = |text: &'static str| Node::Text(text);
+        let nothing = [
+            Node::Null,
+            text(""),
+            text(" \n"),
+            text("0"),
+            text("0.0"),
+            Node::Number("0"),
+            Node::Number("-0.0"),
+            Node::Bool(false),
+            Node::List(&[]),
+            Node::Map(&[]),
+            Node::List(&[Node::Text(""), Node::Null, Node::List(&[])]),
+        ];
+        for error in nothing {
+            let entries = [("error", error), ("custnum", Node::Text("7"))];
+            let arena = Bump::new();
+            assert_eq!(verdict(&entries, &arena).unwrap(), Node::Map(&[("custnum", Node::Text("7"))]), "{error:?}");
+        }
+        let unclear = [
+            Node::Bool(true),
+            Node::Number("1"),
+            text("1"),
+            text("-1.5"),
+            Node::Map(&[("text", Node::Text("no"))]),
+            Node::List(&[Node::Text("Illegal name"), Node::Map(&[("a", Node::Null)])]),
+            Node::List(&[Node::Bool(true)]),
+            Node::Unreadable(""),
+        ];
+        for error in unclear {
+            let fault = verdict(&[("error", error)], &Bump::new()).unwrap_err();
+            assert_eq!((fault.kind(), fault.outcome()), (Kind::Unreadable, Outcome::Unknown), "{error:?}");
+        }
+        let fault = verdict(&[("", Node::Text("no"))], &Bump::new()).unwrap_err();
+        assert_eq!(fault.outcome(), Outcome::Unknown, "a member without a name");
+        let several = Node::List(&[Node::Text("Illegal name"), Node::Text(""), Node::List(&[Node::Text("no zip")])]);
+        let fault = verdict(&[("error", several)], &Bump::new()).unwrap_err();
+        assert_eq!((fault.kind(), fault.upstream_message()), (Kind::InvalidArgument, Some("Illegal name; no zip")));
+    }
 
     #[test]
     fn texts_become_kinds() {
