@@ -50,6 +50,8 @@ mod log;
 mod mistakes;
 #[path = "main/odd_replies.rs"]
 mod odd_replies;
+#[path = "main/odd_shapes.rs"]
+mod odd_shapes;
 #[path = "main/odd_values.rs"]
 mod odd_values;
 #[path = "main/outcome.rs"]
