@@ -5,14 +5,12 @@
 //! scanner takes a name literally and asks only that the closing tag repeats it. What XML has besides and other writers use (a
 //! declaration, comments, CDATA, single quotes) is read as XML has it.
 
-use std::borrow::Cow;
-
 use bumpalo::{Bump, collections::String as BumpString};
 use memchr::{memchr, memchr_iter};
 
 use super::{
     document::{Element, Limits, XmlError, within},
-    unescape::{unescaped, with_line_feeds},
+    unescape::unescaped,
 };
 
 /// What means nothing and may stand wherever an element may: how it begins and how it ends.
@@ -116,7 +114,7 @@ impl<'t> Scanner<'t, '_> {
             let mark = char::from(rest.as_bytes()[quote]);
             let (value, next) = rest[quote + 1..].split_once(mark).ok_or(XmlError::Malformed("an attribute"))?;
             within("bytes in one attribute", value.len(), self.limits.attribute_bytes)?;
-            attributes.push((rest[..equals].trim(), unescaped(value, self.arena)?));
+            attributes.push((rest[..equals].trim(), exact(value, self.arena)?));
             rest = next;
         }
         if rest.trim().is_empty() {
@@ -135,7 +133,7 @@ impl<'t> Scanner<'t, '_> {
             let (piece, rest) = self.rest.split_at(next);
             self.rest = rest;
             if self.read.len() == first || !piece.trim().is_empty() {
-                text.add(unescaped(piece, self.arena)?);
+                text.add(exact(piece, self.arena)?);
             }
             if let Some(closing) = rest.strip_prefix("</") {
                 let after = closing.strip_prefix(name).and_then(|rest| rest.trim_ascii_start().strip_prefix('>'));
@@ -144,10 +142,7 @@ impl<'t> Scanner<'t, '_> {
             }
             if let Some(data) = rest.strip_prefix("<![CDATA[") {
                 let (data, rest) = data.split_once("]]>").ok_or(CUT_OFF)?;
-                text.add(match with_line_feeds(data) {
-                    Cow::Borrowed(data) => data,
-                    Cow::Owned(data) => self.arena.alloc_str(&data),
-                });
+                text.add(data);
                 self.rest = rest;
             } else if !self.skip()? {
                 text.without_blanks();
@@ -189,6 +184,15 @@ impl<'t> Text<'t> {
     }
 }
 
+/// A text with its references resolved. Its line ends are its own: the document around it has had those of XML, and XML::Simple
+/// writes a carriage return as it is.
+fn exact<'t>(raw: &'t str, arena: &'t Bump) -> Result<&'t str, XmlError> {
+    match memchr(b'\r', raw.as_bytes()) {
+        None => unescaped(raw, arena),
+        Some(_) => unescaped(arena.alloc_str(&raw.replace('\r', "&#13;")), arena),
+    }
+}
+
 /// Where the next attribute's `=` is, and the quote behind it. A quote elsewhere is part of a name.
 fn next_quote(tag: &str) -> Option<(usize, usize)> {
     memchr_iter(b'=', tag.as_bytes()).find_map(|equals| {
@@ -224,11 +228,11 @@ mod tests {
     }
 
     #[test]
-    fn line_ends_are_line_feeds_and_forbidden_characters_are_marked() {
+    fn line_ends_stay_and_forbidden_characters_are_marked() {
         let arena = Bump::new();
         let root =
             parse("<r>\r\n<a x=\"1\r\n2\">b\r\nc\rd&#13;</a><e>&#0;</e></r>\r\n", &Limits::default(), &arena).unwrap();
-        assert_eq!((root.children[0].attributes[0].1, root.children[0].text), ("1\n2", "b\nc\nd\r"));
+        assert_eq!((root.children[0].attributes[0].1, root.children[0].text), ("1\r\n2", "b\r\nc\rd\r"));
         assert_eq!(root.children[1].text, "\u{ffff}");
     }
 
@@ -243,7 +247,7 @@ mod tests {
         assert_eq!(quoted.attributes, [("a", "x > \"y\""), ("b", "it's"), ("c", "<")]);
         for (text, expected) in [
             ("<a>x <!-- c -->y</a>", "x y"),
-            ("<a><![CDATA[<b> & ]] > \r\n]]></a>", "<b> & ]] > \n"),
+            ("<a><![CDATA[<b> & ]] > \r\n]]></a>", "<b> & ]] > \r\n"),
             ("<a>1<![CDATA[2]]>3<?pi?>4</a>", "1234"),
             ("<a><![CDATA[]]></a>", ""),
             ("<a> </a>", " "),
