@@ -132,7 +132,12 @@ fn dense() -> Vec<(Wire, Verb, Reply, &'static str)> {
         (Wire::Azotel, Verb::Write, xml(soap("addCustomer", &deep)), "levels"),
         (Wire::Freeside, Verb::Read, xml(list.clone()), UPSTREAM),
         (Wire::Freeside, Verb::Write, xml(list), UPSTREAM),
-        (Wire::AzotelRest, Verb::Read, json(format!("{{\"customer\":[{{}}{}]}}", ",{}".repeat(2_500_000))), UPSTREAM),
+        (
+            Wire::AzotelRest,
+            Verb::Read,
+            json(format!("{{\"customer\":[{{}}{}]}}", ",{\"\":0}".repeat(1_000_000))),
+            UPSTREAM,
+        ),
         (Wire::AzotelRest, Verb::Read, json(format!("{{\"x\":[{{}}{}]}}", ",{\"\":0}".repeat(1_000_000))), UPSTREAM),
         (Wire::AzotelRest, Verb::Read, json(format!("{{\"x\":[0{}]}}", ",0".repeat(4_000_000))), UPSTREAM),
         (
