@@ -1,7 +1,8 @@
 //! Builds tables from descriptors and a vocabulary.
 
 use prost_reflect::{
-    Cardinality, DescriptorPool, EnumDescriptor, FieldDescriptor, Kind as ProtoKind, MessageDescriptor, Value,
+    Cardinality, DescriptorPool, EnumDescriptor, FieldDescriptor, Kind as ProtoKind, MessageDescriptor,
+    MethodDescriptor, Value,
 };
 use rustc_hash::FxHashMap;
 
@@ -34,21 +35,23 @@ pub(super) fn tables(
     let mut builder = Builder { pool, package, sections, tables: Vec::new(), done: FxHashMap::default() };
     let mut requests = FxHashMap::default();
     let mut replies = FxHashMap::default();
-    for method in services(pool, package) {
-        let (input, output) = method;
+    let methods = methods(pool, package);
+    for (input, output) in methods.iter().map(|method| (method.input(), method.output())) {
         requests.insert(builder.short(&input), builder.message(&input, Direction::Request)?);
         replies.insert(builder.short(&output), builder.message(&output, Direction::Reply)?);
     }
     let tables =
         builder.tables.into_iter().map(|table| table.expect("every table that was begun was finished")).collect();
-    let probes = probe::all(pool, package)?;
+    let probes = match pool.get_extension_by_name(probe::OPTION) {
+        Some(option) => probe::all(&methods, &option)?,
+        None => FxHashMap::default(),
+    };
     Ok(Tables { tables, requests, replies, probes, text })
 }
 
-fn services(pool: &DescriptorPool, package: &str) -> Vec<(MessageDescriptor, MessageDescriptor)> {
+fn methods(pool: &DescriptorPool, package: &str) -> Vec<MethodDescriptor> {
     let ours = pool.services().filter(|service| service.package_name() == package);
-    ours.flat_map(|service| service.methods().map(|method| (method.input(), method.output())).collect::<Vec<_>>())
-        .collect()
+    ours.flat_map(|service| service.methods().collect::<Vec<_>>()).collect()
 }
 
 /// A word that names nothing is a typing error that would be found in production.

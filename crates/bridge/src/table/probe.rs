@@ -2,29 +2,34 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use prost_reflect::{DescriptorPool, MethodDescriptor, Value};
+use prost_reflect::{ExtensionDescriptor, MethodDescriptor, Value};
 use prost_types::method_options::IdempotencyLevel;
 use rustc_hash::FxHashMap;
 
 use super::TableError;
 
-const PROBE: &str = "ispbridge.type.v1.probe";
+/// The option's name.
+pub(super) const OPTION: &str = "ispbridge.type.v1.probe";
 
-/// The probes of all writes that name one, by the names of their requests; each is a read of the same package, or it could
-/// not be asked without harm.
-pub(super) fn all(pool: &DescriptorPool, package: &str) -> Result<FxHashMap<String, Arc<str>>, TableError> {
-    let Some(option) = pool.get_extension_by_name(PROBE) else { return Ok(FxHashMap::default()) };
-    let services = pool.services().filter(|service| service.package_name() == package);
-    let methods: Vec<_> = services.flat_map(|service| service.methods().collect::<Vec<_>>()).collect();
+/// The probes of all writes among a package's methods that name one, by the names of their requests; each is a read of the same
+/// package, or it could not be asked without harm.
+pub(super) fn all(
+    methods: &[MethodDescriptor],
+    option: &ExtensionDescriptor,
+) -> Result<FxHashMap<String, Arc<str>>, TableError> {
     let mut probes = FxHashMap::default();
-    for method in &methods {
+    for method in methods {
         let options = method.options();
-        let Cow::Borrowed(Value::String(probe)) = options.get_extension(&option) else { continue };
+        let Cow::Borrowed(Value::String(probe)) = options.get_extension(option) else { continue };
         if probe.is_empty() {
             continue;
         }
         if !methods.iter().any(|other| path(other) == *probe && is_read(other)) {
-            return Err(TableError(format!("{}: its probe {probe} must be a read of {package}", path(method))));
+            return Err(TableError(format!(
+                "{}: its probe {probe} must be a read of {}",
+                path(method),
+                method.parent_service().package_name()
+            )));
         }
         probes.insert(method.input().name().to_owned(), probe.as_str().into());
     }

@@ -3,14 +3,15 @@
 //! It has element names that begin with a digit (`<1>`), and element and attribute names with blanks
 //! (`<labels Nowy Status="Nowy Status" ..>`, azotel.md 2.4), so an XML parser stops there. This
 //! scanner takes a name literally and asks only that the closing tag repeats it. What XML has besides and other writers use (a
-//! declaration, comments, CDATA, single quotes) is read as XML has it.
+//! declaration, comments, CDATA, single quotes) is read as XML has it. Line ends stay: the document around has had those of XML,
+//! and XML::Simple writes a carriage return as it is.
 
 use bumpalo::{Bump, collections::String as BumpString};
 use memchr::{memchr, memchr_iter};
 
 use super::{
     document::{Element, Limits, XmlError, within},
-    unescape::unescaped,
+    unescape::unescaped_in_lines,
 };
 
 /// What means nothing and may stand wherever an element may: how it begins and how it ends.
@@ -114,7 +115,7 @@ impl<'t> Scanner<'t, '_> {
             let mark = char::from(rest.as_bytes()[quote]);
             let (value, next) = rest[quote + 1..].split_once(mark).ok_or(XmlError::Malformed("an attribute"))?;
             within("bytes in one attribute", value.len(), self.limits.attribute_bytes)?;
-            attributes.push((rest[..equals].trim(), exact(value, self.arena)?));
+            attributes.push((rest[..equals].trim(), unescaped_in_lines(value, self.arena)?));
             rest = next;
         }
         if rest.trim().is_empty() {
@@ -133,7 +134,7 @@ impl<'t> Scanner<'t, '_> {
             let (piece, rest) = self.rest.split_at(next);
             self.rest = rest;
             if self.read.len() == first || !piece.trim().is_empty() {
-                text.add(exact(piece, self.arena)?);
+                text.add(unescaped_in_lines(piece, self.arena)?);
             }
             if let Some(closing) = rest.strip_prefix("</") {
                 let after = closing.strip_prefix(name).and_then(|rest| rest.trim_ascii_start().strip_prefix('>'));
@@ -181,15 +182,6 @@ impl<'t> Text<'t> {
 
     fn whole(self) -> &'t str {
         if self.joined.is_empty() { self.first } else { self.joined.into_bump_str() }
-    }
-}
-
-/// A text with its references resolved. Its line ends are its own: the document around it has had those of XML, and XML::Simple
-/// writes a carriage return as it is.
-fn exact<'t>(raw: &'t str, arena: &'t Bump) -> Result<&'t str, XmlError> {
-    match memchr(b'\r', raw.as_bytes()) {
-        None => unescaped(raw, arena),
-        Some(_) => unescaped(arena.alloc_str(&raw.replace('\r', "&#13;")), arena),
     }
 }
 

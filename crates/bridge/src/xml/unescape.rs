@@ -15,7 +15,22 @@ const ENTITIES: [(&str, char); 5] = [("lt;", '<'), ("gt;", '>'), ("amp;", '&'), 
 ///
 /// Whole documents travel escaped inside others, so that this may meet a reference in every eighth byte.
 pub(crate) fn unescaped<'t>(raw: &'t str, arena: &'t Bump) -> Result<&'t str, XmlError> {
-    let Some(mut at) = memchr2(b'&', b'\r', raw.as_bytes()) else { return Ok(raw) };
+    resolved(raw, memchr2(b'&', b'\r', raw.as_bytes()), |byte| matches!(byte, b'&' | b'\r'), arena)
+}
+
+/// A text with its references resolved, whose line ends are its own.
+pub(crate) fn unescaped_in_lines<'t>(raw: &'t str, arena: &'t Bump) -> Result<&'t str, XmlError> {
+    resolved(raw, memchr(b'&', raw.as_bytes()), |byte| byte == b'&', arena)
+}
+
+/// The text with what begins at `first`, and at each later byte that `is_special`, replaced by what it stands for.
+fn resolved<'t>(
+    raw: &'t str,
+    first: Option<usize>,
+    is_special: impl Fn(u8) -> bool,
+    arena: &'t Bump,
+) -> Result<&'t str, XmlError> {
+    let Some(mut at) = first else { return Ok(raw) };
     // No reference is shorter than what it stands for.
     let mut text = BumpString::with_capacity_in(raw.len(), arena);
     let mut rest = raw;
@@ -28,7 +43,7 @@ pub(crate) fn unescaped<'t>(raw: &'t str, arena: &'t Bump) -> Result<&'t str, Xm
         text.push(letter);
         rest = after;
         // The next one is near where there are many.
-        let Some(next) = rest.bytes().position(|byte| matches!(byte, b'&' | b'\r')) else { break };
+        let Some(next) = rest.bytes().position(&is_special) else { break };
         at = next;
     }
     text.push_str(rest);
