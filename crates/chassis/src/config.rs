@@ -13,7 +13,7 @@ mod words;
 use std::{collections::BTreeMap, path::Path};
 
 use reference::said_of_file;
-use serde::de::{self, DeserializeOwned};
+use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 use self::{document::Document, findings::Findings};
@@ -28,10 +28,17 @@ const PREFIX: &str = "ISPBRIDGE__";
 /// Reads TOML that somebody wrote, as the configuration is read: nothing that nests too deep.
 ///
 /// # Errors
-/// What is wrong with it, and where.
-pub fn parse_toml(text: &str) -> Result<Table, toml::de::Error> {
+/// The line, from 1, and what is wrong with it.
+pub fn parse_toml(text: &str) -> Result<Table, (usize, String)> {
     let first = |errors: Vec<_>| errors.into_iter().next();
-    nesting::parse(text).map_err(|errors| first(errors).unwrap_or_else(|| de::Error::custom("cannot be read")))
+    nesting::parse(text).map_err(|errors| {
+        first(errors)
+            .map_or((1, "cannot be read".to_owned()), |error| (line_of(text, &error), error.message().to_owned()))
+    })
+}
+
+fn line_of(text: &str, error: &toml::de::Error) -> usize {
+    lines::line(text, error.span().map_or(0, |span| span.start))
 }
 
 /// The chassis' own sections.
@@ -51,10 +58,9 @@ pub(crate) fn read(path: &Path) -> Result<Document, Error> {
 
 /// The first error of each line: one that is not closed makes others of what follows.
 fn by_line(name: &str, text: &str, errors: &[toml::de::Error]) -> Vec<Mistake> {
-    let line = |error: &toml::de::Error| lines::line(text, error.span().map_or(0, |span| span.start));
     let mut lines = BTreeMap::new();
     for error in errors {
-        lines.entry(line(error)).or_insert_with(|| error.message());
+        lines.entry(line_of(text, error)).or_insert_with(|| error.message());
     }
     lines.into_iter().map(|(line, message)| Mistake::at(format!("{name}:{line}"), message)).collect()
 }

@@ -6,7 +6,6 @@ use std::{
     fmt,
     fs::{self, File},
     io::{self, Write},
-    ops::Range,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -60,8 +59,7 @@ impl KeyFile {
 
     /// Takes a text apart; the error is the line and what is wrong with it.
     pub(crate) fn parse(text: &str) -> Result<Self, (usize, String)> {
-        let table =
-            chassis::parse_toml(text).map_err(|error| (line(text, error.span()), error.message().to_owned()))?;
+        let table = chassis::parse_toml(text)?;
         let lines = Lines::of(text);
         let line = |key: &str| lines.as_ref().and_then(|lines| lines.line(key)).unwrap_or(1);
         let mut file = Self::default();
@@ -144,11 +142,6 @@ fn within(entry: &str, mistakes: &Mistakes) -> String {
     said.collect::<Vec<_>>().join("; ")
 }
 
-fn line(text: &str, span: Option<Range<usize>>) -> usize {
-    let before = span.and_then(|span| text.get(..span.start)).unwrap_or_default();
-    before.matches('\n').count() + 1
-}
-
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} of {}", self.place, self.key.name)
@@ -163,8 +156,7 @@ pub(crate) fn called(entry: &Value) -> (Option<String>, Option<&str>) {
 }
 
 fn parsed(path: &Path, text: &str) -> Result<Table, String> {
-    let said = |error: toml::de::Error| format!("{}:{}: {}", path.display(), line(text, error.span()), error.message());
-    chassis::parse_toml(text).map_err(said)
+    chassis::parse_toml(text).map_err(|(line, problem)| format!("{}:{line}: {problem}", path.display()))
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Error {
