@@ -9,6 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use opentelemetry::trace::TraceId;
+use protocol::Reason;
 use serde::Serialize;
 use tonic::Code;
 
@@ -65,17 +66,6 @@ pub struct Ended<'a> {
     pub(crate) kept: Option<&'a Kept>,
     /// The place in the audit log of a call that was announced there.
     pub(crate) announced: Option<&'a Place>,
-}
-
-/// What an `ErrorInfo` says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reason {
-    /// `UPPER_SNAKE`.
-    pub reason: String,
-    /// `NOT_SENT`, `REJECTED` or `UNKNOWN`.
-    pub outcome: Option<&'static str>,
-    /// Whether it is about a malformed request ([`crate::message::CALLER`]).
-    pub is_callers: bool,
 }
 
 /// The same in a form that can be kept and written, with the names that audit log and `/tap` have.

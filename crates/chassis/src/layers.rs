@@ -8,30 +8,28 @@
 //! then the routes.
 
 pub(crate) mod admission;
-pub(crate) mod answer;
 pub(crate) mod audited;
 pub(crate) mod callers;
 pub(crate) mod deadline;
+pub(crate) mod end;
 pub(crate) mod entrance;
 pub(crate) mod kept;
 pub(crate) mod messages;
-pub(crate) mod methods;
 pub(crate) mod notes;
 pub(crate) mod observation;
 pub(crate) mod observe;
 pub(crate) mod packing;
 pub(crate) mod panic;
-pub(crate) mod reason;
 pub(crate) mod reply;
 pub(crate) mod request_id;
 pub(crate) mod status;
-pub(crate) mod timing;
 pub(crate) mod trace;
 
 use std::{future::Future, sync::Arc};
 
 use arc_swap::ArcSwap;
 use axum::Router;
+pub(crate) use protocol::{answer, methods, reason, timing};
 use tower::Service;
 
 use crate::{Body, Door, Process, caller::Verifier};

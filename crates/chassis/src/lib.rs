@@ -9,7 +9,6 @@
 mod admin;
 mod audit;
 mod bound;
-pub mod caller;
 mod cli;
 mod config;
 mod connection;
@@ -28,16 +27,13 @@ mod host;
 mod layers;
 mod listener;
 pub mod message;
-pub mod names;
 mod network;
 mod outflow;
 pub mod output;
 mod prepare;
 mod process;
 mod program;
-mod protocol;
 mod record;
-mod redact;
 mod reflection;
 mod refusals;
 mod reload;
@@ -51,7 +47,6 @@ mod surface;
 mod tap;
 mod telemetry;
 mod tls;
-pub mod told;
 mod watched;
 mod watches;
 mod workers;
@@ -61,21 +56,28 @@ pub use cli::{completions, config_source, main};
 pub use config::{document::Document, findings::Findings, lines::Lines, parse_toml, read_entry};
 pub use connection::peer::{Peer, PeerIdentity};
 pub use consul::{CheckKind, Consul, ConsulAnswer, ConsulError, ConsulInstance, ConsulSettings};
-pub use dependency::{Dependency, DependencyState, HEALTH_PREFIX};
 pub use door::{Answering, Door, Inside};
 pub use drain::Draining;
 pub use durations::{Durations, Timed};
-pub use ended::{Ended, Reason, Watch};
+pub use ended::{Ended, Watch};
 pub use error::{Error, Mistake, Mistakes};
 pub use file_source::{FileSource, SourceState};
 pub use globals::install_globals;
-pub use layers::{notes::CallNotes, timing::Timing};
+pub use layers::notes::CallNotes;
 pub use network::{Networks, counted_address};
 pub use process::Process;
 pub use program::Program;
-pub use protocol::{is_grpc, not_grpc};
+use protocol::redact;
+pub use protocol::{
+    Body, Reason, caller,
+    dependency::{Dependency, DependencyState, HEALTH_PREFIX},
+    grpc::{is_grpc, not_grpc},
+    names,
+    redact::{Describe, RedactError, Redactor},
+    timing::Timing,
+    told,
+};
 pub use record::{ConfigState, Refusal};
-pub use redact::{Describe, RedactError, Redactor};
 pub use reference::Secret;
 pub use reflection::Reflection;
 pub use refusals::{RefusalSummary, Refusals, RefusedAddress, RefusedConnections};
@@ -91,6 +93,3 @@ pub use telemetry::{
 };
 pub use tls::{ClientAuth, TlsSettings};
 pub use workers::Workers;
-
-/// The body of every request and reply that passes the layers; the generated tonic servers take it as it is.
-pub type Body = axum::body::Body;

@@ -7,9 +7,8 @@
 
 mod envelope;
 mod gzip;
-pub(crate) mod refusal;
 
-use std::{error::Error, future::poll_fn, pin::Pin};
+use std::{future::poll_fn, pin::Pin};
 
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
@@ -19,8 +18,10 @@ use tonic::Status;
 pub use self::{
     envelope::{HEAD, PACKED, Splitter, envelope},
     gzip::{GZIP, WORTH, in_envelope, pack, unpack, wants_gzip},
-    refusal::{CALLER, broken_off, count as wrong_count, header, too_large, unreadable},
 };
+pub(crate) use protocol::refusal;
+pub use protocol::refusal::{CALLER, broken_off, count as wrong_count, header, too_large, unreadable};
+
 use crate::{Body, CallNotes, names};
 
 /// How the messages of a request are compressed.
@@ -178,18 +179,6 @@ impl Whole {
             Self::Many(all) => all.freeze(),
         }
     }
-}
-
-/// The status that ended a body, if one did.
-fn status_in(error: &(dyn Error + 'static)) -> Option<Status> {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        if let Some(status) = error.downcast_ref::<Status>().filter(|status| !status.details().is_empty()) {
-            return Some(status.clone());
-        }
-        cause = error.source();
-    }
-    None
 }
 
 #[cfg(test)]

@@ -85,7 +85,10 @@ pub(crate) async fn start_prepared<P: Program>(prepared: Prepared<P>, options: S
     drop(document);
     process.set_watches(watches(&process, &surface)?);
     let (admin_routes, dependencies) = (surface.admin.clone(), surface.dependencies.clone());
-    let methods = Arc::new(Methods::new(&surface.descriptors)?);
+    let methods = Arc::new(
+        Methods::new(&surface.descriptors)
+            .map_err(|error| Error::program(format!("the descriptor set of the program cannot be read: {error}")))?,
+    );
     let (surface, health) = health::add(surface, process.settings().server.reflection).await?;
     let services = surface.names.clone();
     let door = surface.door.clone();

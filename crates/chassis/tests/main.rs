@@ -28,8 +28,6 @@ mod pki;
 mod probe;
 #[path = "main/proxies.rs"]
 mod proxies;
-#[path = "main/redact.rs"]
-mod redact;
 #[path = "main/reflection.rs"]
 mod reflection;
 #[path = "main/refusals.rs"]

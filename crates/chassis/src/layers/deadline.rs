@@ -11,11 +11,11 @@ use http::{HeaderMap, Response};
 use tokio::time::{Instant, sleep_until};
 
 use super::{
-    Call, Request,
-    answer::{self, End},
+    Call, Request, answer,
+    end::End,
     exempt,
     methods::Methods,
-    notes::CallNotes,
+    notes::{self, CallNotes},
 };
 use crate::{Body, Draining, Process, message::refusal, names};
 
@@ -52,7 +52,7 @@ impl<S> Deadline<S> {
     fn end(&self, end: End, path: &str, notes: Option<&CallNotes>) -> Response<Body> {
         answer::reply(match notes.is_some_and(CallNotes::awaits_request) {
             true => end.of_request(),
-            false => end.status(self.methods.writes(path, notes)),
+            false => end.status(notes::writes(&self.methods, path, notes)),
         })
     }
 }

@@ -15,7 +15,7 @@ use super::{Call, Request, answer, methods::Methods, notes::CallNotes};
 use crate::{
     Body, Process,
     message::{self, Encoding, PACKED, Splitter, envelope, refusal},
-    names, protocol,
+    names,
 };
 
 /// Reads and checks the messages of every method that the process itself serves; a proxy does so for the others.
@@ -60,7 +60,7 @@ impl<S: Call<Reply = Body>> Call for Messages<S> {
 
     async fn call(&self, request: Request) -> Response<Body> {
         // The generated servers do not look.
-        if let Some(refused) = protocol::refusal(&request) {
+        if let Some(refused) = protocol::grpc::refusal(&request) {
             return refused;
         }
         let Some(method) = self.methods.get(request.uri().path()) else {

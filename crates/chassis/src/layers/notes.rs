@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
 };
 
-use super::timing::Timing;
+use super::{methods::Methods, timing::Timing};
 use crate::audit::Place;
 
 /// Facts about one call for span, metrics and log; lies in the extensions of every request.
@@ -24,6 +24,11 @@ struct Notes {
     announced: OnceLock<Place>,
     request_bytes: AtomicU64,
     awaits_request: AtomicBool,
+}
+
+/// Whether a call may change something: its descriptor or its notes say so.
+pub(crate) fn writes(methods: &Methods, path: &str, notes: Option<&CallNotes>) -> bool {
+    methods.get(path).is_some_and(|method| !method.reads) || notes.is_some_and(CallNotes::writes)
 }
 
 impl CallNotes {

@@ -18,8 +18,8 @@ use tonic::{Code, Status};
 
 use super::{exempt, kept::Kept, methods::Method, notes::CallNotes, panic, reason, timing::Timing};
 use crate::{
-    Process, Timed,
-    ended::{Ended, Reason, millis},
+    Process, Reason, Timed,
+    ended::{Ended, millis},
     names,
     telemetry::push_hex,
     watches::Watches,

@@ -18,11 +18,7 @@ use tokio::{
 };
 use tonic::{Code, Status};
 
-use super::{
-    answer::{End, Outcome},
-    observation::Observation,
-    status,
-};
+use super::{answer::Outcome, end::End, observation::Observation, status};
 use crate::{
     Body, Draining,
     outflow::{Chunk, Flow},

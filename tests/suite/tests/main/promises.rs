@@ -54,7 +54,7 @@ const PROMISES: [(&str, &str, &[Test]); 17] = [
         "no header holds what no header may hold",
         &[
             ("crates/chassis/src/layers/request_id.rs", "a_decent_id_is_kept_and_any_other_replaced"),
-            ("crates/chassis/src/caller/tests.rs", "a_name_cannot_smuggle_a_line"),
+            ("crates/protocol/src/caller/tests.rs", "a_name_cannot_smuggle_a_line"),
             ("gateway/src/headers.rs", "credentials_hop_headers_and_foreign_contexts_stop"),
         ],
     ),

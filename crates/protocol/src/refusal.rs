@@ -5,14 +5,14 @@ use std::{collections::HashMap, error::Error};
 use tonic::{Code, Status, metadata::MetadataValue};
 use tonic_types::{ErrorDetails, StatusExt};
 
-use super::status_in;
-use crate::layers::answer::{self, Outcome};
+use crate::answer::{self, Outcome};
 
 /// Domain of every `ErrorInfo` about a request that is malformed: its caller has to mend it, and nobody else.
 pub const CALLER: &str = "caller.ispbridge";
 
 /// A status about the request itself, on which nobody has worked.
-pub(crate) fn refused(code: Code, reason: &str, message: &str) -> Status {
+#[must_use]
+pub fn refused(code: Code, reason: &str, message: &str) -> Status {
     answer::in_domain(CALLER, code, reason, message, Outcome::NotSent)
 }
 
@@ -33,7 +33,9 @@ pub fn too_large() -> Status {
     refused(Code::ResourceExhausted, "REQUEST_TOO_LARGE", message)
 }
 
-pub(crate) fn headers_too_large() -> Status {
+/// The headers of the request are larger than they may be.
+#[must_use]
+pub fn headers_too_large() -> Status {
     let message = "the headers of the request are larger than max_header_bytes allows";
     refused(Code::ResourceExhausted, "HEADERS_TOO_LARGE", message)
 }
@@ -57,24 +59,34 @@ pub fn broken_off() -> Status {
     refused(Code::InvalidArgument, "REQUEST_BROKEN", "the request broke off before it was whole")
 }
 
-pub(crate) fn incomplete() -> Status {
+/// The deadline came before the request was whole.
+#[must_use]
+pub fn incomplete() -> Status {
     refused(Code::DeadlineExceeded, "REQUEST_INCOMPLETE", "the deadline passed before the request was whole")
 }
 
-pub(crate) fn framing(message: &str) -> Status {
+/// The envelopes of the request break the protocol.
+#[must_use]
+pub fn framing(message: &str) -> Status {
     refused(Code::Internal, "REQUEST_FRAMING", message)
 }
 
-pub(crate) fn not_gzip() -> Status {
+/// A message that claims to be gzip is not.
+#[must_use]
+pub fn not_gzip() -> Status {
     refused(Code::Internal, "REQUEST_COMPRESSION", "a message of the request says that it is gzip, and is not")
 }
 
-pub(crate) fn not_protobuf() -> Status {
+/// The message is no protobuf of the method's type.
+#[must_use]
+pub fn not_protobuf() -> Status {
     let message = "the message of the request cannot be read as protobuf of the method's type";
     refused(Code::InvalidArgument, "REQUEST_UNREADABLE", message)
 }
 
-pub(crate) fn unknown_encoding() -> Status {
+/// The messages are compressed in a way that nobody here reads.
+#[must_use]
+pub fn unknown_encoding() -> Status {
     let message = "the encoding of the request is none that is taken here: identity, gzip";
     let mut status = refused(Code::Unimplemented, "COMPRESSION_UNKNOWN", message);
     let taken = MetadataValue::from_static("identity,gzip");
@@ -82,11 +94,25 @@ pub(crate) fn unknown_encoding() -> Status {
     status
 }
 
-pub(crate) fn unknown_codec(codec: &str) -> Status {
+/// The messages are not protobuf.
+#[must_use]
+pub fn unknown_codec(codec: &str) -> Status {
     let codec: String = codec.chars().take(30).collect();
     let message = format!(
         "messages of gRPC are protobuf here, application/grpc or application/grpc+proto, and not {codec:?}; \
          the gateway takes JSON as application/json"
     );
     refused(Code::Unimplemented, "CODEC_UNKNOWN", &message)
+}
+
+/// The status that ended a body, if one did.
+fn status_in(error: &(dyn Error + 'static)) -> Option<Status> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(status) = error.downcast_ref::<Status>().filter(|status| !status.details().is_empty()) {
+            return Some(status.clone());
+        }
+        cause = error.source();
+    }
+    None
 }

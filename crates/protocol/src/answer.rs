@@ -6,14 +6,14 @@ use http::Response;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
-use crate::{Body, message::refusal};
+use crate::Body;
 
 /// Domain of the chassis' own errors.
-pub(crate) const DOMAIN: &str = "service.ispbridge";
+pub const DOMAIN: &str = "service.ispbridge";
 
 /// What an answer says about the effect of the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub enum Outcome {
     /// Nothing reached a place where it could take effect.
     NotSent,
     /// It may have happened.
@@ -22,7 +22,8 @@ pub(crate) enum Outcome {
 
 impl Outcome {
     /// Its spelling in an `ErrorInfo`.
-    pub(crate) fn as_str(self) -> &'static str {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::NotSent => "NOT_SENT",
             Self::Unknown => "UNKNOWN",
@@ -30,32 +31,27 @@ impl Outcome {
     }
 }
 
-/// What ends a call whose answer is not complete.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
-    /// Its deadline.
-    Late,
-    /// The end of the process.
-    Over,
-}
-
 /// A status with its one `ErrorInfo`.
-pub(crate) fn status(code: Code, reason: &str, message: &str, outcome: Outcome) -> Status {
+#[must_use]
+pub fn status(code: Code, reason: &str, message: &str, outcome: Outcome) -> Status {
     in_domain(DOMAIN, code, reason, message, outcome)
 }
 
 /// A status whose `ErrorInfo` names somebody else than the chassis.
-pub(crate) fn in_domain(domain: &str, code: Code, reason: &str, message: &str, outcome: Outcome) -> Status {
+#[must_use]
+pub fn in_domain(domain: &str, code: Code, reason: &str, message: &str, outcome: Outcome) -> Status {
     Status::with_error_details(code, message, details(domain, reason, outcome))
 }
 
 /// A refusal for want of room; the caller may come again after a moment.
-pub(crate) fn too_much(reason: &str, message: &str) -> Status {
+#[must_use]
+pub fn too_much(reason: &str, message: &str) -> Status {
     in_a_moment(Code::ResourceExhausted, reason, message)
 }
 
 /// A refusal because the audit log cannot be written; the caller may come again after a moment.
-pub(crate) fn unaudited() -> Status {
+#[must_use]
+pub fn unaudited() -> Status {
     let message = "the audit log cannot be written, and without it nothing may be changed; nothing was sent";
     in_a_moment(Code::Unavailable, "AUDIT_UNAVAILABLE", message)
 }
@@ -66,38 +62,16 @@ fn in_a_moment(code: Code, reason: &str, message: &str) -> Status {
     Status::with_error_details(code, message, details)
 }
 
-impl End {
-    /// What the caller is told whose request is not whole yet: nobody has begun to work on it.
-    pub(crate) fn of_request(self) -> Status {
-        match self {
-            Self::Late => refusal::incomplete(),
-            Self::Over => {
-                let message = "the service stopped before the request was whole";
-                status(Code::Unavailable, "SHUTTING_DOWN", message, Outcome::NotSent)
-            }
-        }
-    }
-
-    /// What the caller is told; a write may have happened, and says so.
-    pub(crate) fn status(self, writes: bool) -> Status {
-        let (code, reason, message) = match self {
-            Self::Late => {
-                (Code::DeadlineExceeded, "DEADLINE_EXCEEDED", "the deadline passed before the answer was ready")
-            }
-            Self::Over => (Code::Unavailable, "SHUTTING_DOWN", "the service stopped before the answer was ready"),
-        };
-        unanswered(writes, code, reason, message)
-    }
-}
-
 /// The end of a call that got no answer in time (or none that fits): a write may have happened, and says so.
-pub(crate) fn unanswered(writes: bool, code: Code, reason: &str, message: &str) -> Status {
+#[must_use]
+pub fn unanswered(writes: bool, code: Code, reason: &str, message: &str) -> Status {
     let (code, reason, message) = effect(writes, code, reason, message);
     status(code, reason, &message, Outcome::Unknown)
 }
 
 /// The same for a reply that passes the limit which the key `limit` of the configuration sets.
-pub(crate) fn too_large(writes: bool, limit: &str) -> Status {
+#[must_use]
+pub fn too_large(writes: bool, limit: &str) -> Status {
     let message = format!("the reply is larger than {limit} allows this process to send");
     let (code, reason, message) = effect(writes, Code::ResourceExhausted, "REPLY_TOO_LARGE", &message);
     let metadata = [("outcome", Outcome::Unknown.as_str()), ("limit", limit)];
@@ -116,7 +90,8 @@ fn effect<'r>(writes: bool, code: Code, reason: &'r str, message: &str) -> (Code
 }
 
 /// The status as a reply of headers alone.
-pub(crate) fn reply(status: Status) -> Response<Body> {
+#[must_use]
+pub fn reply(status: Status) -> Response<Body> {
     status.into_http()
 }
 

@@ -36,7 +36,7 @@ pub trait Describe: fmt::Debug + Send + Sync {
 
 /// Descriptor sets that are read when they are needed first.
 #[derive(Debug)]
-pub(crate) struct Described {
+pub struct Described {
     sets: Vec<&'static [u8]>,
     redactor: OnceLock<Option<Arc<Redactor>>>,
 }
@@ -134,7 +134,9 @@ impl Redactor {
 }
 
 impl Described {
-    pub(crate) fn new(sets: Vec<&'static [u8]>) -> Self {
+    /// Takes descriptor sets; they are read when a message is to be shown.
+    #[must_use]
+    pub fn new(sets: Vec<&'static [u8]>) -> Self {
         Self { sets, redactor: OnceLock::new() }
     }
 

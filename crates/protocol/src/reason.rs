@@ -3,13 +3,25 @@
 use http::HeaderMap;
 use tonic_types::StatusExt;
 
-use crate::{ended::Reason, message::CALLER, told};
+use crate::{refusal::CALLER, told};
 
 /// Longest reason that is one.
 const LONGEST: usize = 64;
 
+/// What an `ErrorInfo` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// `UPPER_SNAKE`.
+    pub reason: String,
+    /// `NOT_SENT`, `REJECTED` or `UNKNOWN`.
+    pub outcome: Option<&'static str>,
+    /// Whether it is about a malformed request ([`CALLER`]).
+    pub is_callers: bool,
+}
+
 /// Reads the reason from headers or trailers that hold a status; a text that is not in the form of a reason is none.
-pub(crate) fn of(headers: &HeaderMap) -> Option<Reason> {
+#[must_use]
+pub fn of(headers: &HeaderMap) -> Option<Reason> {
     let info = told::status(headers)?.get_details_error_info()?;
     let well_formed = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
     if info.reason.len() > LONGEST || !info.reason.bytes().all(well_formed) {

@@ -7,7 +7,7 @@ use http::{
 use serde_json::json;
 use tonic::Code;
 
-use crate::{Body, layers::answer, message::refusal};
+use crate::{Body, answer, refusal};
 
 /// Whether a content type is gRPC's, whatever the messages are written in. Media types have no case (RFC 9110, 8.3.1).
 #[must_use]
@@ -25,7 +25,7 @@ fn codec(headers: &HeaderMap) -> Option<&str> {
 
 /// The answer to a request that no gRPC server can take: one that is no POST, is not gRPC, or has messages that are not
 /// protobuf.
-pub(crate) fn refusal<B>(request: &Request<B>) -> Option<Response<Body>> {
+pub fn refusal<B>(request: &Request<B>) -> Option<Response<Body>> {
     match codec(request.headers()) {
         None => Some(not_grpc()),
         Some(_) if request.method() != Method::POST => Some(not_post()),

@@ -2,12 +2,9 @@
 
 use std::sync::Arc;
 
-use prost::Message;
+use prost::{DecodeError, Message};
 use prost_types::{FileDescriptorProto, FileDescriptorSet, ServiceDescriptorProto, method_options::IdempotencyLevel};
 use rustc_hash::FxHashMap;
-
-use super::notes::CallNotes;
-use crate::Error;
 
 /// What the chassis itself may add, and whether its requests are streams; none of them changes anything.
 const OF_THE_CHASSIS: [(&str, bool); 5] = [
@@ -20,27 +17,29 @@ const OF_THE_CHASSIS: [(&str, bool); 5] = [
 
 /// Method by path (`/package.Service/Method`).
 #[derive(Debug)]
-pub(crate) struct Methods(FxHashMap<String, Method>);
+pub struct Methods(FxHashMap<String, Method>);
 
 /// One method.
 #[derive(Clone, Debug)]
-pub(crate) struct Method {
+pub struct Method {
     /// `package.Service/Method`.
-    pub(crate) name: Arc<str>,
+    pub name: Arc<str>,
     /// Whether it is declared to change nothing (`idempotency_level = NO_SIDE_EFFECTS`).
-    pub(crate) reads: bool,
+    pub reads: bool,
     /// Whether its request is a stream of messages.
-    pub(crate) is_client_streaming: bool,
+    pub is_client_streaming: bool,
 }
 
 impl Methods {
-    pub(crate) fn new(descriptors: &[&[u8]]) -> Result<Self, Error> {
+    /// Reads the descriptor sets of a program.
+    ///
+    /// # Errors
+    /// One of them is no descriptor set.
+    pub fn new(descriptors: &[&[u8]]) -> Result<Self, DecodeError> {
         let own = OF_THE_CHASSIS.iter().map(|(path, streams)| ((*path).to_owned(), Method::new(path, true, *streams)));
         let mut methods: FxHashMap<_, _> = own.collect();
         for encoded in descriptors {
-            let set = FileDescriptorSet::decode(*encoded).map_err(|error| {
-                Error::program(format!("the descriptor set of the program cannot be read: {error}"))
-            })?;
+            let set = FileDescriptorSet::decode(*encoded)?;
             for file in &set.file {
                 for service in &file.service {
                     methods.extend(of_service(file, service));
@@ -50,13 +49,10 @@ impl Methods {
         Ok(Self(methods))
     }
 
-    pub(crate) fn get(&self, path: &str) -> Option<&Method> {
+    /// The method at a path.
+    #[must_use]
+    pub fn get(&self, path: &str) -> Option<&Method> {
         self.0.get(path)
-    }
-
-    /// Whether a call may change something: its descriptor or its notes say so.
-    pub(crate) fn writes(&self, path: &str, notes: Option<&CallNotes>) -> bool {
-        self.get(path).is_some_and(|method| !method.reads) || notes.is_some_and(CallNotes::writes)
     }
 }
 

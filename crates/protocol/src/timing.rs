@@ -32,7 +32,7 @@ impl Timing {
     }
 
     /// Writes the parts, this process' own in front.
-    pub(crate) fn write(self, own: &str, took: Duration, headers: &mut HeaderMap) {
+    pub fn write(self, own: &str, took: Duration, headers: &mut HeaderMap) {
         let mut text = String::with_capacity(72);
         let mut part = |name: &str, time: Duration| {
             let comma = if text.is_empty() { "" } else { "," };

@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use chassis::Redactor;
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage};
+use protocol::redact::Redactor;
 use serde_json::json;
 
 const OPTION: &str = r#"

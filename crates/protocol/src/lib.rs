@@ -1,0 +1,19 @@
+//! What the two sides of the house say to each other: serving and the providers' engine within a process, gateway and service
+//! across the network. Neither side knows the other; both know this.
+
+pub mod answer;
+pub mod caller;
+pub mod dependency;
+pub mod grpc;
+pub mod methods;
+pub mod names;
+pub mod reason;
+pub mod redact;
+pub mod refusal;
+pub mod timing;
+pub mod told;
+
+pub use reason::Reason;
+
+/// The body of every request and reply that passes the layers; the generated tonic servers take it as it is.
+pub type Body = axum::body::Body;
