@@ -6,9 +6,17 @@ default:
 run:
     cargo run
 
-# Runs every test.
+# Runs every test, and ends with the list of those that did not run because a real part is missing (tests/parts).
 test:
-    cargo test --workspace
+    #!/usr/bin/env bash
+    set -uo pipefail
+    log="$(mktemp)"
+    trap 'rm -f "$log"' EXIT
+    cargo test --workspace 2>&1 | tee "$log"
+    status=$?
+    echo
+    grep -ao 'not run: .*' "$log" | sort -u || echo 'every test ran'
+    exit "$status"
 
 # Formats everything.
 fmt:

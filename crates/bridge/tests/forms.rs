@@ -2,10 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "clippy takes only the marked functions of a test program for tests")]
 
-use std::{
-    io::Write,
-    process::{Command, Stdio},
-};
+use std::{io::Write, process::Stdio};
 
 use bridge::{
     Node,
@@ -15,6 +12,7 @@ use bridge::{
     },
 };
 use bumpalo::Bump;
+use ispbridge_parts::{PHP, PYTHON, Part};
 use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
 use serde_json::{Map, Value, json};
 
@@ -31,23 +29,13 @@ const PYTHON_READS: &str = "import json,sys,urllib.parse as u\n\
 const PYTHON_WRITES: &str = "import json,sys,urllib.parse as u\n\
     json.dump([u.urlencode(f, doseq=True) for f in json.load(sys.stdin)], sys.stdout)";
 
-/// What a program answers to a JSON text; nothing where it is absent and not required.
-#[expect(clippy::disallowed_methods, reason = "a switch of the place where tests run, no setting of a process")]
-fn answer(program: &str, option: &str, script: &str, input: &Value) -> Option<Vec<Value>> {
-    let mut command = Command::new(program);
-    let child = command.args([option, script]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
-    let mut child = match child {
-        Ok(child) => child,
-        Err(error) => {
-            let is_required = std::env::var("ISPBRIDGE_REAL_PARTS").is_ok_and(|value| value == "required");
-            assert!(!is_required, "{program}: {error}");
-            println!("skipped: {program}: {error}");
-            return None;
-        }
-    };
+/// What a program answers to a JSON text.
+fn answer(program: &Part, option: &str, script: &str, input: &Value) -> Option<Vec<Value>> {
+    let mut command = program.command()?;
+    let mut child = command.args([option, script]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(input.to_string().as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "{program} failed");
+    assert!(output.status.success(), "{} failed", program.name);
     Some(serde_json::from_slice(&output.stdout).unwrap())
 }
 
@@ -99,7 +87,7 @@ fn read(text: &str) -> Value {
 fn php_reads_what_we_write() {
     let forms = samples(forms());
     let texts: Vec<_> = forms.iter().map(|form| written(form, Nesting::Brackets)).collect();
-    if let Some(answers) = answer("php", "-r", PHP_READS, &json!(texts)) {
+    if let Some(answers) = answer(&PHP, "-r", PHP_READS, &json!(texts)) {
         assert_eq!(answers.len(), CASES);
         forms.iter().zip(answers).for_each(|(form, answer)| assert_eq!(*form, answer));
     }
@@ -109,7 +97,7 @@ fn php_reads_what_we_write() {
 #[test]
 fn we_read_what_php_writes() {
     let forms = samples(forms());
-    let Some(answers) = answer("php", "-r", PHP_WRITES, &json!(forms)) else { return };
+    let Some(answers) = answer(&PHP, "-r", PHP_WRITES, &json!(forms)) else { return };
     assert_eq!(answers.len(), CASES);
     forms.iter().zip(answers).for_each(|(form, text)| assert_eq!(*form, read(text.as_str().unwrap())));
 }
@@ -123,7 +111,7 @@ fn we_read_names_as_php_does() {
         format!("{name}{keys}={value}")
     });
     let texts: Vec<_> = samples(prop::collection::vec(pair, 0..6)).iter().map(|pairs| pairs.join("&")).collect();
-    let Some(answers) = answer("php", "-r", PHP_READS, &json!(texts)) else { return };
+    let Some(answers) = answer(&PHP, "-r", PHP_READS, &json!(texts)) else { return };
     assert_eq!(answers.len(), CASES);
     texts.iter().zip(answers).for_each(|(text, answer)| assert_eq!(read(text), answer, "{text}"));
 }
@@ -135,7 +123,7 @@ fn python_reads_and_writes_the_same_pairs() {
         .prop_map(|map| Value::Object(map.into_iter().collect::<Map<_, _>>()));
     let forms = samples(form);
     let texts: Vec<_> = forms.iter().map(|form| written(form, Nesting::Repeated)).collect();
-    let Some(read) = answer("python3", "-c", PYTHON_READS, &json!(texts)) else { return };
+    let Some(read) = answer(&PYTHON, "-c", PYTHON_READS, &json!(texts)) else { return };
     let pairs = |form: &Value| -> Vec<Value> {
         let entries = form.as_object().unwrap().iter();
         entries
@@ -144,7 +132,7 @@ fn python_reads_and_writes_the_same_pairs() {
     };
     assert_eq!(read.len(), CASES);
     forms.iter().zip(read).for_each(|(form, answer)| assert_eq!(Value::from(pairs(form)), answer));
-    let by_python = answer("python3", "-c", PYTHON_WRITES, &json!(forms)).unwrap();
+    let by_python = answer(&PYTHON, "-c", PYTHON_WRITES, &json!(forms)).unwrap();
     let by_python = by_python.iter().map(|text| pairs_of(text.as_str().unwrap()));
     forms.iter().zip(by_python).for_each(|(form, answer)| assert_eq!(pairs(form), answer));
 }

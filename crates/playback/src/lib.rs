@@ -40,6 +40,7 @@ use case::Case;
 use fixture::Fixture;
 use upstream::Upstream;
 
+pub use ispbridge_parts as parts;
 pub use library::Library;
 pub use recording::{Recording, recordings};
 

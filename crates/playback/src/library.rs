@@ -2,8 +2,10 @@
 
 use std::{
     io::{BufRead, BufReader},
-    process::{Child, Command, Stdio},
+    process::{Child, Stdio},
 };
+
+use ispbridge_parts::Part;
 
 /// A Perl server that ends with its test.
 #[derive(Debug)]
@@ -13,23 +15,14 @@ pub struct Library {
 }
 
 impl Library {
-    /// Starts a script that says `listening on PORT`; `None`, and a line that says why, where Perl lacks `module` and it
-    /// is not required.
+    /// Starts a script that says `listening on PORT`; `None` where Perl lacks the library.
     ///
     /// # Panics
-    /// If the module is required (`ISPBRIDGE_REAL_PARTS=required`) and absent, or the script does not listen.
-    #[expect(clippy::disallowed_methods, reason = "a switch of the place where tests run, no setting of a process")]
+    /// If the library is missing and required (`ISPBRIDGE_REQUIRE`), or the script does not listen.
     #[must_use]
-    pub fn start(module: &str, script: &str, arguments: &[&str]) -> Option<Self> {
-        let has = Command::new("perl").args([&format!("-M{module}"), "-e", "1"]).output();
-        if !has.is_ok_and(|check| check.status.success()) {
-            let is_required = std::env::var("ISPBRIDGE_REAL_PARTS").is_ok_and(|value| value == "required");
-            assert!(!is_required, "perl has no {module}");
-            println!("skipped: perl has no {module}");
-            return None;
-        }
-        let mut process =
-            Command::new("perl").arg(script).args(arguments).stdout(Stdio::piped()).spawn().expect("perl starts");
+    pub fn start(library: &Part, script: &str, arguments: &[&str]) -> Option<Self> {
+        let mut perl = library.command()?;
+        let mut process = perl.arg(script).args(arguments).stdout(Stdio::piped()).spawn().expect("perl starts");
         let mut line = String::new();
         let output = process.stdout.take().expect("the output is piped");
         BufReader::new(output).read_line(&mut line).expect("the script says something");

@@ -4,10 +4,11 @@ use std::{
     fs,
     io::{BufRead, BufReader, Write},
     net::{SocketAddr, TcpStream},
-    process::{Command, Stdio},
+    process::Command,
     time::Duration,
 };
 
+use ispbridge_parts::{CURL, PYTHON};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -82,7 +83,7 @@ fn curl(gateway: &Apart, words: &[&str]) -> Command {
 }
 
 /// A client of version 2 that is no library of ours: it prints the status line of the answer.
-const PYTHON: &str = r#"
+const PROXY: &str = r#"
 import socket, struct, sys
 host, port = sys.argv[1].rsplit(":", 1)
 block = socket.inet_aton("203.0.113.7") + socket.inet_aton("192.0.2.1") + struct.pack("!HH", 56324, 443)
@@ -99,22 +100,17 @@ with socket.create_connection((host, int(port)), timeout=10) as stream:
     print(stream.makefile("rb").readline().decode().strip())
 "#;
 
-fn is_there(name: &str) -> bool {
-    Command::new(name).arg("--version").stdout(Stdio::null()).status().is_ok_and(|status| status.success())
-}
-
 #[tokio::test]
 async fn curl_and_python_are_proxies_too() {
-    if !is_there("curl") || !is_there("python3") {
-        println!("skipped: curl or python3 is not installed");
+    if !CURL.is_here() || !PYTHON.is_here() {
         return;
     }
     let (_folder, behind) = gateway("server.proxy_protocol.from = [\"127.0.0.1\"]\nguesses.per_minute = 0");
     // curl says where it is itself.
     assert!(printed(curl(&behind, &["--haproxy-protocol"])).await.ends_with("\n401"));
     for (command, client) in [("1", CLIENT), ("0", "127.0.0.1")] {
-        let mut python = Command::new("python3");
-        python.args(["-c", PYTHON, &behind.grpc.to_string(), command]);
+        let mut python = Command::new(PYTHON.program());
+        python.args(["-c", PROXY, &behind.grpc.to_string(), command]);
         assert_eq!(printed(python).await, "HTTP/1.1 401 Unauthorized\n");
         let calls = async {
             while behind.said("call").last().is_none_or(|line| line["client_address"] != client) {

@@ -2,11 +2,12 @@
 
 use std::{
     net::{SocketAddr, TcpListener},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
+use ispbridge_parts::CONSUL;
 use tokio::{net::TcpStream, time::sleep};
 
 use crate::{
@@ -17,21 +18,18 @@ use crate::{
     shop::{self, Apart},
 };
 
-/// Variable that names the program; else it is looked for in PATH.
-const PROGRAM: &str = "ISPBRIDGE_CONSUL";
-
 /// An agent for tests, which keeps nothing when it ends.
 struct Agent(Child);
 
 impl Agent {
-    fn start(program: &PathBuf, ports: &[u16; 4]) -> Self {
-        Self::believing(program, ports, None)
+    fn start(ports: &[u16; 4]) -> Self {
+        Self::believing(ports, None)
     }
 
     /// Starts one that believes these certificates instead of the system's.
-    fn believing(program: &PathBuf, ports: &[u16; 4], roots: Option<&Path>) -> Self {
+    fn believing(ports: &[u16; 4], roots: Option<&Path>) -> Self {
         let [http, server, lan, wan] = ports;
-        let child = Command::new(program)
+        let child = Command::new(CONSUL.program())
             .args(["agent", "-dev", "-bind", "127.0.0.1", "-log-level", "err", "-dns-port", "-1"])
             .args(["-hcl", "ports { grpc = -1 }"])
             .args(["-http-port".to_owned(), http.to_string(), "-server-port".to_owned(), server.to_string()])
@@ -50,15 +48,6 @@ impl Drop for Agent {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-#[allow(clippy::disallowed_methods, reason = "a test is told where a program is")]
-fn program() -> Option<PathBuf> {
-    if let Ok(named) = std::env::var(PROGRAM) {
-        return Some(named.into());
-    }
-    let path = std::env::var("PATH").ok()?;
-    std::env::split_paths(&path).map(|folder| folder.join("consul")).find(|file| file.is_file())
 }
 
 /// Ports that are free now.
@@ -95,14 +84,14 @@ async fn until_passing(agent: SocketAddr, count: usize) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kill_restart_and_drain_under_load_fail_no_read_and_duplicate_no_write() {
-    let Some(program) = program() else {
-        return eprintln!("skipped: {PROGRAM} names no consul, and PATH has none");
-    };
+    if !CONSUL.is_here() {
+        return;
+    }
     let directory = tempfile::tempdir().unwrap();
     let ledger = directory.path().join("ledger");
     let ports = ports();
     let agent = SocketAddr::from(([127, 0, 0, 1], ports[0]));
-    let running = Agent::start(&program, &ports);
+    let running = Agent::start(&ports);
     let section = format!("consul = {{ address = \"{agent}\", check_seconds = 1, ttl_seconds = 3 }}");
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     let start = || Apart::start(&shop::config(any, &ledger, &section));
@@ -119,7 +108,7 @@ async fn kill_restart_and_drain_under_load_fail_no_read_and_duplicate_no_write()
     until_passing(agent, 2).await;
     drop(running);
     sleep(Duration::from_millis(500)).await;
-    let _running = Agent::start(&program, &ports);
+    let _running = Agent::start(&ports);
     until_passing(agent, 2).await;
     second.stop().await;
     until_passing(agent, 1).await;
@@ -151,9 +140,9 @@ const FAILS: &str = "a check of this process fails in Consul";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn checks_over_tls_pass_by_default_and_tell_when_the_agent_does_not_believe() {
-    let Some(program) = program() else {
-        return eprintln!("skipped: {PROGRAM} names no consul, and PATH has none");
-    };
+    if !CONSUL.is_here() {
+        return;
+    }
     let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new());
     let certified = authority.certify("127.0.0.1");
     let file = |name: &str, text: &str| {
@@ -170,7 +159,7 @@ async fn checks_over_tls_pass_by_default_and_tell_when_the_agent_does_not_believ
     ] {
         let ports = ports();
         let address = SocketAddr::from(([127, 0, 0, 1], ports[0]));
-        let _agent = Agent::believing(&program, &ports, believes.then_some(roots.as_path()));
+        let _agent = Agent::believing(&ports, believes.then_some(roots.as_path()));
         let more =
             format!("{tls}consul = {{ address = \"{address}\", {checks} check_seconds = 1, ttl_seconds = 3 }}\n");
         let gateway = gateway::Apart::start(folder.path(), &more);

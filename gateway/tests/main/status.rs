@@ -10,6 +10,7 @@ use std::{
 };
 
 use ispbridge_gateway::KeyHash;
+use ispbridge_parts::BROWSER;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tonic::Code;
@@ -335,15 +336,10 @@ async fn the_log_level_changes_and_goes_back() {
     }
 }
 
-/// Runs where there are node, playwright-core (by `ISPBRIDGE_NODE_MODULES`) and Chromium.
 #[tokio::test]
 async fn a_browser_shows_the_page() {
-    if !browser("-e")
-        .arg("require('playwright-core').chromium; require('fs').accessSync('/usr/bin/chromium')")
-        .output()
-        .is_ok_and(|ran| ran.status.success())
-    {
-        println!("skipped: node, playwright-core or Chromium is not installed");
+    let check = "require('playwright-core').chromium; require('fs').accessSync('/usr/bin/chromium')";
+    if !BROWSER.found(browser("-e").arg(check).output().is_ok_and(|ran| ran.status.success())) {
         return;
     }
     let (backend, suite) = suite().await;
@@ -369,18 +365,17 @@ async fn a_browser_shows_the_page() {
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
 }
 
-#[allow(clippy::disallowed_methods, reason = "where a test finds its tools is no setting of the suite")]
 fn browser(script: &str) -> Command {
     let mut node = Command::new("node");
     node.arg(script);
-    if let Ok(modules) = std::env::var("ISPBRIDGE_NODE_MODULES") {
+    if let Some(modules) = BROWSER.place() {
         node.env("NODE_PATH", modules);
     }
     node
 }
 
 /// A folder for pictures of the page, if somebody wants to look at them.
-#[allow(clippy::disallowed_methods, reason = "as above")]
+#[allow(clippy::disallowed_methods, reason = "where pictures go is no setting of the suite")]
 fn pictures() -> Option<String> {
     std::env::var("ISPBRIDGE_PICTURES").ok()
 }

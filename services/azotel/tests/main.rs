@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use ispbridge_azotel::{Azotel, DESCRIPTORS};
-use playback::{Library, Setup, section};
+use playback::{Library, Setup, parts::SOAP_LITE, section};
 use serde_json::Value;
 
 /// The fixtures over SOAP, and the same calls over REST.
@@ -24,7 +24,7 @@ fn rest() {
 /// are passed, and writes the recorded replies in its own words.
 fn beside_library(config: fn(&Setup) -> String) {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/library.pl");
-    if let Some(library) = Library::start("SOAP::Transport::HTTP", script, &[FOLDERS[0]]) {
+    if let Some(library) = Library::start(&SOAP_LITE, script, &[FOLDERS[0]]) {
         playback::run_beside::<Azotel>(FOLDERS[0], DESCRIPTORS, library.url(), config);
     }
 }

@@ -6,7 +6,7 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 use ispbridge_freeside::{DESCRIPTORS, Freeside, UNSCOPED};
-use playback::{Library, Setup};
+use playback::{Library, Setup, parts::XMLRPC_LITE};
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures");
 
@@ -19,7 +19,7 @@ fn fixtures() {
 /// calls as the recorded ones and writes the recorded replies in its own words.
 fn beside_library(types: &str) {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/library.pl");
-    if let Some(library) = Library::start("XMLRPC::Transport::HTTP", script, &[FIXTURES, types]) {
+    if let Some(library) = Library::start(&XMLRPC_LITE, script, &[FIXTURES, types]) {
         playback::run_beside::<Freeside>(FIXTURES, DESCRIPTORS, library.url(), patient);
     }
 }

@@ -1,7 +1,8 @@
 //! The libraries the upstreams are written with, as clients; where they are not installed the check says so.
 
 use std::net::SocketAddr;
-use std::process::Command;
+
+use ispbridge_parts::{Part, SOAP_LITE, XML_SIMPLE, XMLRPC_LITE};
 
 use crate::wire::sandbox;
 
@@ -75,25 +76,18 @@ print eval { $ask->('FS.SelfService.XMLRPC.nothing', {}) } // $@;
 "#;
 
 /// What the program prints; `None` when Perl lacks the module.
-async fn perl(module: &'static str, program: &'static str, address: SocketAddr) -> Option<String> {
-    let run = move |arguments: &[&str]| Command::new("perl").args(arguments).output();
-    let output = tokio::task::spawn_blocking(move || {
-        if !run(&[&format!("-M{module}"), "-e", "1"]).is_ok_and(|check| check.status.success()) {
-            println!("skipped: Perl has no {module}");
-            return None;
-        }
-        Some(run(&["-e", program, &address.to_string()]).unwrap())
-    });
-    output.await.unwrap().map(|output| {
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
-    })
+async fn perl(module: Part, program: &'static str, address: SocketAddr) -> Option<String> {
+    let mut perl = module.command()?;
+    perl.args(["-e", program, &address.to_string()]);
+    let output = tokio::task::spawn_blocking(move || perl.output().unwrap()).await.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Some(String::from_utf8(output.stdout).unwrap())
 }
 
 #[tokio::test]
 async fn soap_lite_understands_azotel() {
     let sandbox = sandbox().await;
-    let Some(printed) = perl("SOAP::Lite", SOAP, sandbox.azotel()).await else { return };
+    let Some(printed) = perl(SOAP_LITE, SOAP, sandbox.azotel()).await else { return };
     let expected = "OK\nOK:101\n2\n2 ts_telrad_autopro ==\nOK: 4\nOK :103\nOK\n2\n23\n\
                     ERROR: invalid username/password\nOK\n5\nFailed to locate method (noSuchMethod)";
     assert!(printed.starts_with(expected), "{printed}");
@@ -102,14 +96,14 @@ async fn soap_lite_understands_azotel() {
 #[tokio::test]
 async fn xml_simple_writes_the_same_text() {
     let sandbox = sandbox().await;
-    let Some(printed) = perl("XML::Simple", BOTH, sandbox.azotel()).await else { return };
+    let Some(printed) = perl(XML_SIMPLE, BOTH, sandbox.azotel()).await else { return };
     assert!(!printed.contains("differs") && printed.lines().count() == 11, "{printed}");
 }
 
 #[tokio::test]
 async fn xmlrpc_lite_understands_freeside() {
     let sandbox = sandbox().await;
-    let Some(printed) = perl("XMLRPC::Lite", XMLRPC, sandbox.freeside()).await else { return };
+    let Some(printed) = perl(XMLRPC_LITE, XMLRPC, sandbox.freeside()).await else { return };
     let expected = "Test Reseller 1\n23 24\nCan't resume session\nNo such procedure: nothing at ";
     assert!(printed.starts_with(expected), "{printed}");
 }

@@ -5,6 +5,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
+use ispbridge_parts::GRPCURL;
 use serde_json::Value;
 
 struct Ends(Child);
@@ -19,17 +20,13 @@ impl Drop for Ends {
 #[test]
 #[allow(clippy::disallowed_methods, reason = "which program runs a test is no setting of the suite")]
 fn the_grpcurl_line_works_as_it_is_printed() {
-    let grpcurl = std::env::var("ISPBRIDGE_GRPCURL").unwrap_or_else(|_| "grpcurl".to_owned());
-    if !Command::new(&grpcurl).arg("-version").output().is_ok_and(|output| output.status.success()) {
-        println!("skipped: grpcurl is not installed");
-        return;
-    }
+    let Some(grpcurl) = GRPCURL.command() else { return };
     let mut command = Command::new(env!("CARGO_BIN_EXE_ispbridge"));
     command.args(["up", "--grpc", "127.0.0.1:0", "--admin", "127.0.0.1:0"]).stdout(Stdio::piped());
     let mut suite = Ends(command.spawn().unwrap());
     let mut lines = BufReader::new(suite.0.stdout.take().unwrap()).lines().map(Result::unwrap);
     let line = lines.find(|line| line.trim_start().starts_with("grpcurl ")).unwrap();
-    let line = line.trim_start().replacen("grpcurl", &grpcurl, 1);
+    let line = line.trim_start().replacen("grpcurl", &grpcurl.get_program().to_string_lossy(), 1);
     let output = Command::new("sh").args(["-c", &line]).output().unwrap();
     assert!(output.status.success(), "{line}\n{}", String::from_utf8_lossy(&output.stderr));
     let answer: Value = serde_json::from_slice(&output.stdout).unwrap();

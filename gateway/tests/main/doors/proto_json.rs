@@ -1,8 +1,9 @@
 //! JSON by the mapping of protobuf (ProtoJSON), text by text.
 
-use std::{path::Path, process::Command};
+use std::path::Path;
 
 use http::Method;
+use ispbridge_parts::PYTHON_PROTOBUF;
 use prost::Message;
 
 use super::{post, send, stream};
@@ -94,9 +95,7 @@ async fn json_that_is_nested_too_deeply_is_refused_and_harms_nobody() {
 
 #[tokio::test]
 async fn pythons_json_format_reads_the_corpus_alike_but_where_the_corpus_says_why() {
-    let Some(mut python) = python() else {
-        return eprintln!("skipped: ISPBRIDGE_PYTHON names no Python with protobuf");
-    };
+    let Some(mut python) = PYTHON_PROTOBUF.command() else { return };
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folders = ["tests/proto", "../proto", "../proto/third_party"].map(|folder| root.join(folder));
     let files = protox::compile(["ispbridge/fake_isp/v1/customer.proto"], folders).unwrap();
@@ -107,11 +106,4 @@ async fn pythons_json_format_reads_the_corpus_alike_but_where_the_corpus_says_wh
     let told = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(output.status.success(), "{}", told(&output.stderr));
     assert_eq!(told(&output.stdout), "");
-}
-
-#[allow(clippy::disallowed_methods, reason = "which interpreter runs a test is no setting of the gateway")]
-fn python() -> Option<Command> {
-    let interpreter = std::env::var("ISPBRIDGE_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let has = Command::new(&interpreter).args(["-c", "import google.protobuf.json_format"]).output();
-    has.is_ok_and(|output| output.status.success()).then(|| Command::new(interpreter))
 }

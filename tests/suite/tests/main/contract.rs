@@ -1,7 +1,6 @@
 //! The contract as other tools see it.
 
-use std::process::Command;
-
+use ispbridge_parts::PROTOC;
 use tempfile::TempDir;
 
 use crate::tree::{ROOT, files};
@@ -9,15 +8,12 @@ use crate::tree::{ROOT, files};
 /// `protoc` as distributions ship it must read the contract too, not only the compiler that builds it here.
 #[test]
 fn protoc_compiles_the_contract() {
-    if !Command::new("protoc").arg("--version").output().is_ok_and(|output| output.status.success()) {
-        println!("skipped: protoc is not installed");
-        return;
-    }
+    let Some(mut protoc) = PROTOC.command() else { return };
     let proto = ROOT.join("proto");
     let own: Vec<_> = files(&proto).into_iter().filter(|path| path.starts_with("ispbridge")).collect();
     assert!(own.len() > 10, "{own:?}");
     let folder = TempDir::new().unwrap();
-    let output = Command::new("protoc")
+    let output = protoc
         .args(["-I", ".", "-I", "third_party", "--include_imports", "--fatal_warnings"])
         .arg("--descriptor_set_out")
         .arg(folder.path().join("set"))

@@ -9,6 +9,7 @@ use std::{
 };
 
 use ispbridge::suite::{Options, Suite};
+use ispbridge_parts::{BUF, GRPCURL};
 use prost::Message;
 use prost_reflect::{MethodDescriptor, ServiceDescriptor};
 use prost_types::{FileDescriptorProto, FileDescriptorSet};
@@ -18,7 +19,7 @@ use tokio::sync::Semaphore;
 
 use crate::{
     caller::POOLS,
-    script::{run, tool},
+    script::run,
     tree::{read, recorded},
 };
 
@@ -31,13 +32,13 @@ const AT_ONCE: usize = 4;
 const STRANGE: [&str; 6] = ["Internal", "Unknown", "Unimplemented", "internal", "unknown", "unimplemented"];
 
 fn grpcurl(suite: &Suite) -> Option<Command> {
-    let mut command = tool("ISPBRIDGE_GRPCURL", "grpcurl", "-version")?;
+    let mut command = GRPCURL.command()?;
     command.args(["-plaintext", "-H", &format!("x-api-key: {}", suite.key())]);
     Some(command)
 }
 
 fn buf_curl(suite: &Suite) -> Option<Command> {
-    let mut command = tool("ISPBRIDGE_BUF", "buf", "--version")?;
+    let mut command = BUF.command()?;
     command.args(["curl", "--http2-prior-knowledge", "--reflect-header", &format!("x-api-key: {}", suite.key())]);
     Some(command)
 }
@@ -251,8 +252,9 @@ async fn buf_curl_lists_and_calls_every_method_over_every_protocol() {
 #[tokio::test]
 async fn the_lines_of_the_readme_work() {
     let suite = started().await;
-    for (variable, program) in [("ISPBRIDGE_GRPCURL", "grpcurl"), ("ISPBRIDGE_BUF", "buf")] {
-        let Some(command) = tool(variable, program, "--help") else { return };
+    for part in [GRPCURL, BUF] {
+        let Some(command) = part.command() else { continue };
+        let program = part.name;
         let readme = read("README.md").replace("\\\n", " ");
         let line = readme.lines().find(|line| line.split_once(' ').is_some_and(|(word, _)| word == program)).unwrap();
         let line = line.replacen(program, &command.get_program().to_string_lossy(), 1);

@@ -10,7 +10,9 @@ use ispbridge::{client::Client, reflection::Reflection, target::Target};
 use ispbridge_gateway::{Gateway, KeyHash};
 
 use self::service::PACKAGE;
-use crate::script::{node, path, python, run};
+use ispbridge_parts::PYTHON_GRPC;
+
+use crate::script::{node, path, run};
 
 const KEY: &str = "ispb_interop";
 
@@ -49,7 +51,7 @@ async fn has_learnt(client: &Client) -> bool {
 
 #[tokio::test]
 async fn grpcio_holds_every_case() {
-    let Some(mut script) = python("grpc, grpc_reflection") else { return };
+    let Some(mut script) = PYTHON_GRPC.command() else { return };
     let gateway = gateway().await;
     script.arg(path("python/interop.py")).args([gateway.grpc_addr().to_string(), KEY.to_owned()]);
     let held = run(script).await;

@@ -2,8 +2,9 @@
 //!
 //! Needs the Debian packages `php-cli` and `php-soap`.
 
-use std::{path::Path, process::Command};
+use std::path::Path;
 
+use ispbridge_parts::PHP_SOAP;
 use serde_json::json;
 use tonic::Code;
 use tonic_types::StatusExt;
@@ -15,13 +16,8 @@ use crate::{
 
 /// `None`, and a line that says why, where PHP or its SOAP extension is missing.
 fn start() -> Option<Peer> {
-    let php = Command::new("php").args(["-r", "exit(class_exists('SoapServer') ? 0 : 1);"]).output();
-    if !php.is_ok_and(|output| output.status.success()) {
-        println!("skipped: php has no SoapServer");
-        return None;
-    }
+    let mut php = PHP_SOAP.command()?;
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("php/azotel.php");
-    let mut php = Command::new("php");
     php.args(["-d", "display_errors=stderr", "-S", "127.0.0.1:0"]).arg(script);
     let php = Running::start(php.env("PEER_USERNAME", USERNAME).env("PEER_PASSWORD", PASSWORD));
     let port = php.after("(http://127.0.0.1:", ')');

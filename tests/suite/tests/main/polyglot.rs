@@ -3,23 +3,21 @@
 use std::{collections::HashSet, path::Path, process::Command};
 
 use ispbridge_kit::Act;
+use ispbridge_parts::{CURL, PYTHON_GRPC, PYTHON_OPENAPI, PYTHON_PROMETHEUS};
 use ispbridge_sandbox::Provider;
 use serde_json::{Value, json};
 
 use crate::{
     caller::Call,
-    script::{has, node, path, python, run},
+    script::{node, path, run},
     stage::Stage,
     tree::read,
     wires::{Site, Verb, Wire},
 };
 
-/// What the script needs: grpcio, grpcio-reflection, grpcio-status, googleapis-common-protos.
-const GRPC: &str = "grpc, grpc_reflection, grpc_status, google.rpc.error_details_pb2";
-
 #[tokio::test]
 async fn python_calls_aex() {
-    let Some(mut script) = python(GRPC) else { return };
+    let Some(mut script) = PYTHON_GRPC.command() else { return };
     let stage = Stage::open().await;
     script.arg(path("python/aex.py")).args(arguments(&stage));
     let held = run(script).await;
@@ -32,7 +30,7 @@ async fn python_calls_aex() {
 
 #[tokio::test]
 async fn python_compresses_at_the_gateway_and_at_a_service() {
-    compresses(|| python("grpc"), "python/compressed.py").await;
+    compresses(|| PYTHON_GRPC.command(), "python/compressed.py").await;
 }
 
 #[tokio::test]
@@ -71,7 +69,7 @@ async fn the_official_clients_in_javascript_call_aex() {
 
 #[tokio::test]
 async fn an_independent_validator_accepts_the_openapi_document() {
-    let Some(mut script) = python("openapi_spec_validator") else { return };
+    let Some(mut script) = PYTHON_OPENAPI.command() else { return };
     let stage = Stage::open().await;
     script.arg(path("python/openapi.py")).arg(stage.gateway.grpc_addr().to_string()).arg(&stage.secrets.key);
     let found = run(script).await;
@@ -81,7 +79,7 @@ async fn an_independent_validator_accepts_the_openapi_document() {
 
 #[tokio::test]
 async fn a_strict_parser_accepts_the_metrics_and_finds_the_traces() {
-    let Some(mut script) = python("prometheus_client.openmetrics.parser") else { return };
+    let Some(mut script) = PYTHON_PROMETHEUS.command() else { return };
     let stage = Stage::open().await;
     let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
     let ping = || Call::new("azotel.SystemService/PingApi", json!({}));
@@ -98,7 +96,7 @@ async fn a_strict_parser_accepts_the_metrics_and_finds_the_traces() {
 
 #[tokio::test]
 async fn the_curl_of_the_readme_works() {
-    if !has(Command::new("curl").arg("--version"), "curl") {
+    if !CURL.is_here() {
         return;
     }
     let readme = read(Path::new("README.md"));
@@ -118,7 +116,7 @@ async fn the_curl_of_the_readme_works() {
 
 #[tokio::test]
 async fn curl_takes_what_is_packed() {
-    if !has(Command::new("curl").arg("--version"), "curl") {
+    if !CURL.is_here() {
         return;
     }
     let stage = Stage::open().await;

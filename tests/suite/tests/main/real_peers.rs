@@ -4,6 +4,7 @@
 
 use std::{path::Path, process::Command};
 
+use ispbridge_parts::{Part, SOAP_LITE, XML_SIMPLE, XMLRPC_LITE};
 use serde_json::{Value, json};
 use tonic::Code;
 
@@ -15,15 +16,14 @@ use crate::{
 /// Not in Latin-1, and with letters that are.
 const NAME: [&str; 2] = ["Łucja", "Ó Briain"];
 
-/// `None`, and a line that says why, where Perl or one of its modules is missing.
+/// `None` where one of Perl's libraries is missing.
 fn start(
     provider: &'static str,
-    modules: &[&str],
+    libraries: &[Part],
     variables: &[(&str, &str)],
     account: impl Fn(&str) -> String,
 ) -> Option<Peer> {
-    if !has(modules) {
-        println!("skipped: perl has not all of {modules:?}");
+    if !libraries.iter().all(Part::is_here) {
         return None;
     }
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("perl/{provider}.pl"));
@@ -34,15 +34,9 @@ fn start(
     Some(Peer::of(perl, provider, &port, account))
 }
 
-fn has(modules: &[&str]) -> bool {
-    let modules = modules.iter().map(|module| format!("-M{module}"));
-    Command::new("perl").args(modules).args(["-e", "1"]).output().is_ok_and(|output| output.status.success())
-}
-
 /// `types` is the table that the server's serialiser has.
 fn freeside(door: &str, types: &str) -> Option<Peer> {
-    let modules = ["XMLRPC::Lite", "XMLRPC::Transport::HTTP"];
-    start("freeside", &modules, &[("PEER_TYPES", types)], |port| {
+    start("freeside", &[XMLRPC_LITE], &[("PEER_TYPES", types)], |port| {
         format!("base_url = \"http://127.0.0.1:{port}/selfservice/xmlrpc.cgi\"\ndoor = {door:?}")
     })
 }
@@ -163,8 +157,7 @@ fn azotel(style: &str) -> Option<Peer> {
 }
 
 fn azotel_with(keys: &str) -> Option<Peer> {
-    let modules = ["SOAP::Lite", "SOAP::Transport::HTTP", "XML::Simple"];
-    start("azotel", &modules, &[], |port| {
+    start("azotel", &[SOAP_LITE, XML_SIMPLE], &[], |port| {
         format!("base_url = \"http://127.0.0.1:{port}/API/operatorapi.pl\"\noperator = \"wisp\"\n{keys}")
     })
 }

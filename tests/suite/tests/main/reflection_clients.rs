@@ -3,10 +3,11 @@
 use std::{collections::BTreeMap, fs, process::Command};
 
 use ispbridge::suite::{Options, Suite};
+use ispbridge_parts::PYTHON_GRPC;
 
 use crate::{
     caller::POOLS,
-    script::{node, path, python, run},
+    script::{node, path, run},
     stubs::folder,
     tree::files,
 };
@@ -33,7 +34,7 @@ async fn finds_the_whole(program: impl FnOnce(&str, &str) -> Command) {
 
 #[tokio::test]
 async fn python_finds_the_whole_contract() {
-    let Some(mut script) = python("grpc, grpc_reflection, grpc_status, google.rpc") else { return };
+    let Some(mut script) = PYTHON_GRPC.command() else { return };
     script.arg(path("python/reflection.py"));
     finds_the_whole(|address, key| {
         script.args([address, key]);

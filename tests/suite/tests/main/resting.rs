@@ -3,6 +3,7 @@
 use std::{net::TcpListener, time::Duration};
 
 use ispbridge_kit::http1::get;
+use ispbridge_parts::GRPCURL;
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 use tonic::{Code, Request, transport::Endpoint};
@@ -10,7 +11,7 @@ use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus,
 
 use crate::{
     caller::Call,
-    script::{run, tool},
+    script::run,
     stage::{MAIN, Stage, WRONG},
 };
 
@@ -36,7 +37,7 @@ async fn grpcurl_health(stage: &Stage, name: &str) -> Option<[Value; 2]> {
     let (_, aex) = stage.services.iter().find(|(provider, _)| *provider == "aex").unwrap();
     let mut said = [Value::Null, Value::Null];
     for (said, address) in said.iter_mut().zip([stage.gateway.grpc_addr(), aex.grpc_addr()]) {
-        let mut command = tool("ISPBRIDGE_GRPCURL", "grpcurl", "-version")?;
+        let mut command = GRPCURL.command()?;
         command.args(["-plaintext", "-H", &format!("x-api-key: {}", stage.secrets.key)]);
         command.args(["-d", &json!({ "service": name }).to_string(), &address.to_string()]);
         command.arg("grpc.health.v1.Health/Check");

@@ -3,6 +3,7 @@
 use std::{fs, path::PathBuf, process::Command};
 
 use ispbridge::suite::{Options, Suite};
+use ispbridge_parts::STUBS;
 
 use crate::{
     script::run,
@@ -34,13 +35,10 @@ impl Section {
 }
 
 /// A folder of `ISPBRIDGE_STUBS`, made anew.
-#[allow(clippy::disallowed_methods, reason = "where a test may install things is no setting of the suite")]
 pub(crate) fn folder(name: &str) -> Option<PathBuf> {
-    let Some(stubs) = std::env::var_os("ISPBRIDGE_STUBS") else {
-        println!("skipped: ISPBRIDGE_STUBS names no folder to install the tools of {name} in");
-        return None;
-    };
-    let folder = ROOT.join(stubs).join(name);
+    let stubs = STUBS.place();
+    let folder = STUBS.found(stubs.is_some()).then_some(stubs).flatten()?;
+    let folder = ROOT.join(folder).join(name);
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).unwrap();
     Some(folder)
