@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderValue, Response};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
-use crate::{catalog::Nature, forward::verdict::PUSHBACK};
+use crate::{headers::PUSHBACK, method::Nature};
 
 /// Domain of every `ErrorInfo` of the gateway.
 pub(crate) const DOMAIN: &str = "gateway.ispbridge";

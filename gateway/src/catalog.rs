@@ -8,6 +8,7 @@ mod filter;
 pub(crate) mod followers;
 mod kept;
 mod learn;
+pub(crate) mod methods;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,16 +22,15 @@ use bytes::Bytes;
 use chassis::{Redactor, Reflection};
 use prost_reflect::{DescriptorPool, MethodDescriptor};
 use rustc_hash::FxHashMap;
-use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 use tonic::Code;
 
 use self::{contract::Contract, kept::Kept, learn::Shared};
 use crate::{
     answer::{self, Answer, Outcome},
-    doors::openapi,
     fleet::route::Route,
-    method::{MethodName, provider_of},
+    method::{MethodName, Nature, provider_of},
+    openapi,
     policy::Grants,
 };
 
@@ -45,16 +45,6 @@ static HEALTH: LazyLock<DescriptorPool> = LazyLock::new(|| {
     let set = tonic_health::pb::FILE_DESCRIPTOR_SET;
     DescriptorPool::decode(set).unwrap_or_default()
 });
-
-/// Whether a call can be repeated without harm.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Nature {
-    /// `idempotency_level = NO_SIDE_EFFECTS`.
-    Read,
-    /// Everything else.
-    Write,
-}
 
 /// What a provider has shown of one method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

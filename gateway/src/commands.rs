@@ -17,7 +17,7 @@ use chassis::{caller::Root, output};
 use clap::{ArgMatches, FromArgMatches, Subcommand};
 
 use crate::{
-    identity::key::{KeyHash, new_key},
+    key::{KeyHash, new_key},
     service_config,
 };
 

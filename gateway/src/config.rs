@@ -1,10 +1,14 @@
 //! The gateway's own part of the configuration file.
 
 mod calls;
+mod client_tls;
 pub mod doors;
 mod fleet;
 mod identity;
+pub(crate) mod key_entry;
+pub(crate) mod key_file;
 mod limits;
+pub(crate) mod pattern;
 pub(crate) mod policy;
 
 use chassis::{Error, Findings, Secret, Settings, caller::Root};
@@ -18,7 +22,10 @@ pub use self::{
     limits::{GatewayLimit, LimitMode, LimitsConfig, ProviderLimit},
     policy::{GrantConfig, GroupConfig},
 };
-use crate::{config::doors::DoorsConfig, policy::pattern::is_label};
+use crate::config::{doors::DoorsConfig, pattern::is_label};
+
+/// The name of the program, in its command line, its configuration file and telemetry.
+pub(crate) const NAME: &str = "ispbridge-gateway";
 
 /// Everything of the file but the sections that each process has.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -87,7 +94,6 @@ impl Config {
         self.limits.check(self, findings);
         identity::check(self, settings, findings);
         policy::check(self, findings);
-        crate::identity::check(self, findings);
     }
 
     /// What signs the contexts of callers.

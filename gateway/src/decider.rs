@@ -9,7 +9,12 @@ use std::{
 use chassis::{CallNotes, Error};
 use http::{HeaderMap, HeaderValue};
 
-use crate::{catalog::Nature, config::Config, identity::Identity, method::MethodName, policy::Call};
+use crate::{
+    config::Config,
+    identity::Identity,
+    method::{MethodName, Nature},
+    policy::Call,
+};
 
 /// Knows who may call what, and nothing else.
 #[derive(Debug)]

@@ -5,9 +5,9 @@
 
 mod connect;
 mod cors;
+pub(crate) mod document;
 mod json;
 mod kind;
-pub(crate) mod openapi;
 mod packed;
 mod rewrite;
 mod status;
@@ -105,7 +105,7 @@ impl Inner {
         match kind {
             Ok(Kind::Web { text }) => web::answer(parts, body, text, &inside).await,
             Ok(Kind::Unary(codec)) => connect::unary(self, parts, body, codec, &inside).await,
-            Ok(Kind::Document) => openapi::answer(parts, &inside).await,
+            Ok(Kind::Document) => document::answer(parts, &inside).await,
             Ok(Kind::Get) => connect::get(self, parts, &inside).await,
             Ok(Kind::Stream(codec)) => connect::stream(self, parts, body, codec, &inside).await,
             Err(refusal) => *refusal,

@@ -20,13 +20,14 @@ use tower::Service;
 
 use crate::{
     answer::{self, Answer, Outcome},
-    catalog::{Catalog, Known, Nature},
-    doors::{self, openapi},
+    catalog::{Catalog, Known},
+    doors,
+    doors::document,
     fleet::{route::Route, routes::Routes},
     forward, headers,
     identity::Identity,
     limits::Limits,
-    method::MethodName,
+    method::{MethodName, Nature},
     policy,
     principal::Principal,
     telemetry::hop::Hops,
@@ -66,7 +67,7 @@ impl Edge {
         let (parts, body) = request.into_parts();
         let answered = match parts.uri.path().starts_with("/grpc.reflection.") {
             true => self.reflect(parts, body).await,
-            false if parts.extensions.get::<openapi::Asked>().is_some() => self.describe(&parts).await,
+            false if parts.extensions.get::<document::Asked>().is_some() => self.describe(&parts).await,
             false => self.call(&parts, body).await,
         };
         answered.unwrap_or_else(Answer::response)
@@ -145,7 +146,7 @@ impl Edge {
         }
         let document =
             aside(move || catalog.openapi(principal.as_ref().map(|principal| &principal.grants), awaited)).await;
-        Ok(openapi::reply(&document))
+        Ok(document::reply(&document))
     }
 
     async fn reflect(&self, parts: Parts, body: Body) -> Result<Response<Body>, Box<Answer>> {

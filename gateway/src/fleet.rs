@@ -4,7 +4,6 @@
 //! decides who is `ready`; a call finds its `route` and takes a seat at one of two instances taken by chance.
 
 pub(crate) mod census;
-pub(crate) mod channel;
 pub(crate) mod endpoint;
 pub(crate) mod instance;
 pub(crate) mod link;
@@ -12,5 +11,6 @@ pub(crate) mod ready;
 mod roster;
 pub(crate) mod route;
 pub(crate) mod routes;
+pub(crate) mod rules;
 mod source;
 pub(crate) mod tls;

@@ -1,8 +1,8 @@
 //! Hands a call to an instance, and sends it again only where that cannot do harm.
 
+pub(crate) mod channel;
 pub(crate) mod relay;
 mod replay;
-pub(crate) mod rules;
 pub(crate) mod verdict;
 
 use std::{pin::pin, sync::Arc, time::Duration};
@@ -16,14 +16,18 @@ use tower::retry::budget::Budget;
 
 use crate::{
     answer::{self, Answer},
-    catalog::Nature,
-    fleet::link::{Failure, Link, Seat},
-    fleet::ready::Vacancy,
-    fleet::route::Route,
-    forward::relay::{Ending, Relay},
-    forward::replay::Replay,
+    fleet::{
+        link::{Failure, Link, Seat},
+        ready::Vacancy,
+        route::Route,
+    },
+    forward::{
+        relay::{Ending, Relay},
+        replay::Replay,
+    },
     headers,
     limits::{self, Ticket},
+    method::Nature,
     telemetry::hop::{Hop, Hops},
 };
 

@@ -7,7 +7,7 @@ use chassis::{Consul, Error, Findings, Process, Program, Settings, Surface, Work
 use crate::{
     catalog::{Catalog, followers::Followers},
     commands,
-    config::Config,
+    config::{self, Config},
     doors::Doors,
     edge::{Edge, Front},
     fleet::{
@@ -36,7 +36,7 @@ struct Live {
 }
 
 impl Program for Gateway {
-    const NAME: &'static str = "ispbridge-gateway";
+    const NAME: &'static str = config::NAME;
     const AUTHENTICATES_CALLERS: bool = true;
     const HAS_ACCOUNTS: bool = false;
     const THREAD_PER_CORE: bool = true;
@@ -44,6 +44,7 @@ impl Program for Gateway {
 
     fn check(config: &Config, settings: &Settings, findings: &mut Findings) {
         config.check(settings, findings);
+        identity::check_key_sets(config, findings);
     }
 
     fn check_files(config: &Config, findings: &mut Findings) {

@@ -18,6 +18,10 @@ const FROM_CALLER: [HeaderName; 5] = [
 pub(crate) const METADATA: [&str; 3] =
     [chassis::names::X_REQUEST_ID, chassis::names::X_TIMING, "x-ispbridge-unreadable-fields"];
 
+/// Metadata by which a service says when a call may be repeated: milliseconds, or a negative number for never
+/// (gRPC's retry design, A6).
+pub(crate) const PUSHBACK: &str = "grpc-retry-pushback-ms";
+
 /// Part of what is left of a deadline that a hop keeps for itself, besides [`MARGIN`].
 const SHARE: u32 = 20;
 

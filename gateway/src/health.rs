@@ -18,11 +18,7 @@ use tonic_health::pb::{
     health_server::{Health, HealthServer},
 };
 
-use crate::{
-    catalog::Catalog,
-    fleet::{channel::Channel, routes::Routes},
-    identity::Identity,
-};
+use crate::{catalog::Catalog, fleet::routes::Routes, forward::channel::Channel, identity::Identity};
 
 /// How long a service may take to say how it is.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -5,14 +5,10 @@
 //! key or token is only that of the transport, a proxy's for one. All refusals look alike, until an address has sent too
 //! many wrong ones (`guesses`).
 
-mod access;
+pub(crate) mod access;
 pub(crate) mod file_keys;
 mod guesses;
 pub(crate) mod issuer;
-pub(crate) mod key;
-pub(crate) mod key_entry;
-pub(crate) mod key_file;
-pub(crate) mod key_list;
 pub(crate) mod key_source;
 pub(crate) mod marks;
 pub(crate) mod refused;
@@ -28,24 +24,20 @@ use std::{
 use arc_swap::ArcSwap;
 use chassis::{CallNotes, Error, Findings, Peer};
 use http::{HeaderMap, HeaderName, header};
-use jiff::Timestamp;
 use tonic::Code;
 
 use self::{
     access::{Access, KeyHolder, Shared},
     file_keys::FileKeys,
     issuer::{TokenError, Unverified},
-    key::{KeyHash, sha256},
-    key_entry::BadEntry,
-    key_file::KeyFile,
-    key_list::KeyList,
     key_source::{KeyChanges, KeySource},
     refused::{Refused, Wrong},
     remembered::Known,
 };
 use crate::{
     answer::{self, Answer, Outcome},
-    config::Config,
+    config::{Config, key_entry::BadEntry, key_file::KeyFile},
+    key::{KeyHash, sha256},
     limits::Quotas,
     principal::Principal,
 };
@@ -152,10 +144,9 @@ impl Identity {
         &self.shared.marks
     }
 
-    /// The API keys, for people.
-    pub(crate) fn keys(&self) -> KeyList {
-        self.shared.marks.look(Timestamp::now());
-        KeyList::of(&self.everybody.load())
+    /// Everybody who may call now.
+    pub(crate) fn everybody(&self) -> Arc<Everybody> {
+        self.everybody.load_full()
     }
 
     /// Whether reflection and health of services are open to everybody.
@@ -262,7 +253,7 @@ impl Everybody {
     }
 
     /// All API keys.
-    fn keys(&self) -> impl Iterator<Item = &KeyHolder> {
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &KeyHolder> {
         self.access.by_key.values().chain(self.keys.by_key.values())
     }
 }
@@ -308,8 +299,8 @@ fn named_file(config: &Config) -> Option<PathBuf> {
     config.keys.as_ref().map(|keys| keys.file.clone())
 }
 
-/// Checks the files that the configuration names: those of issuers.
-pub(crate) fn check(config: &Config, findings: &mut Findings) {
+/// Checks the key sets that issuers have in files.
+pub(crate) fn check_key_sets(config: &Config, findings: &mut Findings) {
     for (index, issuer) in config.issuers.iter().enumerate() {
         let set = findings.take(access::keys_of_file(issuer, index)).flatten();
         for key in set.into_iter().flat_map(|set| set.unusable) {

@@ -5,6 +5,7 @@
 //! methods it learns from the services' reflection (`catalog`). `status` is what its operator sees.
 
 mod answer;
+mod atomic_file;
 mod catalog;
 mod commands;
 pub mod config;
@@ -17,8 +18,10 @@ mod gateway;
 mod headers;
 mod health;
 mod identity;
+mod key;
 mod limits;
 mod method;
+mod openapi;
 mod policy;
 mod principal;
 mod service_config;
@@ -26,8 +29,8 @@ mod status;
 mod telemetry;
 
 pub use config::Config;
+pub use config::pattern::{AccountPattern, MethodPattern};
 #[doc(hidden)]
 pub use decider::Decider;
 pub use gateway::Gateway;
-pub use identity::key::{KeyHash, new_key};
-pub use policy::pattern::{AccountPattern, MethodPattern};
+pub use key::{KeyHash, new_key};

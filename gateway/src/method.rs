@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use serde::{Deserialize, Serialize};
+
 /// `ispbridge.<provider>.v1.<Service>/<Method>` taken apart, borrowing from the path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct MethodName<'a> {
@@ -9,6 +11,16 @@ pub(crate) struct MethodName<'a> {
     pub(crate) full: &'a str,
     /// `package.Service`.
     pub(crate) service: &'a str,
+}
+
+/// Whether a call can be repeated without harm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Nature {
+    /// `idempotency_level = NO_SIDE_EFFECTS`.
+    Read,
+    /// Everything else.
+    Write,
 }
 
 impl<'a> MethodName<'a> {

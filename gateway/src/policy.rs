@@ -2,7 +2,6 @@
 
 pub(crate) mod explain;
 pub(crate) mod grant;
-pub(crate) mod pattern;
 pub(crate) mod roster;
 
 use std::sync::Arc;
@@ -12,12 +11,9 @@ use tonic::Code;
 
 use crate::{
     answer::{self, Answer, Outcome},
-    catalog::Nature,
-    method::MethodName,
-    policy::{
-        grant::{Grant, Only},
-        pattern::{MethodPattern, is_alias},
-    },
+    config::pattern::{MethodPattern, is_alias},
+    method::{MethodName, Nature},
+    policy::grant::{Grant, Only},
 };
 
 /// The header that names the upstream account.

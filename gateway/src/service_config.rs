@@ -7,7 +7,10 @@ use std::{collections::HashSet, fs, path::Path};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{config::TimeoutConfig, method::MethodName, policy::pattern::MethodPattern};
+use crate::{
+    config::{TimeoutConfig, pattern::MethodPattern},
+    method::MethodName,
+};
 
 /// The part of the gateway's file that clients should know; the rest, with its secrets, is not looked at.
 #[derive(Debug, Default, Deserialize)]

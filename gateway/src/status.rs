@@ -4,6 +4,7 @@
 //! catalog say. Counting is a few atomic additions; only a call that failed takes a lock, for the list of the last ones.
 
 mod history;
+pub(crate) mod key_list;
 pub(crate) mod methods;
 mod page;
 mod resting;
@@ -29,8 +30,9 @@ use self::{
 use crate::{
     catalog::Catalog,
     fleet::{ready::Standing, route::Route, routes::Routes},
-    identity::{Identity, key_list::KeyList},
+    identity::Identity,
     limits::{Level, Limits},
+    status::key_list::KeyList,
 };
 
 /// Failures that are remembered.
@@ -244,7 +246,7 @@ impl View {
             gateway: Group { level: self.limits.gateway(), history: self.board.all.summary() },
             providers: self.providers(),
             principals: self.principals(),
-            keys: self.identity.keys(),
+            keys: KeyList::of(&self.identity),
             failures: self.board.failures().iter().cloned().collect(),
             refused: self.process.refusals().summary(),
         }
@@ -267,7 +269,7 @@ impl View {
             health: "",
             methods: self.catalog.methods(&route.provider),
             group: Group { level, history: record.history.summary() },
-            instances: route.instances(),
+            instances: route.board.ready.load().standings.iter().map(InstanceStatus::of).collect(),
             resting: record.resting.list(),
         };
         provider.health = provider.state().as_str();

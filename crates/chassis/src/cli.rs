@@ -128,7 +128,7 @@ fn fail<P: Program>(error: &Error) -> ExitCode {
 
 fn run<P: Program>(task: Task, config: Option<&Path>) -> Result<ExitCode, Error> {
     globals::install_tls();
-    let source = config_source::<P>(config);
+    let source = config_source(P::NAME, config);
     let document = source.read()?;
     let threads = threads(&document);
     let runtime = runtime::<P>(threads).map_err(Error::program)?;
@@ -166,8 +166,8 @@ fn runtime<P: Program>(threads: usize) -> io::Result<Runtime> {
 /// directory, and the environment.
 #[must_use]
 #[allow(clippy::disallowed_methods, reason = "this is where the environment is read")]
-pub fn config_source<P: Program>(given: Option<&Path>) -> ConfigSource {
-    let default = PathBuf::from(format!("{}.toml", P::NAME));
+pub fn config_source(name: &str, given: Option<&Path>) -> ConfigSource {
+    let default = PathBuf::from(format!("{name}.toml"));
     let file = given.map(Path::to_owned).or_else(|| default.is_file().then_some(default.clone()));
     let variables =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));

@@ -13,9 +13,9 @@ use prost::{
 use prost_reflect::DescriptorPool;
 use prost_types::{FileDescriptorProto, ServiceDescriptorProto, SourceCodeInfo};
 
-use super::{Contract, Nature, Snapshot, learn::Description};
+use super::{Contract, Snapshot, learn::Description};
 use crate::{
-    method::{MethodName, provider_of},
+    method::{MethodName, Nature, provider_of},
     policy::{Call, Grants},
 };
 

@@ -19,9 +19,10 @@ use tonic_reflection::pb::v1::{
 };
 
 use crate::{
-    catalog::{Nature, Signature},
-    fleet::{channel::Channel, route::Route},
-    method::provider_segment,
+    catalog::Signature,
+    fleet::route::Route,
+    forward::channel::Channel,
+    method::{Nature, provider_segment},
 };
 
 /// Most files and bytes of descriptors that one provider may have.

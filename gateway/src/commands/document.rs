@@ -11,7 +11,7 @@ use clap::Args;
 use prost_reflect::DescriptorPool;
 
 use super::fetch;
-use crate::doors::openapi;
+use crate::openapi;
 
 /// How long a gateway may take.
 const PATIENCE: Duration = Duration::from_secs(30);

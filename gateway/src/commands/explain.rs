@@ -18,8 +18,7 @@ use self::{
 };
 use super::site::Site;
 use crate::{
-    Gateway,
-    config::{GrantConfig, GroupConfig, KeysConfig, PrincipalConfig},
+    config::{GrantConfig, GroupConfig, KeysConfig, NAME, PrincipalConfig},
     method::{MethodName, provider_of},
     policy::{
         Call,
@@ -87,7 +86,7 @@ enum Answer {
 
 /// Answers the question: an exit code and a text. `Err` has a text of what is wrong with the question.
 pub(super) fn run(arguments: &Arguments, config: Option<&Path>) -> Result<(u8, String), String> {
-    let document = chassis::config_source::<Gateway>(config).read().map_err(|error| error.to_string())?;
+    let document = chassis::config_source(NAME, config).read().map_err(|error| error.to_string())?;
     let policy: Policy = document.part().map_err(|error| error.to_string())?;
     let site = Site::read(config)?;
     let Arguments { principal, method, account, .. } = arguments;

@@ -13,13 +13,14 @@ use toml::Value;
 
 use super::{site::Site, taken};
 use crate::{
-    identity::{
-        key::{KeyHash, new_key},
+    atomic_file::beside,
+    config::{
         key_entry::{Expiry, KeyEntry, KeyGrant},
-        key_file::{KeyFile, beside, called},
-        marks,
+        key_file::{KeyFile, called},
+        pattern::is_label,
     },
-    policy::pattern::is_label,
+    identity::marks,
+    key::{KeyHash, new_key},
 };
 
 /// Where the keys are.

@@ -5,9 +5,8 @@ use std::{collections::HashSet, net::SocketAddr, path::Path, time::Duration};
 use serde::Deserialize;
 
 use crate::{
-    Gateway,
-    config::{GroupConfig, KeysConfig},
-    identity::{file_keys::Named, key_entry::KeyEntry},
+    config::{GroupConfig, KeysConfig, NAME, key_entry::KeyEntry},
+    identity::file_keys::Named,
 };
 
 /// The part of a configuration that keys have to do with.
@@ -47,7 +46,7 @@ impl Default for Server {
 impl Site {
     /// Reads what a command needs of the configuration.
     pub(super) fn read(config: Option<&Path>) -> Result<Self, String> {
-        let document = chassis::config_source::<Gateway>(config).read().map_err(|error| error.to_string())?;
+        let document = chassis::config_source(NAME, config).read().map_err(|error| error.to_string())?;
         document.part().map_err(|error| error.to_string())
     }
 

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Config, policy};
-use crate::policy::pattern::MethodPattern;
+use crate::config::pattern::MethodPattern;
 
 /// One of `[[timeouts]]`; the first that covers a method counts.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]

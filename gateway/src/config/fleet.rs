@@ -9,7 +9,6 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 
 use super::{Config, check_name};
-use crate::fleet::tls::Tls;
 
 /// One of `[[routes]]`: a provider, and one way to find its instances.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -181,7 +180,7 @@ pub(super) fn check(config: &Config, settings: &Settings, findings: &mut Finding
         check_tls(route, &key, has_tls, findings);
     }
     if let Some(tls) = &config.services.tls {
-        findings.take(Tls::new(tls).map_err(|(key, problem)| Error::config(format!("services.tls.{key}"), problem)));
+        findings.take(tls.client().map_err(|(key, problem)| Error::config(format!("services.tls.{key}"), problem)));
     }
 }
 

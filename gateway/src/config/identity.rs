@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Config, check_name, limits, policy::check_values};
-use crate::identity::key::KeyHash;
+use crate::key::KeyHash;
 
 /// Largest difference of clocks that an issuer may be forgiven.
 const MAX_LEEWAY: u64 = 300;

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Config, check_name};
-use crate::policy::pattern::{AccountPattern, MethodPattern, Reach};
+use crate::config::pattern::{AccountPattern, MethodPattern, Reach};
 
 /// One of `[[groups]]`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]

@@ -5,11 +5,12 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 
 use tonic::Code;
 
-use super::{connect::error, json::Codec, openapi};
+use super::{connect::error, json::Codec};
 use crate::{
     answer::{Answer, Outcome},
     config::doors::DoorsConfig,
     method::MethodName,
+    openapi,
 };
 
 /// What the doors take, as a refused caller reads it.

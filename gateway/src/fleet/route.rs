@@ -9,14 +9,11 @@ use tokio::{
 };
 use tower::retry::budget::TpsBudget;
 
-use crate::{
-    fleet::{
-        link::{Link, Seat},
-        ready::Vacancy,
-        roster::Board,
-    },
-    forward::rules::Rules,
-    status::InstanceStatus,
+use crate::fleet::{
+    link::{Link, Seat},
+    ready::Vacancy,
+    roster::Board,
+    rules::Rules,
 };
 
 /// How long a call waits for a connection that is just being opened.
@@ -42,11 +39,6 @@ impl Route {
     /// The provider as it stands in package names, e.g. `internet_solutions`.
     pub(crate) fn segment(&self) -> String {
         self.provider.replace('-', "_")
-    }
-
-    /// The instances as the status page shows them.
-    pub(crate) fn instances(&self) -> Vec<InstanceStatus> {
-        self.board.ready.load().standings.iter().map(InstanceStatus::of).collect()
     }
 
     /// Whether an instance is connected.

@@ -20,10 +20,10 @@ use crate::{
         ready::Ready,
         roster::{Board, Plan, Roster},
         route::Route,
+        rules::Rules,
         source::{Dns, Source},
         tls::Tls,
     },
-    forward::rules::Rules,
     method::provider_segment,
 };
 

@@ -3,11 +3,7 @@
 use std::{fmt, io, sync::Arc};
 
 use aws_lc_rs::digest::{Context, SHA256};
-use rustls::{
-    ClientConfig, RootCertStore,
-    crypto::aws_lc_rs::default_provider,
-    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
-};
+use rustls::{ClientConfig, pki_types::ServerName};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
@@ -32,26 +28,7 @@ impl Tls {
     /// # Errors
     /// The key that is wrong and what is wrong with it, without its value.
     pub(crate) fn new(config: &ClientTlsConfig) -> Result<Self, (&'static str, &'static str)> {
-        let mut roots = RootCertStore::empty();
-        for certificate in certificates(config.ca.expose()).ok_or(("ca", "must hold a certificate in PEM"))? {
-            roots.add(certificate).map_err(|_| ("ca", "must hold certificates that others can be signed by"))?;
-        }
-        let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|_| ("ca", "must be of use with TLS 1.2 and 1.3"))?
-            .with_root_certificates(roots);
-        let mut client = match (&config.certificate, &config.key) {
-            (None, None) => builder.with_no_client_auth(),
-            (Some(certificate), Some(key)) => {
-                let chain = certificates(certificate.expose());
-                let chain = chain.ok_or(("certificate", "must hold a certificate in PEM"))?;
-                let key = PrivateKeyDer::from_pem_slice(key.expose().as_bytes());
-                let key = key.map_err(|_| ("key", "must hold a private key in PEM"))?;
-                builder.with_client_auth_cert(chain, key).map_err(|_| ("key", "must be the key of the certificate"))?
-            }
-            (Some(_), None) => return Err(("key", "must be given: a certificate needs its key")),
-            (None, Some(_)) => return Err(("certificate", "must be given: a key needs its certificate")),
-        };
+        let mut client = config.client()?;
         client.alpn_protocols = vec![ALPN.to_vec()];
         Ok(Self { config: Arc::new(client), name: None, digest: digest(config) })
     }
@@ -85,11 +62,6 @@ impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tls").field("name", &self.name).finish_non_exhaustive()
     }
-}
-
-fn certificates(pem: &str) -> Option<Vec<CertificateDer<'static>>> {
-    let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
-    read.ok().filter(|chain| !chain.is_empty())
 }
 
 fn digest(config: &ClientTlsConfig) -> [u8; 32] {

@@ -17,11 +17,11 @@ use tonic::Code;
 
 use crate::{
     answer::{self, Answer, Outcome},
-    catalog::Nature,
     fleet::link::{Received, Seat, is_reset, reason},
     forward::verdict,
     headers,
     limits::Ticket,
+    method::Nature,
     telemetry::hop::Hop,
 };
 

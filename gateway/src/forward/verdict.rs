@@ -7,9 +7,7 @@ use http::HeaderMap;
 use tonic::Code;
 use tonic_types::StatusExt;
 
-/// Metadata by which a service says when a call may be repeated: milliseconds, or a negative number for never
-/// (gRPC's retry design, A6).
-pub(crate) const PUSHBACK: &str = "grpc-retry-pushback-ms";
+use crate::headers::PUSHBACK;
 
 /// End of the domain of every `ErrorInfo` of ours: `aex.ispbridge` is the provider's own word, `service.ispbridge` that of
 /// the process around it.

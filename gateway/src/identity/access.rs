@@ -9,20 +9,18 @@ use chassis::Error;
 use jsonwebtoken::Algorithm;
 use reference::said_of_file;
 use rustc_hash::FxHashMap;
+use serde::Serialize;
 
 use crate::{
-    config::{Config, GuessesConfig, IssuerConfig, JwksConfig, PrincipalConfig},
+    config::{Config, GuessesConfig, IssuerConfig, JwksConfig, PrincipalConfig, key_entry::Expiry, key_file::Entry},
     identity::{
         guesses::Guesses,
         issuer::{Issuer, KeyRing, KeySet, Verified, fetcher, keys},
-        key::KeyHash,
-        key_entry::Expiry,
-        key_file::Entry,
-        key_list::Origin,
         marks::{Mark, Marks},
         refused::Refused,
         remembered::Remembered,
     },
+    key::KeyHash,
     limits::{QuotaLimits, Quotas},
     policy::{Grants, grant::Grant, roster::Roster},
     principal::Principal,
@@ -46,34 +44,44 @@ pub(crate) struct Shared {
     rings: Mutex<Vec<(Source, Weak<KeyRing>)>>,
 }
 
+/// Where a key is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Origin {
+    /// `principals.api_keys`.
+    Configuration,
+    /// The file of keys.
+    KeyFile,
+}
+
 /// One API key.
 #[derive(Debug)]
-pub(super) struct KeyHolder {
-    pub(super) hash: KeyHash,
-    pub(super) principal: Arc<Principal>,
-    pub(super) mark: Arc<Mark>,
+pub(crate) struct KeyHolder {
+    pub(crate) hash: KeyHash,
+    pub(crate) principal: Arc<Principal>,
+    pub(crate) mark: Arc<Mark>,
     /// The entry of the file of keys; a key of the configuration has none.
-    pub(super) entry: Option<Arc<Entry>>,
+    pub(crate) entry: Option<Arc<Entry>>,
 }
 
 impl KeyHolder {
     /// Where the key is written.
-    pub(super) fn from(&self) -> Origin {
+    pub(crate) fn from(&self) -> Origin {
         if self.entry.is_some() { Origin::KeyFile } else { Origin::Configuration }
     }
 
     /// When it ends.
-    pub(super) fn expires(&self) -> Option<Expiry> {
+    pub(crate) fn expires(&self) -> Option<Expiry> {
         self.entry.as_ref()?.key.expires
     }
 
     /// Whether it counts.
-    pub(super) fn is_good(&self) -> bool {
+    pub(crate) fn is_good(&self) -> bool {
         self.entry.as_ref().is_none_or(|entry| entry.key.is_good())
     }
 
     /// Who has the key that was presented; this is a use of it.
-    pub(super) fn opened_by(&self, presented: &KeyHash) -> Option<Arc<Principal>> {
+    pub(crate) fn opened_by(&self, presented: &KeyHash) -> Option<Arc<Principal>> {
         if !self.hash.is(presented) || !self.is_good() {
             return None;
         }

@@ -5,12 +5,12 @@ use std::{collections::HashSet, sync::Arc};
 use rustc_hash::FxHashMap;
 
 use crate::{
-    identity::{
-        access::{Access, KeyHolder, Shared},
-        key::KeyHash,
+    config::{
         key_entry::{BadEntry, KeyEntry},
         key_file::{Entry, KeyFile},
     },
+    identity::access::{Access, KeyHolder, Shared},
+    key::KeyHash,
     policy::Grants,
 };
 

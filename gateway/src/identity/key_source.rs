@@ -9,7 +9,10 @@ use chassis::{Change, Error, FileSource, Process};
 use opentelemetry::KeyValue;
 use serde_json::{Map, Value as Json, json};
 
-use crate::identity::{Everybody, Identity, access::KeyHolder, key_file::KeyFile};
+use crate::{
+    config::key_file::KeyFile,
+    identity::{Everybody, Identity, access::KeyHolder},
+};
 
 /// Gauge: API keys in a state.
 const KEYS: &str = "ispbridge.gateway.keys";

@@ -15,9 +15,9 @@ use chassis::Draining;
 use jiff::Timestamp;
 use tokio::time::sleep;
 
-use crate::identity::{
+use crate::{
+    atomic_file::{beside, replace},
     key::KeyHash,
-    key_file::{beside, replace},
 };
 
 /// How often it is looked which keys were used; who looks at the status page looks as well.

@@ -1,6 +1,9 @@
 //! Keys, and what is a credential at all; tokens and certificates are tested over sockets.
 
+use jiff::Timestamp;
+
 use super::*;
+use crate::status::key_list::KeyList;
 
 fn identity(body: &str) -> Identity {
     let root = tempfile::NamedTempFile::new().unwrap();
@@ -75,7 +78,7 @@ async fn only_so_many_keys_are_shown_and_what_was_used_stands_first() {
     let hashes: Vec<_> = (0..250).map(|number| format!("\"{}\"", KeyHash::of(&number.to_string()))).collect();
     let identity = identity(&format!("[[principals]]\nname = \"billing\"\napi_keys = [{}]", hashes.join(", ")));
     identity.authenticate(&with(&[(API_KEY, "249")]), None, &CallNotes::default()).await.unwrap();
-    let keys = serde_json::to_value(identity.keys()).unwrap();
+    let keys = serde_json::to_value(KeyList::of(&identity)).unwrap();
     assert_eq!((&keys["count"], keys["shown"].as_array().unwrap().len()), (&serde_json::json!(250), 200));
     let first = &keys["shown"][0];
     assert_eq!((first["id"].as_str(), first["principal"].as_str()), (Some(&*KeyHash::of("249").id()), Some("billing")));
@@ -100,7 +103,7 @@ async fn a_key_of_the_file_ends_when_it_says_so() {
         found.map_or_else(|answer| answer.code(), |_| Code::Ok)
     };
     assert_eq!((code("good").await, code("over").await), (Code::Ok, Code::Unauthenticated));
-    let shown = serde_json::to_value(identity.keys()).unwrap();
+    let shown = serde_json::to_value(KeyList::of(&identity)).unwrap();
     let over = shown["shown"].as_array().unwrap().iter().find(|key| key["is_expired"] == true).unwrap();
     assert_eq!(over["id"], KeyHash::of("over").id());
     let problem = identity.key_problems()[0].to_string();

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
-    catalog::Nature,
+    method::Nature,
     policy::{
         Call, Grants,
         grant::{Grant, Place},
@@ -79,8 +79,8 @@ fn near(grants: &[Arc<Grant>], question: &Question<'_>) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::{
+        config::pattern::{AccountPattern, MethodPattern},
         method::MethodName,
-        policy::pattern::{AccountPattern, MethodPattern},
     };
 
     fn grant(index: usize, method: &str, account: &str) -> Arc<Grant> {

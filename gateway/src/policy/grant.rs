@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::policy::pattern::{AccountPattern, MethodPattern};
+use crate::config::pattern::{AccountPattern, MethodPattern};
 
 /// One permission, as decisions use it.
 #[derive(Debug, Default)]

@@ -3,8 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use crate::{
-    config::{GrantConfig, GroupConfig},
-    identity::key_entry::KeyEntry,
+    config::{GrantConfig, GroupConfig, key_entry::KeyEntry},
     policy::grant::{Grant, Place},
 };
 
@@ -83,7 +82,7 @@ mod tests {
         assert_eq!((claimed("corp", "people"), claimed("other", "people"), claimed("corp", "staff")), (1, 0, 0));
         let key: KeyEntry = toml::from_str(&format!(
             "name = \"billing\"\nhash = \"{}\"\ncreated = \"\"\ngroups = [\"other\"]\ngrants = [\"reads@*\"]",
-            crate::identity::key::KeyHash::of("one")
+            crate::key::KeyHash::of("one")
         ))
         .unwrap();
         let expected = [Place::KeyFile(3), Place::Config(2), Place::Config(0), Place::Config(1)];

@@ -1,5 +1,5 @@
 use super::*;
-use crate::policy::{grant::Place, pattern::AccountPattern};
+use crate::{config::pattern::AccountPattern, policy::grant::Place};
 
 const GET: &str = "ispbridge.aex.v1.CustomerService/GetCustomer";
 const ADD: &str = "ispbridge.aex.v1.CustomerService/AddCustomer";

@@ -1,21 +1,11 @@
 //! `/methods`: what can be called, for `explain` and for scripts.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use axum::{Json, extract::State};
-use serde::{Deserialize, Serialize};
 
 use super::View;
-use crate::catalog::Nature;
-
-/// The methods of all providers.
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Methods {
-    /// Whether each reads or writes, by its full name.
-    pub(crate) methods: BTreeMap<String, Nature>,
-    /// Providers that have a route, but no service that has shown its methods yet.
-    pub(crate) undescribed: Vec<String>,
-}
+use crate::catalog::methods::Methods;
 
 /// Answers with what the providers have shown.
 pub(super) async fn answer(State(view): State<Arc<View>>) -> Json<Methods> {

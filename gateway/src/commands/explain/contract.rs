@@ -5,7 +5,11 @@ use std::{fs, net::SocketAddr, path::Path};
 use prost::Message;
 use prost_types::{FileDescriptorSet, method_options::IdempotencyLevel};
 
-use crate::{catalog::Nature, commands::fetch, method::MethodName, status::methods::Methods};
+use crate::{
+    catalog::methods::Methods,
+    commands::fetch,
+    method::{MethodName, Nature},
+};
 
 /// The methods, and who says so.
 pub(super) enum Contract {

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use super::{Policy, Site};
 use crate::{
-    config::PrincipalConfig,
-    identity::{key_entry::KeyEntry, key_file::KeyFile},
+    config::{PrincipalConfig, key_entry::KeyEntry, key_file::KeyFile},
     policy::{grant::Grant, roster::Roster},
 };
 

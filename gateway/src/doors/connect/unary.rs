@@ -24,8 +24,7 @@ use super::{
 };
 use crate::{
     answer::{Answer, Outcome},
-    catalog::Nature,
-    method::MethodName,
+    method::{MethodName, Nature},
 };
 
 /// Answers a POST.

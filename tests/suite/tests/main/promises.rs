@@ -100,7 +100,7 @@ const PROMISES: [(&str, &str, &[Test]); 17] = [
         "keys of callers are kept as hashes",
         &[
             ("gateway/src/identity/tests.rs", "the_right_key_and_only_it_gets_in"),
-            ("gateway/src/identity/key.rs", "a_bad_hash_is_refused_without_being_repeated"),
+            ("gateway/src/key.rs", "a_bad_hash_is_refused_without_being_repeated"),
         ],
     ),
     (

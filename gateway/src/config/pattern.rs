@@ -3,10 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::{
-    catalog::Nature,
-    method::{MethodName, is_dotted, is_identifier},
-};
+use crate::method::{MethodName, Nature, is_dotted, is_identifier};
 
 /// Which methods a grant covers.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]

@@ -5,8 +5,8 @@
 use std::{
     fmt,
     fs::{self, File},
-    io::{self, Write},
-    path::{Path, PathBuf},
+    io,
+    path::Path,
     sync::Arc,
 };
 
@@ -16,11 +16,12 @@ use rustc_hash::FxHashMap;
 use toml::{Table, Value};
 
 use crate::{
-    identity::{
-        key::KeyHash,
+    atomic_file::{beside, replace},
+    config::{
         key_entry::{BadEntry, KeyEntry, Place},
+        pattern::is_label,
     },
-    policy::pattern::is_label,
+    key::KeyHash,
 };
 
 /// First line of the file.
@@ -161,26 +162,6 @@ fn parsed(path: &Path, text: &str) -> Result<Table, String> {
 
 fn unreadable(path: &Path, error: &io::Error) -> Error {
     Error::config("keys.file", format!("must be a file that can be read: {}: {}", path.display(), said_of_file(error)))
-}
-
-/// A file beside another, called the same and more.
-pub(crate) fn beside(path: &Path, more: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".");
-    name.push(more);
-    name.into()
-}
-
-/// Puts a text into a file so that whoever reads it gets the old one or the new one, whole.
-pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let fresh = beside(path, "new");
-    let mut file = File::create(&fresh)?;
-    if let Ok(old) = fs::metadata(path) {
-        file.set_permissions(old.permissions())?;
-    }
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&fresh, path)
 }
 
 #[cfg(test)]

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    catalog::Nature,
     config::{HedgeConfig, TimeoutConfig},
-    method::MethodName,
+    method::{MethodName, Nature},
 };
 
 /// `[[timeouts]]` and `[[hedging]]`: a handful of entries, of which the first that covers a method counts.

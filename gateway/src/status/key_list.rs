@@ -2,23 +2,17 @@
 
 use std::cmp::Reverse;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Everybody, key_entry::Expiry};
-use crate::status::to_the_second;
+use super::to_the_second;
+use crate::{
+    config::key_entry::Expiry,
+    identity::{Identity, access::Origin},
+};
 
 /// Keys that are shown, those that were used last before all others.
 const SHOWN: usize = 200;
-
-/// Where a key is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Origin {
-    /// `principals.api_keys`.
-    Configuration,
-    /// The file of keys.
-    KeyFile,
-}
 
 /// How many keys there are, and some of them.
 #[derive(Debug, Serialize)]
@@ -42,8 +36,10 @@ struct KeyUse {
 }
 
 impl KeyList {
-    /// Lists the keys of a state.
-    pub(super) fn of(everybody: &Everybody) -> Self {
+    /// Lists the keys that count now.
+    pub(crate) fn of(identity: &Identity) -> Self {
+        identity.marks().look(Timestamp::now());
+        let everybody = identity.everybody();
         let mut keys: Vec<_> = everybody.keys().map(|key| (key, key.mark.last())).collect();
         keys.sort_by_cached_key(|(key, last)| (Reverse(*last), key.principal.name.clone(), key.hash.id()));
         let count = keys.len();

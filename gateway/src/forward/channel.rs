@@ -16,11 +16,10 @@ use tower::Service;
 
 use crate::{
     answer,
-    catalog::Nature,
-    fleet::link::Failure,
-    fleet::route::Route,
+    fleet::{link::Failure, route::Route},
     forward::relay::{Ending, Relay},
     headers,
+    method::Nature,
 };
 
 /// How long a call of the gateway's own may take.

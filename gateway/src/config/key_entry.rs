@@ -6,8 +6,8 @@ use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::{
-    identity::key::KeyHash,
-    policy::pattern::{AccountPattern, MethodPattern},
+    config::pattern::{AccountPattern, MethodPattern},
+    key::KeyHash,
 };
 
 /// One key.

@@ -1,0 +1,16 @@
+//! The methods of all providers, as the admin page `/methods` shows them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::method::Nature;
+
+/// The methods of all providers.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Methods {
+    /// Whether each reads or writes, by its full name.
+    pub(crate) methods: BTreeMap<String, Nature>,
+    /// Providers that have a route, but no service that has shown its methods yet.
+    pub(crate) undescribed: Vec<String>,
+}
