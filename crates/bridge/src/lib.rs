@@ -26,9 +26,9 @@ pub mod xml;
 
 pub use account_health::AccountStatus;
 pub use call::Call;
+pub use config::Secret;
 pub use fault::Fault;
 pub use node::Node;
-pub use reference::Secret;
 pub use telemetry::Telemetry;
 pub use upstream::{
     AccountSetup, Outgoing, Provider, Reply, SetupError, UNREADABLE_FIELDS, Upstream, account_problems,

@@ -23,13 +23,13 @@ use std::{
 };
 
 use bytes::Bytes;
+use config::said_of_file;
 use http::{Extensions, HeaderMap};
 use opentelemetry::{
     Context,
     metrics::{Counter, Meter},
     trace::{TraceContextExt, TraceId},
 };
-use reference::said_of_file;
 use serde::Serialize;
 use serde_json::Value as Json;
 use tokio::{

@@ -7,8 +7,8 @@ mod settings;
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use config::{NO_AUTHORITIES, has_authorities};
 use http::{HeaderName, HeaderValue};
-use reference::{NO_AUTHORITIES, has_authorities};
 use reqwest::{Certificate, Client, Method, Response, redirect};
 use serde::Deserialize;
 use tokio::time::{Instant, timeout_at};

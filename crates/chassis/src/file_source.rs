@@ -7,7 +7,7 @@ use std::{
     time::SystemTime,
 };
 
-use reference::{Content, Noted, noting};
+use config::{Content, Noted, noting};
 use serde::Serialize;
 
 use crate::{
@@ -30,7 +30,7 @@ pub trait FileSource: Send + Sync {
     /// Where it is now, if there is one; a reload of the configuration may change it.
     fn file(&self) -> Option<PathBuf>;
 
-    /// Reads the file with [`reference::read`] and takes all of it that is right.
+    /// Reads the file with [`config::read`] and takes all of it that is right.
     ///
     /// # Errors
     /// Why nothing of it is taken; what was taken before stays.

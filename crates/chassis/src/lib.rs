@@ -10,7 +10,6 @@ mod admin;
 mod audit;
 mod bound;
 mod cli;
-mod config;
 mod connection;
 mod consul;
 mod dependency;
@@ -19,7 +18,6 @@ mod door;
 mod drain;
 mod durations;
 mod ended;
-mod error;
 mod file_source;
 mod globals;
 mod health;
@@ -27,7 +25,6 @@ mod host;
 mod layers;
 mod listener;
 pub mod message;
-mod network;
 mod outflow;
 pub mod output;
 mod prepare;
@@ -41,7 +38,6 @@ mod restarts;
 mod running;
 mod settings;
 pub mod settings_reference;
-mod source;
 mod spent;
 mod surface;
 mod tap;
@@ -53,18 +49,19 @@ mod workers;
 
 pub use audit::{Change, Unaudited};
 pub use cli::{completions, config_source, main};
-pub use config::{document::Document, findings::Findings, lines::Lines, parse_toml, read_entry};
+pub use config::{
+    ConfigSource, Document, Error, Findings, Lines, Mistake, Mistakes, Networks, Seconds, Secret, counted_address,
+    parse_toml, read_entry,
+};
 pub use connection::peer::{Peer, PeerIdentity};
 pub use consul::{CheckKind, Consul, ConsulAnswer, ConsulError, ConsulInstance, ConsulSettings};
 pub use door::{Answering, Door, Inside};
 pub use drain::Draining;
 pub use durations::{Durations, Timed};
 pub use ended::{Ended, Watch};
-pub use error::{Error, Mistake, Mistakes};
 pub use file_source::{FileSource, SourceState};
 pub use globals::install_globals;
 pub use layers::notes::CallNotes;
-pub use network::{Networks, counted_address};
 pub use process::Process;
 pub use program::Program;
 use protocol::redact;
@@ -78,15 +75,13 @@ pub use protocol::{
     told,
 };
 pub use record::{ConfigState, Refusal};
-pub use reference::Secret;
 pub use reflection::Reflection;
 pub use refusals::{RefusalSummary, Refusals, RefusedAddress, RefusedConnections};
 pub use running::{Running, StartOptions, start, start_with};
 pub use settings::{
     AdminSettings, AuditSettings, CallerKey, CallersMode, CallersSettings, ForwardedHeader, ForwardedSettings,
-    LogFormat, LogSettings, OnLoss, ProxyProtocolSettings, Seconds, ServerSettings, Settings,
+    LogFormat, LogSettings, OnLoss, ProxyProtocolSettings, ServerSettings, Settings,
 };
-pub use source::ConfigSource;
 pub use surface::Surface;
 pub use telemetry::{
     Exporter, MetricsTemporality, OtlpCompression, OtlpHeaders, Propagator, SignalSettings, TelemetrySettings,

@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use reference::said_of_file;
+use config::said_of_file;
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
     task::JoinSet,

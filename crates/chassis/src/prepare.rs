@@ -1,14 +1,11 @@
 //! What a configuration comes to, short of serving: the one way to it for a start, a check and a reload, so that none of them
 //! refuses what another takes.
 
-use reference::{Noted, noting};
+use config::{Document, Error, Findings, Mistake, Noted, noting, read_rest};
 use rustls::ServerConfig;
 use toml::Table;
 
-use crate::{
-    CallersMode, Document, Error, Findings, Program, Settings, audit, caller::Verifier, config, error::Mistake,
-    listener, reload::Part, tls,
-};
+use crate::{CallersMode, Program, Settings, audit, caller::Verifier, listener, reload::Part, settings::SECTIONS, tls};
 
 /// A configuration that was read and found right.
 pub(crate) struct Prepared<P: Program> {
@@ -64,7 +61,7 @@ impl<P: Program> Prepared<P> {
         let mut findings = Findings::default();
         let ((settings, verifier, tls, own, part), files) = noting(|| {
             let mut table = Table::clone(&document);
-            let settings = config::take_settings::<P>(&mut table, &mut findings);
+            let settings = Settings::take(P::AUTHENTICATES_CALLERS.then_some(P::NAME), &mut table, &mut findings);
             let verifier = verifier::<P>(&settings, &mut findings);
             let tls = findings.take(tls::server(&settings)).flatten();
             let (own, part) = own::<P>(table, &settings, &mut findings);
@@ -89,7 +86,7 @@ impl<P: Program> Prepared<P> {
 fn own<P: Program>(table: Table, settings: &Settings, findings: &mut Findings) -> (Option<P::Config>, Part) {
     let written = Part::written(&table);
     let (own, named) = noting(|| {
-        let own: Option<P::Config> = config::program(table, findings);
+        let own: Option<P::Config> = read_rest(&SECTIONS, table, findings);
         own.inspect(|own| P::check(own, settings, findings))
     });
     (own, Part::new(written, named))

@@ -5,7 +5,7 @@ use std::{
     time::SystemTime,
 };
 
-use reference::Noted;
+use config::Noted;
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 use toml::{Table, Value};

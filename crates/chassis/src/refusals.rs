@@ -7,6 +7,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use config::counted_address;
 use opentelemetry::{
     KeyValue,
     metrics::{Counter, Meter},
@@ -14,7 +15,7 @@ use opentelemetry::{
 use serde::Serialize;
 use tokio::time::Instant;
 
-use crate::{names, network::counted_address};
+use crate::names;
 
 /// How often refusals for one reason are worth a line.
 const SELDOM: Duration = Duration::from_secs(10);

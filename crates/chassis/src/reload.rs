@@ -7,8 +7,8 @@ use std::{
 
 use arc_swap::ArcSwap;
 use aws_lc_rs::digest::{SHA256, digest};
+use config::{Noted, noting};
 use opentelemetry::KeyValue;
-use reference::{Noted, noting};
 use toml::Table;
 
 use crate::{

@@ -1,20 +1,22 @@
 //! The chassis' own sections of the configuration file; the defaults are those of the suite.
 
+mod check;
+
 use std::{
-    borrow::Cow,
     net::{Ipv4Addr, SocketAddr},
     num::NonZeroUsize,
     path::PathBuf,
-    time::Duration,
 };
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use config::{Findings, Networks, Seconds, Secret, read_section};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use toml::Table;
 
-use crate::{ConsulSettings, Networks, Secret, TelemetrySettings, TlsSettings};
+use crate::{ConsulSettings, TelemetrySettings, TlsSettings};
 
-/// Ten years: a longer time is a mistake, and the clock cannot add just any.
-const MOST_SECONDS: f64 = 315_360_000.0;
+/// The sections that every process of the suite has.
+pub(crate) const SECTIONS: [&str; 7] = ["server", "admin", "telemetry", "log", "audit", "callers", "consul"];
 
 /// The sections that every process of the suite has.
 #[derive(Clone, Debug, Default, JsonSchema)]
@@ -40,10 +42,6 @@ pub struct Settings {
     #[schemars(extend("x-restart" = true))]
     pub consul: Option<ConsulSettings>,
 }
-
-/// A span of time, written as a number of seconds (`30` or `0.5`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Seconds(pub Duration);
 
 /// `[server]`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -248,35 +246,22 @@ pub struct CallerKey {
     pub secret: Secret,
 }
 
-impl Seconds {
-    /// A whole number of seconds.
-    #[must_use]
-    pub const fn whole(seconds: u64) -> Self {
-        Self(Duration::from_secs(seconds))
-    }
-}
-
-impl Serialize for Seconds {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.as_secs_f64().serialize(serializer)
-    }
-}
-
-impl JsonSchema for Seconds {
-    fn schema_name() -> Cow<'static, str> {
-        "Seconds".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "number", "format": "seconds" })
-    }
-}
-
-impl<'de> Deserialize<'de> for Seconds {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let seconds = f64::deserialize(deserializer).ok().filter(|seconds| (0.0..=MOST_SECONDS).contains(seconds));
-        let seconds = seconds.map(|seconds| Self(Duration::from_secs_f64(seconds)));
-        seconds.ok_or_else(|| de::Error::custom(format!("must be a number of seconds between 0 and {MOST_SECONDS}")))
+impl Settings {
+    /// Takes the sections of every process out of a configuration and checks what one section alone cannot know. A program that
+    /// authenticates its callers itself gives its name.
+    pub(crate) fn take(authenticates: Option<&str>, table: &mut Table, findings: &mut Findings) -> Self {
+        let settings = Self {
+            server: read_section(table, "server", findings),
+            admin: read_section(table, "admin", findings),
+            telemetry: read_section(table, "telemetry", findings),
+            log: read_section(table, "log", findings),
+            audit: read_section(table, "audit", findings),
+            callers: read_section(table, "callers", findings),
+            consul: table.contains_key("consul").then(|| read_section(table, "consul", findings)),
+        };
+        check::callers(authenticates, &settings, findings);
+        check::limits(&settings, findings);
+        settings
     }
 }
 
@@ -336,3 +321,6 @@ impl Default for LogSettings {
         Self { format: LogFormat::Json, level: "info".to_owned() }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,8 +9,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use config::{Content, Noted};
 use opentelemetry::KeyValue;
-use reference::{Content, Noted};
 use tokio::task::spawn_blocking;
 
 use crate::{Draining, Process, names};

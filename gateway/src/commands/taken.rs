@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use reference::Content;
+use config::Content;
 use serde::Deserialize;
 
 use super::{fetch, site::Site};

@@ -242,8 +242,8 @@ fn check_jwks(key: &str, jwks: &JwksConfig, findings: &mut Findings) {
     };
     if !url.is_some_and(|url| is_safe(&url)) {
         findings.mistake(format!("{key}.url"), "must be an https address without a login (http on loopback only)");
-    } else if jwks.speaks_tls() && !reference::has_authorities() {
-        findings.mistake(format!("{key}.url"), reference::NO_AUTHORITIES);
+    } else if jwks.speaks_tls() && !config::has_authorities() {
+        findings.mistake(format!("{key}.url"), config::NO_AUTHORITIES);
     }
     if jwks.refresh_seconds.0.is_zero() {
         findings.mistake(format!("{key}.refresh_seconds"), "must be more than 0");

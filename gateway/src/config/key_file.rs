@@ -11,7 +11,7 @@ use std::{
 };
 
 use chassis::{Error, Lines, Mistakes};
-use reference::said_of_file;
+use config::said_of_file;
 use rustc_hash::FxHashMap;
 use toml::{Table, Value};
 
@@ -49,7 +49,7 @@ pub(crate) struct Entry {
 impl KeyFile {
     /// Reads the file; one that is not there, or that is no TOML, is an error.
     pub(crate) fn read(path: &Path) -> Result<Self, Error> {
-        let text = reference::read_text(path).map_err(|error| unreadable(path, &error))?;
+        let text = config::read_text(path).map_err(|error| unreadable(path, &error))?;
         Self::parse(&text).map_err(|(line, problem)| Error::at(format!("{}:{line}", path.display()), problem))
     }
 

@@ -6,8 +6,8 @@ use std::{
 };
 
 use chassis::Error;
+use config::said_of_file;
 use jsonwebtoken::Algorithm;
-use reference::said_of_file;
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 
@@ -239,7 +239,7 @@ pub(super) fn keys_of_file(issuer: &IssuerConfig, index: usize) -> Result<Option
         return Ok(None);
     };
     let wrong = |problem: String| Error::config(format!("issuers[{index}].jwks.file"), problem);
-    let text = reference::read(file)
+    let text = config::read(file)
         .map_err(|error| wrong(format!("must be a file that can be read: {}", said_of_file(&error))))?;
     keys(&text, &issuer.algorithms).map(Some).map_err(wrong)
 }

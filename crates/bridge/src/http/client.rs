@@ -2,8 +2,8 @@
 
 use std::{error::Error, io, sync::Arc, time::Duration};
 
+use config::{NO_AUTHORITIES, has_authorities};
 use http::header;
-use reference::{NO_AUTHORITIES, has_authorities};
 use reqwest::{dns::Resolve, redirect};
 use rustls::AlertDescription;
 use schemars::JsonSchema;

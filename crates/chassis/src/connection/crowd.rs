@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use crate::network::counted_address;
+use config::counted_address;
 
 /// Open connections by address; cheap to clone.
 #[derive(Clone, Debug, Default)]

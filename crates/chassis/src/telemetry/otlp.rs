@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use config::{NO_AUTHORITIES, has_authorities};
 use http::Uri;
 use opentelemetry_otlp::{Compression, MetricExporter, SpanExporter, WithExportConfig, WithTonicConfig};
 use opentelemetry_sdk::metrics::Temporality;
-use reference::{NO_AUTHORITIES, has_authorities};
 use rustls::{
     crypto::aws_lc_rs,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},

@@ -180,3 +180,6 @@ impl TelemetrySettings {
         super::otlp::check(self, findings);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -159,7 +159,7 @@ const PROMISES: [(&str, &str, &[Test]); 17] = [
             ("crates/bridge/tests/fuzz/address.rs", "no_retry_after_is_too_odd"),
             ("crates/chassis/src/layers/deadline.rs", "no_text_is_too_odd"),
             ("crates/chassis/src/layers/trace.rs", "a_trace_is_continued_as_it_came_or_not_at_all"),
-            ("crates/chassis/src/config/tests.rs", "no_file_is_too_odd"),
+            ("crates/chassis/src/settings/tests.rs", "no_file_is_too_odd"),
         ],
     ),
 ];

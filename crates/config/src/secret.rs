@@ -102,7 +102,10 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::{Content, Noted, noting};
+    use crate::{
+        content::Content,
+        note::{Noted, noting},
+    };
 
     #[derive(Debug, Deserialize)]
     struct Holder {

@@ -1,8 +1,10 @@
 use proptest::prelude::*;
 use serde::Deserialize;
 
+use config::{ConfigSource, Document, Error, read_rest};
+
 use super::*;
-use crate::{Exporter, LogFormat, Process, Propagator, Surface};
+use crate::{Exporter, LogFormat, Process, Program, Propagator, Surface};
 
 #[derive(Debug)]
 struct Plain;
@@ -49,17 +51,11 @@ fn table(text: &str) -> Table {
     text.parse().unwrap()
 }
 
-fn overridden(text: &str, name: &str, value: &str) -> Result<Table, Error> {
-    let mut document = Document::from(table(text));
-    apply_overrides(&mut document, &[(name.to_owned(), value.to_owned())])?;
-    Ok(Table::clone(&document))
-}
-
 /// Reads everything, as a start does.
 fn taken<P: Program>(document: &Document) -> Result<(Settings, Own), Error> {
     let (mut findings, mut table) = (Findings::default(), Table::clone(document));
-    let settings = take_settings::<P>(&mut table, &mut findings);
-    let own = program::<Own>(table, &mut findings);
+    let settings = Settings::take(P::AUTHENTICATES_CALLERS.then_some(P::NAME), &mut table, &mut findings);
+    let own = read_rest::<Own>(&SECTIONS, table, &mut findings);
     document.settle(findings)?;
     Ok((settings, own.unwrap()))
 }
@@ -125,49 +121,10 @@ fn sections_of_the_chassis_are_taken_and_the_rest_is_left() {
 }
 
 #[test]
-fn variables_override_scalars_by_their_type() {
-    let server = overridden("", "ISPBRIDGE__SERVER__MAX_IN_FLIGHT", "7").unwrap();
-    assert_eq!(server["server"]["max_in_flight"].as_integer(), Some(7));
-    let url = overridden("[accounts.main-line]\nurl = \"a\"", "ISPBRIDGE__ACCOUNTS__MAIN_LINE__URL", "http://b/?x=1")
-        .unwrap();
-    assert_eq!(url["accounts"]["main-line"]["url"].as_str(), Some("http://b/?x=1"));
-    let list = overridden("[[routes]]\nprovider = \"a\"", "ISPBRIDGE__ROUTES__0__PROVIDER", "\"7\"").unwrap();
-    assert_eq!(list["routes"][0]["provider"].as_str(), Some("7"));
-}
-
-#[test]
-fn a_value_cannot_bring_further_keys() {
-    let server = overridden("", "ISPBRIDGE__SERVER__LISTEN", "1\nother = 2").unwrap();
-    assert_eq!(server["server"]["listen"].as_str(), Some("1\nother = 2"));
-}
-
-#[test]
-fn a_variable_that_leads_nowhere_is_named_and_others_are_left_alone() {
-    for name in ["ISPBRIDGE__SERVER__LISTEN__PORT", "ISPBRIDGE__ROUTES__9__PROVIDER", "ISPBRIDGE__"] {
-        let error = overridden("routes = []\n[server]\nlisten = \"a\"", name, "1").unwrap_err().to_string();
-        assert!(error.starts_with(&format!("configuration: {name}: ")), "{error}");
-    }
-    assert_eq!(overridden("", "ISPBRIDGE_HOME", "x").unwrap(), Table::new());
-}
-
-#[test]
-fn a_file_that_is_no_toml_is_named_with_its_line_and_not_repeated() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("broken.toml");
-    std::fs::write(&path, "[server]\n\npassword = hunter2\n").unwrap();
-    let error = read(&path).unwrap_err().to_string();
-    assert!(error.contains("broken.toml:3: "), "{error}");
-    assert!(!error.contains("hunter2"), "{error}");
-    let missing = read(&directory.path().join("none.toml")).unwrap_err().to_string();
-    assert!(missing.contains("none.toml: cannot be read"), "{missing}");
-}
-
-#[test]
 fn standard_variables_of_telemetry_are_followed() {
     let read = |variables: &[(&str, &str)]| {
         let variables: Vec<_> = variables.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
-        let mut document = Document::from(table(&format!("{OPEN}[telemetry]\nsampling_ratio = 0.5")));
-        standard::apply(&mut document, &variables).unwrap();
+        let (_folder, document) = written(&format!("{OPEN}[telemetry]\nsampling_ratio = 0.5"), variables);
         taken::<Plain>(&document).unwrap().0.telemetry
     };
     let usual = read(&[]);
@@ -182,33 +139,11 @@ fn standard_variables_of_telemetry_are_followed() {
     assert!(!read(&[("OTEL_SDK_DISABLED", "1"), ("OTEL_PROPAGATORS", "")]).disabled);
 }
 
-proptest! {
-    #[test]
-    fn an_override_sets_one_value_or_is_refused_by_name(name in "[A-Za-z0-9_]{0,20}", value in any::<String>()) {
-        let name = format!("ISPBRIDGE__{name}");
-        let start = "routes = [{ provider = \"a\" }]\n[server]\nlisten = \"a\"";
-        match overridden(start, &name, &value) {
-            Ok(changed) => {
-                let text = toml::to_string(&changed).unwrap();
-                prop_assert_eq!(text.parse::<Table>().unwrap(), changed);
-            }
-            Err(error) => prop_assert!(error.to_string().starts_with(&format!("configuration: {name}: ")), "{}", error),
-        }
-    }
-
-    #[test]
-    fn a_text_without_toml_in_it_arrives_as_it_is(value in "[a-z][a-z :/@.-]{0,30}") {
-        prop_assume!(!["true", "false", "inf", "nan"].contains(&value.trim()));
-        let table = overridden("", "ISPBRIDGE__ACCOUNTS__MAIN__URL", &value).unwrap();
-        prop_assert_eq!(table["accounts"]["main"]["url"].as_str(), Some(value.as_str()));
-    }
-}
-
-fn written(text: &str) -> (tempfile::TempDir, Document) {
+fn written(text: &str, variables: Vec<(String, String)>) -> (tempfile::TempDir, Document) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.toml");
     std::fs::write(&path, text).unwrap();
-    let document = read(&path).unwrap();
+    let document = ConfigSource::new(Some(path), variables).read().unwrap();
     (folder, document)
 }
 
@@ -236,8 +171,7 @@ url = \"u\"
 [telemetry]
 sampling_ratio = 7
 ";
-    let (_folder, mut document) = written(text);
-    apply_overrides(&mut document, &[("ISPBRIDGE__LOG__FORMAT".to_owned(), "xml".to_owned())]).unwrap();
+    let (_folder, document) = written(text, vec![("ISPBRIDGE__LOG__FORMAT".to_owned(), "xml".to_owned())]);
     let error = taken::<Plain>(&document).unwrap_err();
     let lines: Vec<String> = error.lines();
     let expected = [
@@ -260,49 +194,6 @@ sampling_ratio = 7
     for (line, expected) in lines.iter().zip(expected) {
         assert!(line.contains(expected), "{line}\n{expected}");
     }
-}
-
-#[test]
-fn what_follows_from_a_mistake_is_not_told_as_one_and_indices_are_those_of_the_file() {
-    let mut findings = Findings::default();
-    let rows: Value =
-        toml::from_str::<Table>("rows = [{}, { url = \"a\" }, { url = 1 }, { url = \"b\" }]").unwrap()["rows"].clone();
-    let rows: Vec<Account> = form::read("rows", &[], rows, &mut findings).unwrap();
-    assert_eq!(rows.iter().map(|row| row.url.as_str()).collect::<Vec<_>>(), ["a", "b"]);
-    assert!(!findings.is_whole("rows") && findings.is_whole("row"));
-    findings.mistake("rows", "must not be empty");
-    findings.mistake("rows[1].url", "must be a");
-    findings.warning("rows[0].url", "has no effect");
-    assert_eq!(findings.warnings[0].key, "rows[1].url");
-    let error = findings.into_error().to_string();
-    assert_eq!(error, "configuration: rows[0].url: must be given; rows[2].url: must be a text; rows[3].url: must be a");
-}
-
-#[test]
-fn files_are_relative_to_the_configuration() {
-    let text = "[accounts.main]\nurl = { file = \"token\" }\nkeep = { file = \"/run/token\" }\n[audit]\nfile = \"log/audit\"\nmax_bytes = 5";
-    let (folder, mut document) = written(text);
-    let variables = [("ISPBRIDGE__KEYS__FILE", "keys.toml"), ("OTEL_EXPORTER_OTLP_CERTIFICATE", "ca.pem")];
-    complete(&mut document, &variables.map(|(name, value)| (name.to_owned(), value.to_owned()))).unwrap();
-    let inside = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    assert_eq!(document["accounts"]["main"]["url"]["file"].as_str().unwrap(), inside("token"));
-    assert_eq!(document["accounts"]["main"]["keep"]["file"].as_str(), Some("/run/token"));
-    assert_eq!(document["audit"]["file"].as_str().unwrap(), inside("log/audit"));
-    assert_eq!(document["keys"]["file"].as_str().unwrap(), inside("keys.toml"));
-    assert_eq!(document["telemetry"]["ca"]["file"].as_str().unwrap(), inside("ca.pem"));
-}
-
-#[test]
-fn a_file_with_several_errors_of_form_names_the_line_of_each() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("a.toml");
-    std::fs::write(&path, "a = hunter2\n[b]\nc = 1\nc = hunter3\n[b]\n").unwrap();
-    let error = read(&path).unwrap_err();
-    let lines = error.lines();
-    let places: Vec<_> =
-        lines.iter().map(|line| line.split("a.toml:").nth(1).unwrap().split(':').next().unwrap()).collect();
-    assert_eq!(places, ["1", "4", "5"], "{lines:?}");
-    assert!(!error.to_string().contains("hunter"), "{error}");
 }
 
 /// Lines of which configurations are made; `hunter2` is a secret wherever it stands (the name of a variable is none).
@@ -340,16 +231,5 @@ proptest! {
         let words = error.to_string();
         prop_assert!(words.starts_with("configuration: ") && !words.contains('\n'), "{}", words);
         prop_assert!(!words.contains("hunter2"), "{}", words);
-    }
-}
-
-#[test]
-fn the_corpus_of_variables_is_read_as_it_says() {
-    for line in include_str!("../../tests/corpus/overrides.txt").lines() {
-        let (variable, expected) = line.split_once(" => ").unwrap();
-        let (name, value) = variable.split_once('=').unwrap();
-        let read = overridden("[server]\nlisten = \"a\"", name, value).map(|table| toml::to_string(&table).unwrap());
-        let read = read.map_or_else(|_| "refused".to_owned(), |text| text.replace('\n', ";"));
-        assert_eq!(read, expected, "{variable}");
     }
 }

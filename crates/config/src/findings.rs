@@ -2,10 +2,7 @@
 
 use std::{collections::HashMap, fmt::Display};
 
-use crate::{
-    Error,
-    error::{Mistake, Mistakes},
-};
+use crate::error::{Error, Mistake, Mistakes};
 
 /// Collects what is wrong with a configuration, and what of it has no effect, so that one run tells all of it.
 ///
@@ -13,8 +10,8 @@ use crate::{
 /// from it is not recorded.
 #[derive(Debug, Default)]
 pub struct Findings {
-    pub(super) mistakes: Vec<Mistake>,
-    pub(super) warnings: Vec<Mistake>,
+    pub(crate) mistakes: Vec<Mistake>,
+    pub(crate) warnings: Vec<Mistake>,
     /// Keys whose values could not be read and are missing from what is checked.
     unread: Vec<String>,
     /// Of each list that lacks entries, the indices of those that it still has, as the file counts them.
@@ -77,18 +74,18 @@ impl Findings {
     }
 
     /// Records what could not be read, under the key that it has in the file.
-    pub(super) fn unreadable(&mut self, key: String, text: String) {
+    pub(crate) fn unreadable(&mut self, key: String, text: String) {
         self.unread.push(key.clone());
         self.mistakes.push(Mistake::new(key, text));
     }
 
     /// Records a key that nobody knows; nothing that is checked lacks it.
-    pub(super) fn unknown(&mut self, key: String, text: String) {
+    pub(crate) fn unknown(&mut self, key: String, text: String) {
         self.mistakes.push(Mistake::new(key, text));
     }
 
     /// Records which entries of a list are left.
-    pub(super) fn keeps(&mut self, list: String, indices: Vec<usize>) {
+    pub(crate) fn keeps(&mut self, list: String, indices: Vec<usize>) {
         self.kept.insert(list, indices);
     }
 
@@ -107,6 +104,6 @@ impl Findings {
 }
 
 /// Whether a key is another one or stands below it.
-pub(super) fn lies_within(key: &str, above: &str) -> bool {
+pub(crate) fn lies_within(key: &str, above: &str) -> bool {
     key.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }

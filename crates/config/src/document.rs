@@ -9,14 +9,11 @@ use std::{
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
-use super::{
+use crate::{
+    error::{Error, Mistake, Mistakes},
     findings::{Findings, lies_within},
     form,
     lines::Lines,
-};
-use crate::{
-    Error,
-    error::{Mistake, Mistakes},
 };
 
 /// The name of every key that names a file.
@@ -85,24 +82,27 @@ impl Document {
         variable.or_else(line)
     }
 
-    pub(super) fn table_mut(&mut self) -> &mut Table {
+    pub(crate) fn table_mut(&mut self) -> &mut Table {
         &mut self.table
     }
 
     /// Notes that a variable set a key.
-    pub(super) fn set(&mut self, key: String, variable: &str) {
+    pub(crate) fn set(&mut self, key: String, variable: &str) {
         self.set.push((key, variable.to_owned()));
     }
 
     /// Lets the files that the configuration names be relative to its own file; a key that names a file is called `file`.
-    pub(super) fn resolve_files(&mut self) {
+    pub(crate) fn resolve_files(&mut self) {
         if let Some(folder) = self.file.as_ref().and_then(|file| file.path.parent()) {
             self.table.iter_mut().for_each(|(key, value)| resolve(key, value, folder));
         }
     }
 
     /// Says where what was found stands: the mistakes if there are any, else the warnings.
-    pub(crate) fn settle(&self, findings: Findings) -> Result<Vec<Mistake>, Error> {
+    ///
+    /// # Errors
+    /// All mistakes.
+    pub fn settle(&self, findings: Findings) -> Result<Vec<Mistake>, Error> {
         if findings.mistakes.is_empty() {
             return Ok(self.placed(findings.warnings));
         }
@@ -111,7 +111,8 @@ impl Document {
     }
 
     /// Adds the places to an error that has none.
-    pub(crate) fn locate(&self, error: Error) -> Error {
+    #[must_use]
+    pub fn locate(&self, error: Error) -> Error {
         match error {
             Error::Config(Mistakes(mistakes)) => Error::Config(Mistakes(self.placed(mistakes))),
             other => other,

@@ -16,7 +16,7 @@ const DEEPEST: usize = 32;
 const STACK: usize = 64 << 20;
 
 /// Reads a text, or says all that is wrong with it; on a stack of its own, which is reserved and hardly ever used.
-pub(super) fn parse(text: &str) -> Result<Table, Vec<Error>> {
+pub(crate) fn parse(text: &str) -> Result<Table, Vec<Error>> {
     let one = |text: String| vec![Error::custom(text)];
     let read = || {
         let table: Table = text.parse().map_err(|_| DeTable::parse_recoverable(text).1)?;

@@ -6,9 +6,12 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use reference::Noted;
-
-use crate::{Document, Error, config};
+use crate::{
+    document::Document,
+    error::Error,
+    file,
+    note::{Noted, noting},
+};
 
 /// A configuration file, if there is one, and the variables that override it.
 #[derive(Clone)]
@@ -25,13 +28,13 @@ impl ConfigSource {
     /// Names the file, and the environment as it is: `ISPBRIDGE__A__B` sets `a.b`, and the standard variables of OpenTelemetry
     /// and Consul count where the file says nothing.
     pub fn new(file: Option<PathBuf>, variables: impl IntoIterator<Item = (String, String)>) -> Self {
-        let variables = variables.into_iter().filter(|(name, _)| config::is_read(name)).collect();
+        let variables = variables.into_iter().filter(|(name, _)| file::is_read(name)).collect();
         Self { file, absent: None, variables, noted: Arc::default() }
     }
 
     /// Says why there is no file: the first that an operator hears if the configuration then lacks something.
     #[must_use]
-    pub(crate) fn absent(mut self, why: String) -> Self {
+    pub fn absent(mut self, why: String) -> Self {
         self.absent = Some(why);
         self
     }
@@ -42,18 +45,19 @@ impl ConfigSource {
     /// A file that cannot be read, or a variable that leads nowhere.
     pub fn read(&self) -> Result<Document, Error> {
         let read = || match &self.file {
-            Some(file) => config::read(file),
+            Some(path) => file::read(path),
             None => Ok(Document::absent(self.absent.clone())),
         };
-        let (document, noted) = reference::noting(read);
+        let (document, noted) = noting(read);
         *self.noted.lock().unwrap_or_else(PoisonError::into_inner) = noted;
         let mut document = document?;
-        config::complete(&mut document, &self.variables)?;
+        file::complete(&mut document, &self.variables)?;
         Ok(document)
     }
 
     /// The file, with what it held when it was read last.
-    pub(crate) fn noted(&self) -> Noted {
+    #[must_use]
+    pub fn noted(&self) -> Noted {
         self.noted.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

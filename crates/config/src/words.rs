@@ -2,7 +2,7 @@
 
 /// One complaint of serde's.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Complaint {
+pub(crate) enum Complaint {
     /// A key that is not known, by its name.
     Unknown(String, String),
     /// A key that must be there, by its name.
@@ -12,7 +12,7 @@ pub(super) enum Complaint {
 }
 
 /// Reads a complaint; the value that it may quote is left out, for it may be a secret at the wrong place.
-pub(super) fn complaint(message: &str, others: &[&str]) -> Complaint {
+pub(crate) fn complaint(message: &str, others: &[&str]) -> Complaint {
     if let Some(rest) = message.strip_prefix("unknown field `") {
         let name = rest.split_once("`, ").map_or(rest, |(name, _)| name);
         return Complaint::Unknown(name.to_owned(), known(message, others));

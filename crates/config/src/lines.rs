@@ -5,7 +5,7 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::findings::lies_within;
+use crate::findings::lies_within;
 
 /// The lines of a TOML text, by the keys that stand on them.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ impl<'t> Lines<'t> {
 }
 
 /// The line of a place in a text.
-pub(super) fn line(text: &str, start: usize) -> usize {
+pub(crate) fn line(text: &str, start: usize) -> usize {
     text.get(..start).unwrap_or_default().matches('\n').count() + 1
 }
 

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::Content;
+use crate::content::Content;
 
 /// Files that were read, and what they held.
 pub type Noted = BTreeMap<PathBuf, Content>;

@@ -44,7 +44,8 @@ pub struct Mistake {
 }
 
 impl Mistake {
-    pub(crate) fn new(key: impl Into<String>, text: impl Display) -> Self {
+    /// What is wrong at a key.
+    pub fn new(key: impl Into<String>, text: impl Display) -> Self {
         Self { place: None, key: key.into(), text: text.to_string() }
     }
 

@@ -12,7 +12,7 @@ use serde::{
 use toml::Value;
 
 /// A value that nothing but itself is read from.
-pub(super) struct Strict(pub(super) Value);
+pub(crate) struct Strict(pub(crate) Value);
 
 impl Strict {
     fn unexpected(&self) -> Unexpected<'_> {

@@ -4,8 +4,7 @@
 use percent_encoding::percent_decode_str;
 use toml::{Table, Value};
 
-use super::{document::Document, set};
-use crate::Error;
+use crate::{document::Document, error::Error, overrides::set};
 
 /// Consul's own variable for the address of its agent, the default of `consul.address` where there is a section `[consul]`.
 const CONSUL_ADDRESS: &str = "CONSUL_HTTP_ADDR";
@@ -61,7 +60,7 @@ const INSECURE: &str = "INSECURE";
 struct Given<'a>(&'a [(String, String)]);
 
 /// Whether a variable of this name can mean anything to [`apply`].
-pub(super) fn is_read(name: &str) -> bool {
+pub(crate) fn is_read(name: &str) -> bool {
     let general = [CONSUL_ADDRESS, RESOURCE, SAMPLER, SAMPLER_ARGUMENT];
     let of_exporter = || {
         let rest = name.strip_prefix("OTEL_EXPORTER_OTLP_")?;
@@ -77,7 +76,7 @@ pub(super) fn is_read(name: &str) -> bool {
 /// # Errors
 /// The variable that is wrong; names of exporters and propagators that are not known here are passed over, as the
 /// OpenTelemetry specification asks.
-pub(super) fn apply(document: &mut Document, variables: &[(String, String)]) -> Result<(), Error> {
+pub(crate) fn apply(document: &mut Document, variables: &[(String, String)]) -> Result<(), Error> {
     let given = Given(variables);
     for (name, key, read) in GENERAL {
         given.apply(document, name, &["telemetry", key], read)?;

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_path_to_error::{Segment, Track};
 use toml::{Table, Value};
 
-use super::{
+use crate::{
     findings::Findings,
     strict::Strict,
     words::{Complaint, complaint},
@@ -38,7 +38,7 @@ struct Section<'a> {
 }
 
 /// Reads a section as far as it goes; nothing if what is left of it is no `T`.
-pub(super) fn read<T: DeserializeOwned>(
+pub(crate) fn read<T: DeserializeOwned>(
     key: &str,
     others: &[&str],
     value: Value,
@@ -199,6 +199,6 @@ impl Tree {
     }
 }
 
-pub(super) fn joined(key: &str, name: &str) -> String {
+pub(crate) fn joined(key: &str, name: &str) -> String {
     if key.is_empty() { name.to_owned() } else { format!("{key}.{name}") }
 }

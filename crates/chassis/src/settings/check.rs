@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 
-use super::findings::Findings;
-use crate::{CallersMode, ConsulSettings, Program, Settings, admin, globals};
+use config::Findings;
+
+use super::{CallersMode, Settings};
+use crate::{ConsulSettings, admin, globals};
 
 /// Largest window of HTTP/2 (RFC 9113, 6.9.1).
 const LARGEST_WINDOW: u64 = (1 << 31) - 1;
@@ -11,11 +13,11 @@ const LARGEST_WINDOW: u64 = (1 << 31) - 1;
 const MOST_HEADERS: u64 = 16 << 20;
 
 /// Whom the process believes.
-pub(super) fn callers<P: Program>(settings: &Settings, findings: &mut Findings) {
+pub(super) fn callers(authenticates: Option<&str>, settings: &Settings, findings: &mut Findings) {
     let callers = &settings.callers;
-    if P::AUTHENTICATES_CALLERS {
+    if let Some(program) = authenticates {
         if !callers.keys.is_empty() || callers.mode != CallersMode::Gateway {
-            findings.mistake("callers", format!("must not be given: {} authenticates callers itself", P::NAME));
+            findings.mistake("callers", format!("must not be given: {program} authenticates callers itself"));
         }
         return;
     }
