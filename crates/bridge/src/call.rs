@@ -19,16 +19,20 @@ use tokio::{
 use tonic::{Response, metadata::MetadataValue};
 
 use crate::{
+    account::{Account, Shared},
+    detached::{Asker, DetachedWrite},
     fault::{Fault, Kind, Outcome},
     http::{HttpReply, HttpRequest, MAX_REPLY_BYTES},
     node::Node,
+    provider::Outgoing,
     session::{Login, Session},
     sign::Sign,
     table::{Decoded, Tables},
     telemetry::Attempt,
-    upstream::{Account, Outgoing, Shared, UNREADABLE_FIELDS},
-    write::{Asker, Write},
 };
+
+/// The metadata key under which a reply names the fields that could not be read.
+pub const UNREADABLE_FIELDS: &str = "x-ispbridge-unreadable-fields";
 
 /// One incoming call: its account, its deadline, its place in the trace.
 #[derive(Clone)]
@@ -83,7 +87,7 @@ impl Call {
         let gone = asker.clone();
         let work = async move { call.typed(operation, true, &request, &|| gone.is_gone()).await };
         // Boxed before anything is awaited: each future around it would have room for the whole request.
-        let write = Write::new(asker, work);
+        let write = DetachedWrite::new(asker, work);
         let (shared, account) = (self.shared.clone(), self.account.clone());
         let operation = move || shared.operation(true, account.tables.probe::<Q>());
         async move { write.await.map_err(|fault| fault.with_operation(operation())) }

@@ -15,9 +15,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use url::Url;
 
 pub use address::{BaseUrl, BaseUrlError};
-pub(crate) use client::MAX_REPLY_BYTES;
 pub use client::{Client, ClientError, Transport};
 pub use reply::HttpReply;
+pub(crate) use reply::MAX_REPLY_BYTES;
 
 /// A request, ready to be sent.
 #[derive(Clone, Debug)]

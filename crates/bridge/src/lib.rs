@@ -6,13 +6,16 @@
 //! [`Upstream`] ties them together and decides what may be repeated. It knows no provider and no gRPC
 //! server.
 
+mod account;
 mod account_health;
 mod breaker;
 mod call;
+mod detached;
 pub mod fault;
 pub mod http;
 pub mod node;
 pub mod problem;
+mod provider;
 mod retry;
 pub mod session;
 mod sign;
@@ -21,15 +24,14 @@ pub mod table;
 mod telemetry;
 mod upstream;
 pub mod wire;
-mod write;
 pub mod xml;
 
+pub use account::{AccountSetup, SetupError, account_problems};
 pub use account_health::AccountStatus;
-pub use call::Call;
+pub use call::{Call, UNREADABLE_FIELDS};
 pub use config::Secret;
 pub use fault::Fault;
 pub use node::Node;
+pub use provider::{Outgoing, Provider};
 pub use telemetry::Telemetry;
-pub use upstream::{
-    AccountSetup, Outgoing, Provider, Reply, SetupError, UNREADABLE_FIELDS, Upstream, account_problems,
-};
+pub use upstream::{Reply, Upstream};

@@ -25,7 +25,8 @@ use crate::{
     node::Node,
     xml::{
         charset::{ILLEGAL, decode_base64_text},
-        document::{Element, XmlError},
+        document::Element,
+        error::XmlError,
     },
 };
 

@@ -2,6 +2,7 @@
 
 pub mod charset;
 pub mod document;
+pub mod error;
 pub mod simple;
 pub(crate) mod unescape;
 pub mod write;

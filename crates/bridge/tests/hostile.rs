@@ -4,7 +4,8 @@ use std::{net::TcpListener, thread, time::Duration};
 
 use bridge::xml::{
     charset,
-    document::{self, Limits, XmlError},
+    document::{self, Limits},
+    error::XmlError,
     simple,
 };
 use bumpalo::Bump;

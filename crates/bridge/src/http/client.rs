@@ -15,6 +15,7 @@ use super::{
     address::Resolver,
     coding,
     fresh::{noting, watched},
+    reply::larger_than,
 };
 use crate::{
     fault::{Fault, Kind, Outcome},
@@ -240,13 +241,6 @@ fn late(by_deadline: bool, outcome: Outcome) -> Fault {
         }
         (false, _) => Fault::new(Kind::Unavailable, outcome, "UPSTREAM_TIMEOUT", "the upstream did not answer in time"),
     }
-}
-
-/// The key of an account that says how large a reply may be.
-pub(crate) const MAX_REPLY_BYTES: &str = "transport.max_reply_bytes";
-
-pub(super) fn larger_than(most: usize) -> Fault {
-    Fault::too_large(MAX_REPLY_BYTES, format_args!("is larger than {most} bytes"))
 }
 
 /// Without a connection nothing was sent; with one, the request may have been read and carried out even

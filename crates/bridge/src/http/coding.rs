@@ -9,7 +9,7 @@ use std::io::{self, Read};
 use flate2::bufread::{DeflateDecoder, GzDecoder, ZlibDecoder};
 use http::{HeaderMap, HeaderValue, header};
 
-use super::client::larger_than;
+use super::reply::larger_than;
 use crate::fault::{Fault, Kind, Outcome};
 
 /// The codings that requests ask for.

@@ -10,10 +10,15 @@ use http::{HeaderMap, StatusCode, header};
 
 use crate::{
     fault::{Fault, Kind, Outcome},
-    node::Node,
-    wire::{WireError, json},
     xml::charset,
 };
+
+/// The key of an account that says how large a reply may be.
+pub(crate) const MAX_REPLY_BYTES: &str = "transport.max_reply_bytes";
+
+pub(super) fn larger_than(most: usize) -> Fault {
+    Fault::too_large(MAX_REPLY_BYTES, format_args!("is larger than {most} bytes"))
+}
 
 /// A whole reply of an upstream, decoded and within its size.
 #[derive(Debug)]
@@ -39,19 +44,6 @@ impl HttpReply {
         match charset::decode(&self.body, self.header(header::CONTENT_TYPE)) {
             Cow::Borrowed(text) => text,
             Cow::Owned(text) => arena.alloc_str(&text),
-        }
-    }
-
-    /// The body as JSON, which is UTF-8 whatever its header says (RFC 8259, 8.1); only what is not is read by the charset
-    /// that the header names.
-    ///
-    /// # Errors
-    /// [`WireError`] when the body is not JSON.
-    pub fn json<'t>(&'t self, arena: &'t Bump) -> Result<Node<'t>, WireError> {
-        let labelled = charset::labelled(self.header(header::CONTENT_TYPE));
-        match labelled.filter(|_| std::str::from_utf8(&self.body).is_err()) {
-            Some(encoding) => json::parse(arena.alloc_str(&charset::decode_as(encoding, &self.body)).as_bytes(), arena),
-            None => json::parse(&self.body, arena),
         }
     }
 

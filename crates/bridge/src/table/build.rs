@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 
 use super::{
     DateOrder, EnumTable, Field, Format, Kind, Shape, Table, Tables, TextRule, probe,
-    vocabulary::{Direction, FullWord, Sections, Vocabulary},
+    vocabulary::{Direction, FullRule, Sections, Vocabulary},
 };
 
 /// Why tables cannot be built; the text names the section and the field, or the RPC.
@@ -155,8 +155,8 @@ impl Builder<'_> {
     }
 
     /// What the vocabulary says of a field: each property from the narrowest section that has it.
-    fn word(&self, message: &str, field: &str, direction: Direction) -> FullWord {
-        let mut merged = FullWord::default();
+    fn word(&self, message: &str, field: &str, direction: Direction) -> FullRule {
+        let mut merged = FullRule::default();
         for word in self.sections.iter().flat_map(|section| section.words(message, field, direction)) {
             merged.name = merged.name.or(word.name);
             merged.format = merged.format.or(word.format);

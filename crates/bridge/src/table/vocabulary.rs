@@ -22,13 +22,13 @@ pub(super) struct Sections {
     #[serde(default)]
     defaults: Defaults,
     #[serde(default)]
-    pub(super) names: BTreeMap<String, Word>,
+    pub(super) names: BTreeMap<String, FieldRule>,
     #[serde(default)]
-    pub(super) message: BTreeMap<String, BTreeMap<String, Word>>,
+    pub(super) message: BTreeMap<String, BTreeMap<String, FieldRule>>,
     #[serde(default)]
-    pub(super) request: BTreeMap<String, BTreeMap<String, Word>>,
+    pub(super) request: BTreeMap<String, BTreeMap<String, FieldRule>>,
     #[serde(default)]
-    pub(super) reply: BTreeMap<String, BTreeMap<String, Word>>,
+    pub(super) reply: BTreeMap<String, BTreeMap<String, FieldRule>>,
     #[serde(default, rename = "enum")]
     pub(super) enums: BTreeMap<String, BTreeMap<String, String>>,
 }
@@ -43,14 +43,14 @@ struct Defaults {
 /// What the vocabulary says of one field: a name, or a name and more.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
-pub(super) enum Word {
+pub(super) enum FieldRule {
     Name(String),
-    Full(FullWord),
+    Full(FullRule),
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct FullWord {
+pub(super) struct FullRule {
     pub(super) name: Option<String>,
     pub(super) format: Option<String>,
     pub(super) required: Option<bool>,
@@ -81,10 +81,10 @@ impl Vocabulary {
 
 impl Sections {
     /// All that these sections say of a field, the narrowest first.
-    pub(super) fn words(&self, message: &str, field: &str, direction: Direction) -> impl Iterator<Item = FullWord> {
+    pub(super) fn words(&self, message: &str, field: &str, direction: Direction) -> impl Iterator<Item = FullRule> {
         let directed = if direction == Direction::Request { &self.request } else { &self.reply };
         let narrow = [directed, &self.message].into_iter().filter_map(move |section| section.get(message)?.get(field));
-        narrow.chain(self.names.get(field)).map(Word::full).collect::<Vec<_>>().into_iter()
+        narrow.chain(self.names.get(field)).map(FieldRule::full).collect::<Vec<_>>().into_iter()
     }
 
     pub(super) fn default_format(&self, boolean: bool) -> Option<&str> {
@@ -92,16 +92,16 @@ impl Sections {
     }
 
     /// Every message section with the fields it names.
-    pub(super) fn messages(&self) -> impl Iterator<Item = (&String, &BTreeMap<String, Word>)> {
+    pub(super) fn messages(&self) -> impl Iterator<Item = (&String, &BTreeMap<String, FieldRule>)> {
         self.message.iter().chain(&self.request).chain(&self.reply)
     }
 }
 
-impl Word {
-    fn full(&self) -> FullWord {
+impl FieldRule {
+    fn full(&self) -> FullRule {
         match self {
-            Word::Name(name) => FullWord { name: Some(name.clone()), ..FullWord::default() },
-            Word::Full(word) => word.clone(),
+            FieldRule::Name(name) => FullRule { name: Some(name.clone()), ..FullRule::default() },
+            FieldRule::Full(word) => word.clone(),
         }
     }
 }

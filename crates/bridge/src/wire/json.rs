@@ -3,17 +3,34 @@
 use std::borrow::Cow;
 
 use bumpalo::Bump;
+use http::header;
 use jiter::{Jiter, JiterError, Peek};
 use memchr::{memchr, memmem};
 
 use super::{LastOfEach, WireError, text_node};
 use crate::{
+    http::HttpReply,
     node::{Entry, Node},
     xml::charset,
 };
 
 /// Levels of nesting that are read (dependencies.md A.4).
 const MAX_DEPTH: usize = 128;
+
+impl HttpReply {
+    /// The body as JSON, which is UTF-8 whatever its header says (RFC 8259, 8.1); only what is not is read by the charset
+    /// that the header names.
+    ///
+    /// # Errors
+    /// [`WireError`] when the body is not JSON.
+    pub fn json<'t>(&'t self, arena: &'t Bump) -> Result<Node<'t>, WireError> {
+        let labelled = charset::labelled(self.header(header::CONTENT_TYPE));
+        match labelled.filter(|_| std::str::from_utf8(&self.body).is_err()) {
+            Some(encoding) => parse(arena.alloc_str(&charset::decode_as(encoding, &self.body)).as_bytes(), arena),
+            None => parse(&self.body, arena),
+        }
+    }
+}
 
 /// Reads one JSON value; anything but blanks after it is an error. Bytes that are not UTF-8 cost the text that holds them,
 /// half of a surrogate pair is U+FFFD, and of a key that comes again the last value counts.

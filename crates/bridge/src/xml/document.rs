@@ -11,7 +11,10 @@ use quick_xml::{
     events::{BytesStart, Event},
 };
 
-use super::unescape::{unescaped, with_line_feeds};
+use super::{
+    error::XmlError,
+    unescape::{unescaped, with_line_feeds},
+};
 
 /// Bounds of a document; the defaults are those of dependencies.md A.4. The text itself has one already, and no text inside
 /// is longer.
@@ -49,20 +52,6 @@ impl Default for Limits {
     fn default() -> Self {
         Limits::within(8 << 20)
     }
-}
-
-/// Why a text is not a document that we read.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum XmlError {
-    /// The text is not well-formed; the words say how, never what it held.
-    #[error("not well-formed XML: {0}")]
-    Malformed(&'static str),
-    /// A document type declaration, the door to entity attacks.
-    #[error("XML_DTD_FORBIDDEN: a document type is not accepted")]
-    DoctypeForbidden,
-    /// A limit was passed.
-    #[error("XML has more than {1} {0}")]
-    Limit(&'static str, usize),
 }
 
 /// One element with its content.

@@ -10,7 +10,8 @@ use bumpalo::{Bump, collections::String as BumpString};
 use memchr::{memchr, memchr_iter};
 
 use super::{
-    document::{Element, Limits, XmlError, within},
+    document::{Element, Limits, within},
+    error::XmlError,
     unescape::unescaped_in_lines,
 };
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use bumpalo::{Bump, collections::String as BumpString};
 use memchr::{memchr, memchr2};
 
-use super::{charset::ILLEGAL, document::XmlError, write::illegal_character};
+use super::{charset::ILLEGAL, error::XmlError, write::illegal_character};
 
 /// What a document may name without declaring it.
 const ENTITIES: [(&str, char); 5] = [("lt;", '<'), ("gt;", '>'), ("amp;", '&'), ("quot;", '"'), ("apos;", '\'')];

@@ -22,7 +22,7 @@ type Work<R> = Pin<Box<dyn Future<Output = Result<R, Fault>> + Send>>;
 pub(crate) struct Asker(Arc<AtomicBool>);
 
 /// A write whose asker may go away; a task from the beginning would cost every write what only those need.
-pub(crate) struct Write<R: Send + 'static> {
+pub(crate) struct DetachedWrite<R: Send + 'static> {
     work: Option<Work<R>>,
     asker: Asker,
     has_begun: bool,
@@ -34,14 +34,14 @@ impl Asker {
     }
 }
 
-impl<R: Send + 'static> Write<R> {
+impl<R: Send + 'static> DetachedWrite<R> {
     /// Begins a write; `asker` tells it whether it has been left alone.
     pub(crate) fn new(asker: Asker, work: impl Future<Output = Result<R, Fault>> + Send + 'static) -> Self {
         Self { work: Some(Box::pin(work)), asker, has_begun: false }
     }
 }
 
-impl<R: Send + 'static> Future for Write<R> {
+impl<R: Send + 'static> Future for DetachedWrite<R> {
     type Output = Result<R, Fault>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
@@ -59,7 +59,7 @@ impl<R: Send + 'static> Future for Write<R> {
     }
 }
 
-impl<R: Send + 'static> Drop for Write<R> {
+impl<R: Send + 'static> Drop for DetachedWrite<R> {
     fn drop(&mut self) {
         let Some(work) = self.work.take().filter(|_| self.has_begun) else { return };
         self.asker.0.store(true, Ordering::Relaxed);
@@ -90,7 +90,7 @@ mod tests {
         let (done, end) = oneshot::channel();
         let asker = Asker::default();
         let alone = asker.clone();
-        let write = Write::new(asker, async move {
+        let write = DetachedWrite::new(asker, async move {
             sleep(Duration::from_secs(2)).await;
             let _ = done.send(alone.is_gone());
             Ok(())
@@ -102,7 +102,7 @@ mod tests {
     #[tokio::test]
     async fn a_write_that_nobody_began_does_not_begin_by_itself() {
         let (done, end) = oneshot::channel::<()>();
-        drop(Write::new(Asker::default(), async move {
+        drop(DetachedWrite::new(Asker::default(), async move {
             let _ = done.send(());
             Ok(())
         }));
@@ -113,13 +113,13 @@ mod tests {
     async fn a_write_that_is_waited_for_is_never_alone() {
         let asker = Asker::default();
         let alone = asker.clone();
-        let write = Write::new(asker.clone(), async move { Ok(alone.is_gone()) });
+        let write = DetachedWrite::new(asker.clone(), async move { Ok(alone.is_gone()) });
         assert!(!write.await.unwrap() && !asker.is_gone());
     }
 
     #[tokio::test]
     async fn a_write_that_panics_is_of_unknown_outcome() {
-        let write = Write::<()>::new(Asker::default(), async { panic!("an error in the program") });
+        let write = DetachedWrite::<()>::new(Asker::default(), async { panic!("an error in the program") });
         assert_eq!(write.await.unwrap_err().outcome(), Outcome::Unknown);
     }
 }

@@ -1,0 +1,155 @@
+//! The accounts of one provider: as they are configured, and as they stand ready for calls.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::{
+    account_health::{AccountHealth, AccountStatus},
+    breaker::Breaker,
+    fault::{Fault, Kind, Operation, Outcome},
+    http::{BaseUrl, Client, ClientError, Transport},
+    problem::{Problem, Problems},
+    provider::Provider,
+    retry::RetryBudget,
+    session::{CredentialGuard, SessionSlot},
+    table::Tables,
+    telemetry::Telemetry,
+};
+
+/// The metadata key by which a call names its upstream account.
+pub(crate) const ACCOUNT: &str = "x-ispbridge-account";
+
+/// An account as its service configures it.
+pub struct AccountSetup {
+    /// Where its upstream is.
+    pub base_url: BaseUrl,
+    /// How that is reached.
+    pub transport: Transport,
+    /// The mapping tables of the dialect that it speaks.
+    pub tables: Arc<Tables>,
+    /// The provider's own part.
+    pub provider: Box<dyn Provider>,
+}
+
+/// Why an upstream cannot be set up; names the account and the key.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// A service without accounts can do nothing.
+    #[error("must have at least one account: [accounts.ALIAS]")]
+    NoAccounts,
+    /// An account's address or transport does not work.
+    #[error("{0}: {1}")]
+    Account(String, ClientError),
+}
+
+/// All that is wrong with the accounts of a configuration, given what is wrong with each, by the keys of the configuration.
+pub fn account_problems<'a>(accounts: impl IntoIterator<Item = (&'a String, Problems)>) -> Problems {
+    let (mut all, mut any) = (Vec::new(), false);
+    for (alias, problems) in accounts {
+        any = true;
+        let key = format!("accounts.{alias}");
+        if !is_alias(alias) {
+            all.push(Problem::new(
+                &key,
+                "must have a name of 1 to 63 letters, digits, -, _ or ., a letter or digit first",
+            ));
+        }
+        all.extend(
+            problems.0.into_iter().map(|problem| Problem::new(format!("{key}.{}", problem.field), problem.text)),
+        );
+    }
+    if !any {
+        all.push(Problem::new("accounts", SetupError::NoAccounts.to_string()));
+    }
+    Problems(all)
+}
+
+/// What the gateway's grants can name, and a header can carry.
+fn is_alias(text: &str) -> bool {
+    let rest = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    text.len() <= 63 && text.bytes().all(rest) && text.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric)
+}
+
+pub(crate) struct Shared {
+    pub(crate) domain: &'static str,
+    pub(crate) accounts: ArcSwap<Accounts>,
+    pub(crate) telemetry: Telemetry,
+}
+
+pub(crate) type Accounts = HashMap<String, Arc<Account>>;
+
+pub(crate) struct Account {
+    pub(crate) provider: Box<dyn Provider>,
+    pub(crate) tables: Arc<Tables>,
+    pub(crate) client: Client,
+    in_flight: Semaphore,
+    pub(crate) budget: RetryBudget,
+    pub(crate) breaker: Breaker,
+    pub(crate) session: SessionSlot,
+    pub(crate) guard: CredentialGuard,
+    pub(crate) health: AccountHealth,
+}
+
+pub(crate) fn ready(accounts: impl IntoIterator<Item = (String, AccountSetup)>) -> Result<Accounts, SetupError> {
+    let mut ready = HashMap::new();
+    for (alias, setup) in accounts {
+        let client = Client::new(&setup.base_url, &setup.transport)
+            .map_err(|error| SetupError::Account(alias.clone(), error))?;
+        ready.insert(alias, Arc::new(Account::new(setup, client)));
+    }
+    if ready.is_empty() { Err(SetupError::NoAccounts) } else { Ok(ready) }
+}
+
+impl Shared {
+    pub(crate) fn account(&self, alias: Option<&str>) -> Result<Arc<Account>, Fault> {
+        let accounts = self.accounts.load();
+        let known = match alias {
+            Some(alias) => accounts.get(alias),
+            None => accounts.values().next().filter(|_| accounts.len() == 1),
+        };
+        known.cloned().ok_or_else(|| {
+            let what = if alias.is_some() {
+                "names no account of this service"
+            } else {
+                "is required, this service has several accounts"
+            };
+            Fault::invalid(Problems(vec![Problem::new(ACCOUNT, what)]))
+        })
+    }
+
+    /// A call that can change something, with its probe, or one that cannot.
+    pub(crate) fn operation(&self, write: bool, probe: Option<Arc<str>>) -> Operation {
+        Operation { domain: self.domain, write, probe }
+    }
+}
+
+impl Account {
+    fn new(setup: AccountSetup, client: Client) -> Self {
+        Account {
+            provider: setup.provider,
+            tables: setup.tables,
+            client,
+            in_flight: Semaphore::new(setup.transport.in_flight),
+            budget: RetryBudget::default(),
+            breaker: Breaker::default(),
+            session: SessionSlot::default(),
+            guard: CredentialGuard::default(),
+            health: AccountHealth::default(),
+        }
+    }
+
+    pub(crate) fn status(&self, alias: &str) -> AccountStatus {
+        self.health.status(alias, self.breaker.is_open(), self.guard.is_resting())
+    }
+
+    /// A place among the account's calls; none is refused at once, because a queue only hides the load.
+    pub(crate) fn enter(&self) -> Result<SemaphorePermit<'_>, Fault> {
+        self.in_flight.try_acquire().map_err(|_| {
+            let message = "the account has as many calls in flight as it may";
+            Fault::new(Kind::ResourceExhausted, Outcome::NotSent, "ACCOUNT_BUSY", message)
+                .with_retry_after(Some(Duration::from_millis(500)))
+        })
+    }
+}

@@ -1,0 +1,54 @@
+//! What a provider adds to the engine.
+
+use bumpalo::Bump;
+
+use crate::{
+    fault::Fault,
+    http::{HttpReply, HttpRequest},
+    node::Node,
+    session::Login,
+};
+
+/// What a provider adds to the engine; one value per account, which holds that account's settings.
+pub trait Provider: Send + Sync + 'static {
+    /// Writes a call as an HTTP request: envelope, address and credentials.
+    ///
+    /// # Errors
+    /// A NOT_SENT [`Fault`] when the arguments cannot be written.
+    fn request(&self, call: &Outgoing<'_>) -> Result<HttpRequest, Fault>;
+
+    /// Reads a reply's envelope and verdict, and returns what the mapping table reads.
+    ///
+    /// # Errors
+    /// The provider's fault table, or [`Fault::unreadable`].
+    fn reply<'t>(&self, operation: &str, reply: &'t HttpReply, arena: &'t Bump) -> Result<Node<'t>, Fault>;
+
+    /// Whether this account may make a call at all; asked before anything else is done for it.
+    ///
+    /// # Errors
+    /// A NOT_SENT [`Fault`] when the operator has not opened the operation.
+    fn admit(&self, _operation: &str) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    /// How sessions are made, for upstreams that have them.
+    fn login(&self) -> Option<&dyn Login> {
+        None
+    }
+
+    /// One harmless read that shows whether the account works: an operation and its arguments.
+    fn check(&self) -> (&'static str, &'static [(&'static str, Node<'static>)]);
+}
+
+/// One call on its way to the wire.
+#[derive(Debug)]
+pub struct Outgoing<'t> {
+    /// The upstream call, as the method names it.
+    pub operation: &'t str,
+    /// Its arguments in the upstream's words.
+    pub arguments: Node<'t>,
+    /// The key of the session, if the provider has sessions.
+    pub session: Option<&'t str>,
+    /// Where a provider may keep what it adds to the arguments.
+    pub arena: &'t Bump,
+}
