@@ -11,6 +11,7 @@ use std::{
 
 use clap::{ArgMatches, Args, FromArgMatches, Subcommand, error::ErrorKind};
 use clap_complete::Shell;
+use telemetry::Telemetry;
 use tokio::{
     runtime::{Builder, Runtime},
     signal::unix::{SignalKind, signal},
@@ -19,7 +20,7 @@ use toml::Table;
 
 use crate::{
     ConfigSource, Error, Process, Program, StartOptions, Workers, globals, output, prepare::Prepared, record::Record,
-    restarts::Restarts, running, settings_reference, telemetry::Telemetry,
+    restarts::Restarts, running, settings_reference,
 };
 
 #[derive(Debug, Args)]

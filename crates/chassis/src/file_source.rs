@@ -13,7 +13,6 @@ use serde::Serialize;
 use crate::{
     Error, Process,
     record::{Refusal, seconds},
-    reload::count_reload,
     watched::Watched,
 };
 
@@ -90,12 +89,12 @@ impl Sourced {
         match self.try_take() {
             Ok(()) => {
                 tracing::info!(process, source, "the file was taken");
-                count_reload(&self.process, source, "ok");
+                self.process.telemetry().instruments.count_reload(source, "ok");
                 Ok(())
             }
             Err(error) => {
                 tracing::warn!(process, source, %error, "the file is not taken; what it said before stays");
-                count_reload(&self.process, source, "failed");
+                self.process.telemetry().instruments.count_reload(source, "failed");
                 self.with(|state| state.refused = Some(Refusal::of(&error)));
                 Err(error)
             }

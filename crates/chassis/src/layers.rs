@@ -23,7 +23,6 @@ pub(crate) mod panic;
 pub(crate) mod reply;
 pub(crate) mod request_id;
 pub(crate) mod status;
-pub(crate) mod trace;
 
 use std::{future::Future, sync::Arc};
 

@@ -8,7 +8,6 @@
 
 mod admin;
 mod audit;
-mod bound;
 mod cli;
 mod connection;
 mod consul;
@@ -16,7 +15,6 @@ mod dependency;
 mod descriptors;
 mod door;
 mod drain;
-mod durations;
 mod ended;
 mod file_source;
 mod globals;
@@ -38,10 +36,8 @@ mod restarts;
 mod running;
 mod settings;
 pub mod settings_reference;
-mod spent;
 mod surface;
 mod tap;
-mod telemetry;
 mod tls;
 mod watched;
 mod watches;
@@ -57,7 +53,6 @@ pub use connection::peer::{Peer, PeerIdentity};
 pub use consul::{CheckKind, Consul, ConsulAnswer, ConsulError, ConsulInstance, ConsulSettings};
 pub use door::{Answering, Door, Inside};
 pub use drain::Draining;
-pub use durations::{Durations, Timed};
 pub use ended::{Ended, Watch};
 pub use file_source::{FileSource, SourceState};
 pub use globals::install_globals;
@@ -79,12 +74,13 @@ pub use reflection::Reflection;
 pub use refusals::{RefusalSummary, Refusals, RefusedAddress, RefusedConnections};
 pub use running::{Running, StartOptions, start, start_with};
 pub use settings::{
-    AdminSettings, AuditSettings, CallerKey, CallersMode, CallersSettings, ForwardedHeader, ForwardedSettings,
-    LogFormat, LogSettings, OnLoss, ProxyProtocolSettings, ServerSettings, Settings,
+    AdminSettings, AuditSettings, CallerKey, CallersMode, CallersSettings, ForwardedHeader, ForwardedSettings, OnLoss,
+    ProxyProtocolSettings, ServerSettings, Settings,
 };
 pub use surface::Surface;
 pub use telemetry::{
-    Exporter, MetricsTemporality, OtlpCompression, OtlpHeaders, Propagator, SignalSettings, TelemetrySettings,
+    Durations, Exporter, LogFormat, LogSettings, MetricsTemporality, OtlpCompression, OtlpHeaders, Propagator,
+    SignalSettings, TelemetrySettings, Timed,
 };
 pub use tls::{ClientAuth, TlsSettings};
 pub use workers::Workers;

@@ -12,6 +12,7 @@ use std::{
 use http::{Extensions, HeaderMap};
 use opentelemetry::{metrics::Meter, propagation::TextMapCompositePropagator};
 use opentelemetry_sdk::trace::SdkTracer;
+use telemetry::Telemetry;
 use tokio::time::Instant;
 
 use crate::{
@@ -22,7 +23,6 @@ use crate::{
     outflow::Memory,
     record::{ConfigState, Record},
     refusals::Refusals,
-    telemetry::Telemetry,
     watches::Watches,
     workers::Workers,
 };
@@ -58,7 +58,8 @@ impl Process {
     ) -> Self {
         let places = Places::new(settings.server.max_in_flight);
         let memory = Arc::new(Memory::new(settings.server.reply_memory_bytes));
-        telemetry.watch_memory(memory.clone());
+        let seen = memory.clone();
+        telemetry.watch_memory(move || seen.taken());
         let refusals = Refusals::new(name, &telemetry.meter);
         Self(Arc::new(Inner {
             name,

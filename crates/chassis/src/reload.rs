@@ -8,11 +8,10 @@ use std::{
 use arc_swap::ArcSwap;
 use aws_lc_rs::digest::{SHA256, digest};
 use config::{Noted, noting};
-use opentelemetry::KeyValue;
 use toml::Table;
 
 use crate::{
-    ConfigSource, Document, Error, Process, Program, caller::Verifier, names, prepare::Prepared, tls, watched::Watched,
+    ConfigSource, Document, Error, Process, Program, caller::Verifier, prepare::Prepared, tls, watched::Watched,
 };
 
 /// The name of the configuration where other files are sources of their own.
@@ -139,23 +138,13 @@ fn taken(process: &Process, table: &Table) -> u64 {
     if !fixed.is_empty() {
         tracing::warn!(process = name, sections = fixed.join(" "), "these sections change with a restart only");
     }
-    count(process, "ok");
+    process.telemetry().instruments.count_reload(NAME, "ok");
     generation
 }
 
 fn refused(process: &Process, error: Error) -> Error {
     tracing::warn!(process = process.name(), %error, "the new configuration is not taken; the old one stays");
     process.record().refused(&error);
-    count(process, "failed");
+    process.telemetry().instruments.count_reload(NAME, "failed");
     error
-}
-
-fn count(process: &Process, result: &'static str) {
-    count_reload(process, NAME, result);
-}
-
-/// Counts an attempt to take what was read again.
-pub(crate) fn count_reload(process: &Process, source: &'static str, result: &'static str) {
-    let labels = [KeyValue::new(names::RESULT, result), KeyValue::new(names::SOURCE, source)];
-    process.telemetry().instruments.reloads.add(1, &labels);
 }

@@ -5,6 +5,7 @@ use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 use arc_swap::ArcSwap;
 use axum::Router;
 use opentelemetry_sdk::trace::SpanProcessor;
+use telemetry::Telemetry;
 use tokio::{task::JoinHandle, time::Instant};
 use toml::Table;
 
@@ -21,7 +22,6 @@ use crate::{
     record::Record,
     reload::{Configured, Reload, Reloader},
     restarts::Restarts,
-    telemetry::Telemetry,
     tls, watched,
     watches::Watches,
     workers::Workers,

@@ -13,7 +13,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
-use crate::{ConsulSettings, TelemetrySettings, TlsSettings};
+use telemetry::{LogSettings, TelemetrySettings};
+
+use crate::{ConsulSettings, TlsSettings};
 
 /// The sections that every process of the suite has.
 pub(crate) const SECTIONS: [&str; 7] = ["server", "admin", "telemetry", "log", "audit", "callers", "consul"];
@@ -191,29 +193,6 @@ pub enum OnLoss {
     Refuse,
 }
 
-/// `[log]`. Lines go to standard error; those of INFO and below may wait 20 ms for company, which a killed process loses.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct LogSettings {
-    /// JSON for machines or text for people.
-    pub format: LogFormat,
-    /// A level (`off`, `error`, `warn`, `info`, `debug`, `trace`), or a filter in the syntax of tracing-subscriber's
-    /// `EnvFilter`, e.g. `warn,ispbridge_gateway=debug`; a word that names no level and no crate of the program is refused.
-    /// Libraries that print bytes stay at INFO.
-    pub level: String,
-}
-
-/// Form of the log lines.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    /// One JSON object per line.
-    #[default]
-    Json,
-    /// Coloured lines for a terminal.
-    Text,
-}
-
 /// `[callers]`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -313,12 +292,6 @@ impl Default for ServerSettings {
 impl Default for AuditSettings {
     fn default() -> Self {
         Self { file: None, max_bytes: 64 << 20, keep: 10, on_loss: OnLoss::Count }
-    }
-}
-
-impl Default for LogSettings {
-    fn default() -> Self {
-        Self { format: LogFormat::Json, level: "info".to_owned() }
     }
 }
 

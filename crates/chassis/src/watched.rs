@@ -10,10 +10,9 @@ use std::{
 };
 
 use config::{Content, Noted};
-use opentelemetry::KeyValue;
 use tokio::task::spawn_blocking;
 
-use crate::{Draining, Process, names};
+use crate::{Draining, Process};
 
 /// A file that is being written is waited for until it looks the same twice with this time in between ...
 const SETTLING: Duration = Duration::from_millis(200);
@@ -107,8 +106,7 @@ async fn take(watched: &Arc<dyn Watched>, change: Change, process: &Process) {
     let (name, taking) = (watched.name(), Arc::clone(watched));
     let is_taken = spawn_blocking(move || taking.take(change.seen)).await.unwrap_or(false);
     if let (true, Some(since)) = (is_taken, change.since) {
-        let delay = since.elapsed().unwrap_or_default().as_secs_f64();
-        process.telemetry().instruments.reload_delay.record(delay, &[KeyValue::new(names::SOURCE, name)]);
+        process.telemetry().instruments.record_reload_delay(name, since.elapsed().unwrap_or_default());
     }
 }
 

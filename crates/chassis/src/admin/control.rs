@@ -17,10 +17,11 @@ use axum::{
 use bytes::Bytes;
 use http_body::Frame;
 use serde::Deserialize;
+use telemetry::log;
 use tokio::sync::mpsc;
 
 use crate::{
-    Body, Change, Process, globals,
+    Body, Change, Process,
     tap::{Form, Wish},
 };
 
@@ -55,15 +56,15 @@ async fn guard(State(process): State<Process>, request: Request, next: Next) -> 
 }
 
 async fn level() -> Response {
-    match globals::log_level() {
+    match log::level() {
         Some(level) => format!("{level}\n").into_response(),
         None => no_log(),
     }
 }
 
 async fn set_level(State(process): State<Process>, client: Client, Query(Level { level }): Query<Level>) -> Response {
-    let before = globals::log_level();
-    match globals::set_log_level(&level) {
+    let before = log::level();
+    match log::set_level(&level) {
         Some(Ok(())) => {
             write_down(&process, &client, before);
             format!("{level}\n").into_response()
@@ -74,8 +75,8 @@ async fn set_level(State(process): State<Process>, client: Client, Query(Level {
 }
 
 async fn reset_level(State(process): State<Process>, client: Client) -> Response {
-    let before = globals::log_level();
-    match globals::reset_log_level() {
+    let before = log::level();
+    match log::reset_level() {
         Some(level) => {
             write_down(&process, &client, before);
             format!("{level}\n").into_response()
@@ -88,7 +89,7 @@ async fn reset_level(State(process): State<Process>, client: Client) -> Response
 type Client = ConnectInfo<SocketAddr>;
 
 fn write_down(process: &Process, ConnectInfo(client): &Client, before: Option<String>) {
-    let (actor, after) = (format!("admin {client}"), globals::log_level());
+    let (actor, after) = (format!("admin {client}"), log::level());
     process.write_down(Change { kind: "log", actor, before: before.into(), after: after.into() });
 }
 

@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use crate::{Process, telemetry::openmetrics};
+use crate::Process;
 
 const OPEN_METRICS: &str = "application/openmetrics-text";
 
@@ -16,7 +16,7 @@ const TEXT: [&str; 3] = ["text/plain", "text/*", "*/*"];
 pub(super) async fn metrics(State(process): State<Process>, headers: HeaderMap) -> Response {
     let telemetry = process.telemetry();
     if prefers_open_metrics(&headers) {
-        return ([(header::CONTENT_TYPE, openmetrics::CONTENT_TYPE)], telemetry.open_metrics()).into_response();
+        return ([(header::CONTENT_TYPE, telemetry::OPEN_METRICS)], telemetry.open_metrics()).into_response();
     }
     match telemetry.scrape() {
         Ok(text) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),

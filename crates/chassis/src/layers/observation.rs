@@ -21,7 +21,6 @@ use crate::{
     Process, Reason, Timed,
     ended::{Ended, millis},
     names,
-    telemetry::push_hex,
     watches::Watches,
 };
 
@@ -237,7 +236,7 @@ impl Observation {
         let End { code, took, .. } = *end;
         let method = self.method_name().unwrap_or_else(|| shortened(&self.path));
         let mut trace_id = String::with_capacity(32);
-        push_hex(&mut trace_id, &self.context.span().span_context().trace_id().to_bytes());
+        telemetry::push_hex(&mut trace_id, &self.context.span().span_context().trace_id().to_bytes());
         macro_rules! line {
             ($level:ident) => {
                 tracing::$level!(

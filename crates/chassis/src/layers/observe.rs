@@ -23,7 +23,6 @@ use super::{
     observation::Observation,
     reply::{Bounds, Reply},
     request_id, status,
-    trace::Headers,
 };
 use crate::{Body, Draining, Peer, Process, names, outflow::Flow};
 
@@ -48,8 +47,11 @@ impl<S> Observe<S> {
         let path: Box<str> = request.uri().path().into();
         let method = self.methods.get(&path).cloned();
         let writes = method.as_ref().is_some_and(|method| !method.reads);
-        let parent =
-            self.process.telemetry().propagator.extract_with_context(&Context::new(), &Headers(request.headers()));
+        let parent = self
+            .process
+            .telemetry()
+            .propagator
+            .extract_with_context(&Context::new(), &telemetry::Headers(request.headers()));
         let tracer = self.process.tracer();
         // Its real name comes at the end, and only to a span that is kept.
         let builder = tracer.span_builder(names::OTHER).with_kind(SpanKind::Server);

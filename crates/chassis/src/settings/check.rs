@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use config::Findings;
 
 use super::{CallersMode, Settings};
-use crate::{ConsulSettings, admin, globals};
+use crate::{ConsulSettings, admin};
 
 /// Largest window of HTTP/2 (RFC 9113, 6.9.1).
 const LARGEST_WINDOW: u64 = (1 << 31) - 1;
@@ -58,9 +58,9 @@ pub(super) fn limits(settings: &Settings, findings: &mut Findings) {
             findings.mistake(format!("server.{key}"), "must be more than 0");
         }
     }
-    findings.take(globals::check(&settings.log));
+    findings.take(telemetry::log::check(&settings.log));
     findings.take(admin::check(&settings.admin));
-    settings.telemetry.check(findings);
+    telemetry::check(&settings.telemetry, findings);
     if settings.admin.listen.is_some_and(|admin| collide(admin, server.listen)) {
         findings.mistake("admin.listen", "must be another address or port than server.listen");
     }

@@ -134,7 +134,7 @@ const PROMISES: [(&str, &str, &[Test]); 17] = [
         "S17",
         "a line of the log is one line",
         &[
-            ("crates/chassis/src/globals.rs", "nothing_that_is_quoted_begins_a_line_or_drives_a_terminal"),
+            ("crates/telemetry/src/log.rs", "nothing_that_is_quoted_begins_a_line_or_drives_a_terminal"),
             ("crates/bridge/src/status.rs", "texts_are_cut_and_cleaned"),
         ],
     ),
@@ -158,7 +158,7 @@ const PROMISES: [(&str, &str, &[Test]); 17] = [
             ("crates/bridge/tests/fuzz/tree.rs", "no_reply_is_too_odd_for_its_message"),
             ("crates/bridge/tests/fuzz/address.rs", "no_retry_after_is_too_odd"),
             ("crates/chassis/src/layers/deadline.rs", "no_text_is_too_odd"),
-            ("crates/chassis/src/layers/trace.rs", "a_trace_is_continued_as_it_came_or_not_at_all"),
+            ("crates/telemetry/src/extract.rs", "a_trace_is_continued_as_it_came_or_not_at_all"),
             ("crates/chassis/src/settings/tests.rs", "no_file_is_too_odd"),
         ],
     ),

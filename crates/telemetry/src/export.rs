@@ -16,8 +16,8 @@ use opentelemetry_sdk::{
     trace::{BatchConfigBuilder, BatchSpanProcessor, Span, SpanData, SpanExporter, SpanProcessor},
 };
 
-use super::settings::TelemetrySettings;
-use crate::names;
+use crate::settings::TelemetrySettings;
+use protocol::names;
 
 /// How often a failing collector is worth a line.
 const SELDOM: Duration = Duration::from_secs(60);

@@ -1,14 +1,5 @@
 //! Traces and metrics of one process: OTLP if an endpoint is configured, Prometheus always.
 
-pub(crate) mod exemplars;
-mod export;
-mod headers;
-pub(crate) mod keep;
-pub(crate) mod openmetrics;
-mod otlp;
-mod propagation;
-mod settings;
-
 use std::{sync::Arc, time::Duration};
 
 use opentelemetry::{
@@ -27,45 +18,54 @@ use opentelemetry_sdk::{
 use prometheus::{Registry, TextEncoder};
 use tokio::sync::oneshot;
 
-pub(crate) use self::propagation::push_hex;
-use self::{
+use config::Error;
+use protocol::names;
+
+use crate::{
+    durations::Durations,
     exemplars::Exemplars,
-    export::{Counted, Losses},
+    export::{self, Counted, Losses},
     keep::{Keep, Recording},
     openmetrics::OpenMetrics,
+    otlp,
     propagation::TraceContext,
+    settings::{Propagator, TelemetrySettings},
+    time_breakdown::Spent,
 };
-pub use self::{
-    headers::OtlpHeaders,
-    settings::{Exporter, MetricsTemporality, OtlpCompression, Propagator, SignalSettings, TelemetrySettings},
-};
-use crate::{Durations, Error, names, outflow::Memory, spent::Spent};
 
 /// How long the last spans and numbers may take to leave.
 const FLUSH: Duration = Duration::from_secs(3);
 
 /// The providers of one process and what is made of them once.
 #[derive(Debug)]
-pub(crate) struct Telemetry {
+pub struct Telemetry {
     traces: SdkTracerProvider,
     metrics: SdkMeterProvider,
     registry: Registry,
     exemplars: Exemplars,
-    pub(crate) tracer: SdkTracer,
-    pub(crate) meter: Meter,
-    pub(crate) propagator: Arc<TextMapCompositePropagator>,
-    pub(crate) instruments: Instruments,
+    /// Makes spans.
+    pub tracer: SdkTracer,
+    /// Makes instruments.
+    pub meter: Meter,
+    /// Reads and writes the headers by which a trace travels.
+    pub propagator: Arc<TextMapCompositePropagator>,
+    /// The numbers that every process keeps.
+    pub instruments: Instruments,
 }
 
 /// The numbers that every process keeps.
 #[derive(Clone, Debug)]
-pub(crate) struct Instruments {
-    pub(crate) duration: Durations,
-    pub(crate) in_flight: UpDownCounter<i64>,
-    pub(crate) panics: Counter<u64>,
-    pub(crate) reloads: Counter<u64>,
-    pub(crate) reload_delay: Histogram<f64>,
-    pub(crate) time: Arc<Spent>,
+pub struct Instruments {
+    /// How long calls took.
+    pub duration: Durations,
+    /// Calls that are worked on.
+    pub in_flight: UpDownCounter<i64>,
+    /// Calls whose handler panicked.
+    pub panics: Counter<u64>,
+    /// Where calls spent their time.
+    pub time: Arc<Spent>,
+    reloads: Counter<u64>,
+    reload_delay: Histogram<f64>,
     given_up: Counter<u64>,
 }
 
@@ -74,7 +74,11 @@ pub(crate) struct Instruments {
 struct Boxed(Box<dyn SpanProcessor>);
 
 impl Telemetry {
-    pub(crate) fn new(
+    /// Makes the providers of a process; `extra` takes the finished spans beside any configured exporter.
+    ///
+    /// # Errors
+    /// A collector that cannot be spoken to as the settings say.
+    pub fn new(
         name: &'static str,
         settings: &TelemetrySettings,
         extra: Option<Box<dyn SpanProcessor>>,
@@ -103,33 +107,36 @@ impl Telemetry {
     }
 
     /// Makes a histogram of call durations whose buckets have exemplars.
-    pub(crate) fn durations(&self, name: &'static str, description: &'static str) -> Durations {
+    pub fn durations(&self, name: &'static str, description: &'static str) -> Durations {
         Durations::new(&self.meter, &self.exemplars, name, description)
     }
 
     /// Shows what replies hold.
-    pub(crate) fn watch_memory(&self, memory: Arc<Memory>) {
+    pub fn watch_memory(&self, taken: impl Fn() -> usize + Send + Sync + 'static) {
         self.meter
             .u64_observable_gauge(names::REPLY_MEMORY)
             .with_unit("By")
             .with_description("Replies that are made and not sent yet")
-            .with_callback(move |gauge| gauge.observe(memory.taken() as u64, &[]))
+            .with_callback(move |gauge| gauge.observe(taken() as u64, &[]))
             .build();
     }
 
     /// All numbers in the text format of Prometheus.
-    pub(crate) fn scrape(&self) -> Result<String, prometheus::Error> {
+    ///
+    /// # Errors
+    /// Numbers that the format cannot hold.
+    pub fn scrape(&self) -> Result<String, prometheus::Error> {
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }
 
     /// All numbers in the text of OpenMetrics, which has exemplars.
-    pub(crate) fn open_metrics(&self) -> String {
+    pub fn open_metrics(&self) -> String {
         OpenMetrics { families: &self.registry.gather(), exemplars: &self.exemplars }.to_string()
     }
 
     /// Sends what is left, for as long as it may take but at most [`FLUSH`]. The SDK blocks, for metrics without a limit of its own, and a runtime would
     /// wait for a blocking task of its own when it ends: so this is a thread that nobody waits for longer than that.
-    pub(crate) async fn shut_down(&self, limit: Duration) {
+    pub async fn shut_down(&self, limit: Duration) {
         let limit = limit.min(FLUSH);
         let (traces, metrics) = (self.traces.clone(), self.metrics.clone());
         let (done, end) = oneshot::channel();
@@ -167,8 +174,18 @@ impl Instruments {
         }
     }
 
+    /// Counts an attempt to take a configuration, or another `source`, that was read again.
+    pub fn count_reload(&self, source: &'static str, result: &'static str) {
+        self.reloads.add(1, &[KeyValue::new(names::RESULT, result), KeyValue::new(names::SOURCE, source)]);
+    }
+
+    /// Records how long it took from a change of a `source` to its taking.
+    pub fn record_reload_delay(&self, source: &'static str, delay: Duration) {
+        self.reload_delay.record(delay.as_secs_f64(), &[KeyValue::new(names::SOURCE, source)]);
+    }
+
     /// Counts a connection or a reply that was given up.
-    pub(crate) fn give_up(&self, reason: &'static str) {
+    pub fn give_up(&self, reason: &'static str) {
         self.given_up.add(1, &[KeyValue::new(names::REASON, reason)]);
     }
 }

@@ -9,10 +9,10 @@ use std::{fmt, iter};
 
 use prometheus::proto::{Metric, MetricFamily, MetricType};
 
-use super::exemplars::{Exemplar, Exemplars, Series};
+use crate::exemplars::{Exemplar, Exemplars, Series};
 
 /// What the text is.
-pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// What the exporter makes of the resource; the older text knows no kind for it but a gauge.
 const TARGET: &str = "target_info";

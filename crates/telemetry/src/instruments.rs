@@ -14,20 +14,14 @@ const MOST: usize = 2000;
 
 /// Bound instruments by a word of the program's, which are few, and a name of the contract's or the configuration's. No
 /// stranger chooses those, so a hash that is fast will do.
-pub(crate) struct Bound<I>(RwLock<Names<I>>);
+pub struct Bound<I>(RwLock<Names<I>>);
 
 /// Of a few words a list is searched in less time than it takes to hash one.
 type Names<I> = Vec<(&'static str, FxHashMap<Box<str>, I>)>;
 
 impl<I> Bound<I> {
     /// Measures with the instrument of these names, which is bound if it was not yet; without one nothing is measured.
-    pub(crate) fn measure(
-        &self,
-        word: &'static str,
-        name: &str,
-        measure: impl FnOnce(&I),
-        bind: impl FnOnce() -> Option<I>,
-    ) {
+    pub fn measure(&self, word: &'static str, name: &str, measure: impl FnOnce(&I), bind: impl FnOnce() -> Option<I>) {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let names = known.iter().find_map(|(known, names)| (*known == word).then_some(names));
         if let Some(instrument) = names.and_then(|names| names.get(name)) {

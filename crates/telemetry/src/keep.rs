@@ -15,7 +15,7 @@ use opentelemetry_sdk::{
     trace::{Sampler, SamplingDecision, SamplingResult, ShouldSample, Span, SpanData, SpanProcessor},
 };
 
-use crate::TelemetrySettings;
+use crate::settings::TelemetrySettings;
 
 /// Which spans are kept though nobody chose their trace.
 #[derive(Clone, Copy, Debug)]

@@ -160,7 +160,7 @@ mod tests {
     use tracing_subscriber::prelude::*;
 
     use super::*;
-    use crate::globals::tests::Written;
+    use crate::log::tests::Written;
 
     #[test]
     fn a_line_is_what_the_library_makes_of_the_event() {

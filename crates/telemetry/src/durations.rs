@@ -9,10 +9,11 @@ use opentelemetry::{
 };
 use tonic::Code;
 
+use protocol::names;
+
 use crate::{
-    bound::Bound,
-    names,
-    telemetry::exemplars::{Exemplars, Latest, Series},
+    exemplars::{Exemplars, Latest, Series},
+    instruments::Bound,
 };
 
 /// A histogram of seconds; a call costs no search for its attributes.
@@ -65,7 +66,9 @@ impl Durations {
         let measure = |timer: &Timer| {
             let seconds = call.took.as_secs_f64();
             timer.histogram.record(seconds);
-            if let Some(latest) = timer.latest.as_ref().filter(|_| self.0.exemplars.is_traced(call)) {
+            if let Some(latest) =
+                timer.latest.as_ref().filter(|_| self.0.exemplars.is_traced(call.span, call.failed, call.took))
+            {
                 latest.note(call.span, seconds);
             }
         };
@@ -96,10 +99,7 @@ mod tests {
     use prometheus::Registry;
 
     use super::*;
-    use crate::{
-        TelemetrySettings,
-        telemetry::{keep::Keep, openmetrics::OpenMetrics},
-    };
+    use crate::{keep::Keep, openmetrics::OpenMetrics, settings::TelemetrySettings};
 
     /// A histogram and the registry that shows it.
     struct Bench {

@@ -7,11 +7,13 @@ use opentelemetry::{
     metrics::{BoundCounter, Counter, Meter},
 };
 
-use crate::{bound::Bound, names};
+use protocol::names;
+
+use crate::instruments::Bound;
 
 /// Counts seconds by part and provider.
 #[derive(Debug)]
-pub(crate) struct Spent {
+pub struct Spent {
     counter: Counter<f64>,
     bound: Bound<BoundCounter<f64>>,
 }
@@ -28,7 +30,8 @@ impl Spent {
     }
 
     /// Adds what a call of a method spent in a part; a method of no provider is not counted.
-    pub(crate) fn add(&self, part: &'static str, method: &str, took: Duration) {
+    /// Adds the time that a call of a method spent in a part.
+    pub fn add(&self, part: &'static str, method: &str, took: Duration) {
         let count = |counter: &BoundCounter<f64>| counter.add(took.as_secs_f64());
         self.bound.measure(part, method, count, || self.bind(part, method));
     }

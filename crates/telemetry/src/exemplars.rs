@@ -6,7 +6,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     fmt,
     sync::{Arc, Mutex, PoisonError, RwLock},
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use opentelemetry::{
@@ -15,8 +15,8 @@ use opentelemetry::{
 };
 use prometheus::proto::Metric;
 
-use super::keep::Keep;
-use crate::{durations::Timed, names::DURATION_BUCKETS};
+use crate::keep::Keep;
+use protocol::names::DURATION_BUCKETS;
 
 /// Sets of labels that have exemplars, in all histograms of a process; those that come later have none.
 const MOST: usize = 2000;
@@ -60,9 +60,9 @@ impl Exemplars {
 
     /// Whether a collector gets the span of a call: its trace was chosen, or it is kept for how it ended. The span itself
     /// ends a little later than the call, so that of a call that was slow enough certainly is.
-    pub(crate) fn is_traced(&self, call: &Timed<'_>) -> bool {
-        let kept = || self.0.keep.is_some_and(|keep| keep.wants(call.failed, call.took));
-        self.0.exported && (call.span.is_sampled() || kept())
+    pub(crate) fn is_traced(&self, span: &SpanContext, failed: bool, took: Duration) -> bool {
+        let kept = || self.0.keep.is_some_and(|keep| keep.wants(failed, took));
+        self.0.exported && (span.is_sampled() || kept())
     }
 
     /// The place for the exemplars of a series, while there is room for more.

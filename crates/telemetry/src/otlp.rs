@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use config::{NO_AUTHORITIES, has_authorities};
+use config::{Error, Findings, NO_AUTHORITIES, Secret, has_authorities};
 use http::Uri;
 use opentelemetry_otlp::{Compression, MetricExporter, SpanExporter, WithExportConfig, WithTonicConfig};
 use opentelemetry_sdk::metrics::Temporality;
@@ -16,8 +16,7 @@ use tonic::{
     transport::{Certificate, ClientTlsConfig, Identity},
 };
 
-use super::settings::{Exporter, MetricsTemporality, OtlpCompression, TelemetrySettings};
-use crate::{Error, Findings, Secret};
+use crate::settings::{Exporter, MetricsTemporality, OtlpCompression, TelemetrySettings};
 
 /// What is exported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,8 +46,9 @@ struct Key<T> {
     section: &'static str,
 }
 
-/// Says why a collector could not be spoken to as the configuration says.
-pub(crate) fn check(settings: &TelemetrySettings, findings: &mut Findings) {
+/// Says what is wrong with settings, and why a collector could not be spoken to as they say.
+pub fn check(settings: &TelemetrySettings, findings: &mut Findings) {
+    settings.check(findings);
     for signal in [Signal::Traces, Signal::Metrics] {
         if let Some(collector) = Collector::of(settings, signal) {
             findings.take(collector.tls());

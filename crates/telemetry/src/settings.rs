@@ -1,12 +1,13 @@
-//! `[telemetry]`: what is recorded, and which collector gets it.
+//! `[telemetry]`: what is recorded, and which collector gets it; `[log]`: how the process logs.
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::headers::OtlpHeaders;
-use crate::{Findings, Seconds, Secret};
+use config::{Findings, Seconds, Secret};
+
+use crate::headers::OtlpHeaders;
 
 /// `[telemetry]`. The variables of the OpenTelemetry specification that set a key stand in `docs/telemetry.md`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -130,6 +131,29 @@ pub enum Propagator {
     Baggage,
 }
 
+/// `[log]`. Lines go to standard error; those of INFO and below may wait 20 ms for company, which a killed process loses.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogSettings {
+    /// JSON for machines or text for people.
+    pub format: LogFormat,
+    /// A level (`off`, `error`, `warn`, `info`, `debug`, `trace`), or a filter in the syntax of tracing-subscriber's
+    /// `EnvFilter`, e.g. `warn,ispbridge_gateway=debug`; a word that names no level and no crate of the program is refused.
+    /// Libraries that print bytes stay at INFO.
+    pub level: String,
+}
+
+/// Form of the log lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One JSON object per line.
+    #[default]
+    Json,
+    /// Coloured lines for a terminal.
+    Text,
+}
+
 impl Default for TelemetrySettings {
     fn default() -> Self {
         Self {
@@ -162,7 +186,7 @@ impl Default for TelemetrySettings {
 }
 
 impl TelemetrySettings {
-    /// Says what is wrong with it.
+    /// Says what is wrong with its figures.
     pub(crate) fn check(&self, findings: &mut Findings) {
         let mut wrong = |key: &str, problem: &str| findings.mistake(format!("telemetry.{key}"), problem);
         if !(0.0..=1.0).contains(&self.sampling_ratio) {
@@ -177,9 +201,11 @@ impl TelemetrySettings {
         if self.service_name.as_ref().is_some_and(|name| name.trim().is_empty()) {
             wrong("service_name", "must not be empty");
         }
-        super::otlp::check(self, findings);
     }
 }
 
-#[cfg(test)]
-mod tests;
+impl Default for LogSettings {
+    fn default() -> Self {
+        Self { format: LogFormat::Json, level: "info".to_owned() }
+    }
+}

@@ -3,10 +3,10 @@
 use http::{HeaderMap, HeaderName};
 use opentelemetry::propagation::Extractor;
 
-use crate::names;
+use protocol::names;
 
 /// The headers of a request as a propagator reads them; a `traceparent` that is none does not exist.
-pub(crate) struct Headers<'a>(pub(crate) &'a HeaderMap);
+pub struct Headers<'a>(pub &'a HeaderMap);
 
 impl Extractor for Headers<'_> {
     fn get(&self, key: &str) -> Option<&str> {
@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn the_corpus_of_traces_is_read_as_it_says() {
-        for line in include_str!("../../tests/corpus/traceparent.txt").lines() {
+        for line in include_str!("../tests/corpus/traceparent.txt").lines() {
             let (parent, verdict) = line.split_once(" => ").unwrap();
             assert_eq!(extracted(parent.as_bytes(), b"").is_some(), verdict == "continued", "{parent:?}");
         }

@@ -19,7 +19,7 @@ const MOST: usize = 64 << 10;
 
 /// Writes whole lines to a file in the order in which they come.
 #[derive(Clone, Debug)]
-pub(crate) struct Sink(Arc<Shared>);
+pub struct Sink(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
@@ -39,11 +39,11 @@ struct Held {
 /// As long as it lives lines may wait; its end writes them, and later ones are written at once.
 #[derive(Debug)]
 #[must_use]
-pub(crate) struct Keeper(Sink);
+pub struct Keeper(Sink);
 
 /// A line on its way.
 #[derive(Debug)]
-pub(crate) struct Entry<'a> {
+pub struct Entry<'a> {
     sink: &'a Sink,
     at_once: bool,
 }
@@ -54,7 +54,11 @@ impl Sink {
     }
 
     /// Lets lines wait from now on.
-    pub(super) fn keep(&self) -> io::Result<Keeper> {
+    /// Lets lines wait for company as long as the keeper lives.
+    ///
+    /// # Errors
+    /// A thread that the system does not give.
+    pub fn keep(&self) -> io::Result<Keeper> {
         let (keeper, sink) = (Keeper(self.clone()), self.clone());
         self.held().is_kept = true;
         thread::Builder::new().name("log".to_owned()).spawn(move || while sink.write_next() {})?;

@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 use toml::{Table, Value};
 
-use crate::Secret;
+use config::Secret;
 
 /// Headers by name; their values have no readable form.
 #[derive(Clone, Default, PartialEq, Eq)]

@@ -12,10 +12,10 @@ const HEX: &[u8; 16] = b"0123456789abcdef";
 /// The SDK's propagator, which formats each header by machinery and sends `tracestate` even if it is empty, with a writer
 /// of its own.
 #[derive(Debug)]
-pub(super) struct TraceContext(TraceContextPropagator);
+pub(crate) struct TraceContext(TraceContextPropagator);
 
 impl TraceContext {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(TraceContextPropagator::new())
     }
 }
@@ -54,7 +54,7 @@ fn traceparent(span: &SpanContext) -> String {
 }
 
 /// Spells bytes in lower case, as W3C asks.
-pub(crate) fn push_hex(text: &mut String, bytes: &[u8]) {
+pub fn push_hex(text: &mut String, bytes: &[u8]) {
     for byte in bytes {
         text.push(char::from(HEX[usize::from(byte >> 4)]));
         text.push(char::from(HEX[usize::from(byte & 15)]));
