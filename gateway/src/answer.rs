@@ -1,74 +1,52 @@
 //! What the gateway itself says to a caller: a standard `google.rpc.Status` with one `ErrorInfo`.
 
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Response};
+pub(crate) use protocol::Outcome;
+use protocol::{
+    StatusBuilder,
+    answer::{OUTCOME_UNKNOWN, UNAUDITED},
+    domain,
+};
 use tonic::{Code, Status};
-use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::{headers::PUSHBACK, method::Nature};
-
-/// Domain of every `ErrorInfo` of the gateway.
-pub(crate) const DOMAIN: &str = "gateway.ispbridge";
-
-/// Longest message of a Status, in bytes: larger ones break clients in other languages.
-const MESSAGE_BYTES: usize = 1024;
-
-/// What is known about the effect of a call that failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// Nothing reached a service.
-    NotSent,
-    /// It may have happened.
-    Unknown,
-}
-
-impl Outcome {
-    /// Spelling in the `outcome` key of an `ErrorInfo`.
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::NotSent => "NOT_SENT",
-            Self::Unknown => "UNKNOWN",
-        }
-    }
-}
 
 /// A refusal or failure on its way to the caller.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    code: Code,
-    reason: &'static str,
-    message: String,
-    details: ErrorDetails,
-    metadata: HashMap<String, String>,
+    status: StatusBuilder,
     /// What clients that repeat calls by themselves are told: after so many milliseconds, or never (-1).
     pushback: Option<i64>,
 }
 
 impl Answer {
-    /// Starts an answer from its code, its reason in UPPER_SNAKE and its text.
+    /// Starts an answer from its code, its reason in UPPER_SNAKE and its text; the effect is unknown until it is said.
     pub(crate) fn new(code: Code, reason: &'static str, message: impl Into<String>) -> Box<Self> {
-        let mut message = message.into();
-        message.truncate(message.floor_char_boundary(MESSAGE_BYTES));
-        Box::new(Self { code, reason, message, details: ErrorDetails::new(), metadata: HashMap::new(), pushback: None })
+        let status = StatusBuilder::new(domain::GATEWAY, code, reason, message, Outcome::Unknown);
+        Box::new(Self { status, pushback: None })
+    }
+
+    fn map(mut self: Box<Self>, change: impl FnOnce(StatusBuilder) -> StatusBuilder) -> Box<Self> {
+        self.status = change(self.status);
+        self
     }
 
     /// Says what is known about the effect.
     pub(crate) fn outcome(self: Box<Self>, outcome: Outcome) -> Box<Self> {
-        self.with("outcome", outcome.as_str())
+        self.map(|status| status.outcome(outcome))
     }
 
     /// Adds one key to the metadata of the `ErrorInfo`.
-    pub(crate) fn with(mut self: Box<Self>, key: &str, value: impl Into<String>) -> Box<Self> {
-        self.metadata.insert(key.to_owned(), value.into());
-        self
+    pub(crate) fn with(self: Box<Self>, key: &str, value: impl Into<String>) -> Box<Self> {
+        self.map(|status| status.with(key, value))
     }
 
     /// Tells the caller when to come back.
     pub(crate) fn retry_after(mut self: Box<Self>, delay: Duration) -> Box<Self> {
-        self.details.set_retry_info(Some(delay));
         self.pushback = i64::try_from(delay.as_millis()).ok();
-        self
+        self.map(|status| status.retry_after(delay))
     }
 
     /// Tells the caller not to repeat the call by itself.
@@ -78,26 +56,23 @@ impl Answer {
     }
 
     /// Names the header that is wrong.
-    pub(crate) fn violation(mut self: Box<Self>, header: &str, what: &str) -> Box<Self> {
-        self.details.add_bad_request_violation(header, what);
-        self
+    pub(crate) fn violation(self: Box<Self>, header: &str, what: &str) -> Box<Self> {
+        self.map(|status| status.violation(header, what))
     }
 
     /// Names the quota that is used up.
-    pub(crate) fn quota(mut self: Box<Self>, subject: &str, what: &str) -> Box<Self> {
-        self.details.add_quota_failure_violation(subject, what);
-        self
+    pub(crate) fn quota(self: Box<Self>, subject: &str, what: &str) -> Box<Self> {
+        self.map(|status| status.quota(subject, what))
     }
 
     /// The gRPC code.
     pub(crate) fn code(&self) -> Code {
-        self.code
+        self.status.code()
     }
 
     /// The whole as tonic's Status.
-    pub(crate) fn status(mut self: Box<Self>) -> Status {
-        self.details.set_error_info(self.reason, DOMAIN, self.metadata);
-        let mut status = Status::with_error_details(self.code, self.message, self.details);
+    pub(crate) fn status(self: Box<Self>) -> Status {
+        let mut status = self.status.build();
         if let Some(pushback) = self.pushback {
             status.metadata_mut().insert(PUSHBACK, pushback.into());
         }
@@ -111,7 +86,7 @@ impl Answer {
 
     /// The whole as trailers of a reply that has begun.
     pub(crate) fn trailers(self: Box<Self>) -> HeaderMap {
-        let code = self.code;
+        let code = self.code();
         let mut trailers = HeaderMap::with_capacity(3);
         if self.status().add_header(&mut trailers).is_err() {
             trailers.insert("grpc-status", HeaderValue::from(code as i32));
@@ -146,8 +121,7 @@ pub(crate) fn issuer_away(pause: Duration) -> Box<Answer> {
 
 /// The audit log cannot be written, and the configuration lets nothing be changed without it.
 pub(crate) fn unaudited() -> Box<Answer> {
-    let text = "the audit log cannot be written, and without it nothing may be changed; nothing was sent";
-    Answer::new(Code::Unavailable, "AUDIT_UNAVAILABLE", text)
+    Answer::new(Code::Unavailable, "AUDIT_UNAVAILABLE", UNAUDITED)
         .outcome(Outcome::NotSent)
         .retry_after(Duration::from_secs(1))
 }
@@ -202,11 +176,13 @@ fn unknown_outcome(provider: &str, why: &str) -> Box<Answer> {
         "the call was handed to provider {provider} and may have taken effect ({why}); \
          look before repeating it"
     );
-    Answer::new(Code::Aborted, "OUTCOME_UNKNOWN", text).never_again()
+    Answer::new(Code::Aborted, OUTCOME_UNKNOWN, text).never_again()
 }
 
 #[cfg(test)]
 mod tests {
+    use tonic_types::StatusExt;
+
     use super::*;
 
     #[test]

@@ -2,18 +2,9 @@
 
 use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
-use crate::problem::{Problem, Problems};
+pub use protocol::Outcome;
 
-/// Whether the call can have had an effect upstream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// Nothing reached a place where it could take effect.
-    NotSent,
-    /// The upstream read it and said no.
-    Rejected,
-    /// It may have happened.
-    Unknown,
-}
+use crate::problem::{Problem, Problems};
 
 /// What kind of failure it is, whatever the provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

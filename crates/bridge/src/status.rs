@@ -1,18 +1,21 @@
 //! `Fault` -> `google.rpc.Status`: the one place where outcomes become gRPC codes.
 
-use std::{collections::HashMap, time::Duration};
+use std::{borrow::Cow, time::Duration};
 
+use protocol::{StatusBuilder, answer::OUTCOME_UNKNOWN, status::MESSAGE_BYTES};
 use tonic::{Code, Status};
-use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::{
     fault::{Fault, Kind, Operation, Outcome},
     xml::charset::ILLEGAL,
 };
 
-/// Longest message and longest single detail text, so that the whole fits the 8 KiB of metadata that
-/// every client library reads (dependencies.md, finding 5).
-const MAX_TEXT: usize = 1024;
+/// Longest text of a fault, which leaves room in the message for what is said of a write.
+const MAX_TEXT: usize = MESSAGE_BYTES - 200;
+/// Longest text in the metadata of the `ErrorInfo`.
+const MAX_METADATA: usize = 256;
+/// Longest delay that is passed on.
+const LONGEST_DELAY: Duration = Duration::from_secs(86_400);
 const MAX_VIOLATIONS: usize = 16;
 const MAX_VIOLATION_TEXT: usize = 120;
 
@@ -20,21 +23,21 @@ impl From<Fault> for Status {
     fn from(fault: Fault) -> Self {
         let operation = fault.operation();
         let code = code(&fault, operation);
-        let reason = if is_unknown_write(&fault, operation) { "OUTCOME_UNKNOWN" } else { fault.reason() };
-        let mut details = ErrorDetails::new();
-        details.set_error_info(reason, operation.domain, metadata(&fault, operation));
+        let reason = if is_unknown_write(&fault, operation) { OUTCOME_UNKNOWN } else { fault.reason() };
+        let message = message(&fault, operation);
+        let mut status = StatusBuilder::new(operation.domain, code, reason, message, fault.outcome());
+        for (key, value) in metadata(&fault, operation) {
+            status = status.with(key, clean(&value, MAX_METADATA));
+        }
         for violation in fault.violations().iter().take(MAX_VIOLATIONS) {
-            details.add_bad_request_violation(
-                clean(&violation.field, MAX_VIOLATION_TEXT),
-                clean(&violation.text, MAX_VIOLATION_TEXT),
-            );
+            let [field, text] = [&violation.field, &violation.text].map(|text| clean(text, MAX_VIOLATION_TEXT));
+            status = status.violation(field, text);
         }
-        if code != Code::Aborted
-            && let Some(delay) = fault.retry_after()
-        {
-            details.set_retry_info(Some(delay.min(Duration::from_secs(86_400))));
+        match fault.retry_after() {
+            Some(delay) if code != Code::Aborted => status.retry_after(delay.min(LONGEST_DELAY)),
+            _ => status,
         }
-        Status::with_error_details(code, message(&fault, operation), details)
+        .build()
     }
 }
 
@@ -60,7 +63,7 @@ fn code(fault: &Fault, operation: &Operation) -> Code {
 }
 
 fn message(fault: &Fault, operation: &Operation) -> String {
-    let text = clean(fault.message(), MAX_TEXT - 200);
+    let text = clean(fault.message(), MAX_TEXT);
     if !is_unknown_write(fault, operation) {
         return text;
     }
@@ -68,27 +71,18 @@ fn message(fault: &Fault, operation: &Operation) -> String {
     format!("{text}; whether the call took effect is not known, it was not sent again{probe}")
 }
 
-fn metadata(fault: &Fault, operation: &Operation) -> HashMap<String, String> {
-    let outcome = match fault.outcome() {
-        Outcome::NotSent => "NOT_SENT",
-        Outcome::Rejected => "REJECTED",
-        Outcome::Unknown => "UNKNOWN",
-    };
-    let mut entries = HashMap::from([("outcome".to_owned(), outcome.to_owned())]);
-    let mut add = |key: &str, value: Option<&str>| {
-        if let Some(value) = value {
-            entries.insert(key.to_owned(), clean(value, 256));
-        }
-    };
-    add("upstream_code", fault.upstream_code());
-    add("upstream_message", fault.upstream_message());
-    add("http_status", fault.http_status().map(|status| status.to_string()).as_deref());
-    add("limit", fault.limit());
-    if is_unknown_write(fault, operation) {
-        add("cause", Some(fault.reason()));
-        add("probe", operation.probe.as_deref());
-    }
-    entries
+/// What else the `ErrorInfo` says.
+fn metadata<'a>(fault: &'a Fault, operation: &'a Operation) -> impl Iterator<Item = (&'static str, Cow<'a, str>)> {
+    let is_unknown = is_unknown_write(fault, operation);
+    let entries = [
+        ("upstream_code", fault.upstream_code().map(Cow::from)),
+        ("upstream_message", fault.upstream_message().map(Cow::from)),
+        ("http_status", fault.http_status().map(|status| status.to_string().into())),
+        ("limit", fault.limit().map(Cow::from)),
+        ("cause", is_unknown.then(|| fault.reason().into())),
+        ("probe", operation.probe.as_deref().filter(|_| is_unknown).map(Cow::from)),
+    ];
+    entries.into_iter().filter_map(|(key, value)| Some((key, value?)))
 }
 
 /// Cuts a text at a character and takes control characters out: an upstream's text must not break lines
@@ -105,6 +99,8 @@ fn clean(text: &str, limit: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use tonic_types::StatusExt;
+
     use super::*;
     use crate::problem::{Problem, Problems};
 
@@ -147,7 +143,7 @@ mod tests {
         let problems = (0..40).map(|n| Problem::new(format!("field{n}"), long.clone())).collect();
         let status =
             Status::from(Fault::invalid(Problems(problems)).with_upstream_message(&long).with_operation(write()));
-        assert!(status.message().len() <= MAX_TEXT && !status.message().contains('\n'));
+        assert!(status.message().len() <= MESSAGE_BYTES && !status.message().contains('\n'));
         assert!(status.details().len() <= 6 * 1024, "{}", status.details().len());
     }
 }

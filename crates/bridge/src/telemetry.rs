@@ -11,16 +11,14 @@ use opentelemetry::{
     trace::{Span, SpanKind, Status as SpanStatus, TraceContextExt, Tracer},
 };
 use opentelemetry_sdk::trace::{SdkTracer, Span as SdkSpan};
+use protocol::names::DURATION_BUCKETS;
 use tokio::time::Instant;
 
 use crate::{
-    fault::{Fault, Outcome},
+    fault::Fault,
     http::{HttpReply, HttpRequest},
     problem::Problem,
 };
-
-/// Buckets of call durations in seconds, those of the conventions.
-const BUCKETS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
 
 /// What an upstream needs to make itself seen.
 #[derive(Clone, Debug)]
@@ -41,7 +39,7 @@ impl Telemetry {
             .f64_histogram("http.client.request.duration")
             .with_unit("s")
             .with_description("Duration of calls to the upstream")
-            .with_boundaries(BUCKETS.to_vec())
+            .with_boundaries(DURATION_BUCKETS.to_vec())
             .build();
         let unreadable = meter
             .u64_counter("ispbridge.reply.unreadable_fields")
@@ -82,7 +80,7 @@ impl Telemetry {
     fn labels(&self, status: Option<u16>, result: Result<(), &Fault>) -> Vec<KeyValue> {
         let outcome = match result {
             Ok(()) => "OK",
-            Err(fault) => outcome_text(fault.outcome()),
+            Err(fault) => fault.outcome().as_str(),
         };
         let mut labels =
             vec![KeyValue::new("ispbridge.provider", self.provider), KeyValue::new("ispbridge.outcome", outcome)];
@@ -140,14 +138,6 @@ fn set_request(span: &mut SdkSpan, operation: &str, request: &HttpRequest, attem
         attributes.push(KeyValue::new("http.request.resend_count", i64::from(attempt - 1)));
     }
     span.set_attributes(attributes);
-}
-
-fn outcome_text(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::NotSent => "NOT_SENT",
-        Outcome::Rejected => "REJECTED",
-        Outcome::Unknown => "UNKNOWN",
-    }
 }
 
 /// How much of a deadline is passed on: what remains less 50 ms and 5 %, so that the answer is still in

@@ -9,7 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use opentelemetry::trace::TraceId;
-use protocol::Reason;
+use protocol::{Outcome, Reason};
 use serde::Serialize;
 use tonic::Code;
 
@@ -109,7 +109,7 @@ impl Ended<'_> {
         if is_in_a_hurry || self.reason.as_ref().is_some_and(|reason| reason.is_callers) {
             return false;
         }
-        let unknown = self.reason.as_ref().is_some_and(|reason| reason.outcome == Some("UNKNOWN"));
+        let unknown = self.reason.as_ref().is_some_and(|reason| reason.outcome == Some(Outcome::Unknown));
         let failed = matches!(
             self.code,
             Code::Unknown | Code::DeadlineExceeded | Code::Internal | Code::Unavailable | Code::DataLoss
@@ -121,7 +121,7 @@ impl Ended<'_> {
     /// Whether the upstream has answered, if only to say no.
     #[must_use]
     pub fn is_answer(&self) -> bool {
-        self.code == Code::Ok || self.reason.as_ref().is_some_and(|reason| reason.outcome == Some("REJECTED"))
+        self.code == Code::Ok || self.reason.as_ref().is_some_and(|reason| reason.outcome == Some(Outcome::Rejected))
     }
 
     pub(crate) fn facts(&self) -> Facts {
@@ -141,7 +141,7 @@ impl Ended<'_> {
             instance: self.instance.as_deref().map(own),
             code: names::code_name(self.code),
             reason: self.reason.as_ref().map(|reason| reason.reason.clone()),
-            outcome: self.reason.as_ref().and_then(|reason| reason.outcome),
+            outcome: self.reason.as_ref().and_then(|reason| reason.outcome).map(Outcome::as_str),
             duration_ms: millis(self.took),
             service_ms: self.service_took.map(millis),
             upstream_ms: self.upstream_took.map(millis),

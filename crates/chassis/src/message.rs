@@ -20,7 +20,10 @@ pub use self::{
     gzip::{GZIP, WORTH, in_envelope, pack, unpack, wants_gzip},
 };
 pub(crate) use protocol::refusal;
-pub use protocol::refusal::{CALLER, broken_off, count as wrong_count, header, too_large, unreadable};
+pub use protocol::{
+    domain::CALLER,
+    refusal::{broken_off, count as wrong_count, header, too_large, unreadable},
+};
 
 use crate::{Body, CallNotes, names};
 

@@ -7,7 +7,7 @@ use http::{
 use serde_json::json;
 use tonic::Code;
 
-use crate::{Body, answer, refusal};
+use crate::{Body, refusal};
 
 /// Whether a content type is gRPC's, whatever the messages are written in. Media types have no case (RFC 9110, 8.3.1).
 #[must_use]
@@ -30,7 +30,7 @@ pub fn refusal<B>(request: &Request<B>) -> Option<Response<Body>> {
         None => Some(not_grpc()),
         Some(_) if request.method() != Method::POST => Some(not_post()),
         Some(codec) if codec.eq_ignore_ascii_case("proto") => None,
-        Some(codec) => Some(answer::reply(refusal::unknown_codec(codec))),
+        Some(codec) => Some(refusal::unknown_codec(codec).into_http()),
     }
 }
 

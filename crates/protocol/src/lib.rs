@@ -4,16 +4,21 @@
 pub mod answer;
 pub mod caller;
 pub mod dependency;
+pub mod domain;
 pub mod grpc;
 pub mod methods;
 pub mod names;
+pub mod outcome;
 pub mod reason;
 pub mod redact;
 pub mod refusal;
+pub mod status;
 pub mod timing;
 pub mod told;
 
+pub use outcome::Outcome;
 pub use reason::Reason;
+pub use status::StatusBuilder;
 
 /// The body of every request and reply that passes the layers; the generated tonic servers take it as it is.
 pub type Body = axum::body::Body;

@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use tonic_types::StatusExt;
 
-use crate::{refusal::CALLER, told};
+use crate::{domain, outcome::Outcome, told};
 
 /// Longest reason that is one.
 const LONGEST: usize = 64;
@@ -13,9 +13,9 @@ const LONGEST: usize = 64;
 pub struct Reason {
     /// `UPPER_SNAKE`.
     pub reason: String,
-    /// `NOT_SENT`, `REJECTED` or `UNKNOWN`.
-    pub outcome: Option<&'static str>,
-    /// Whether it is about a malformed request ([`CALLER`]).
+    /// What is known about the effect.
+    pub outcome: Option<Outcome>,
+    /// Whether it is about a malformed request ([`domain::CALLER`]).
     pub is_callers: bool,
 }
 
@@ -27,9 +27,8 @@ pub fn of(headers: &HeaderMap) -> Option<Reason> {
     if info.reason.len() > LONGEST || !info.reason.bytes().all(well_formed) {
         return None;
     }
-    let outcome = ["NOT_SENT", "REJECTED", "UNKNOWN"].into_iter();
-    let outcome = info.metadata.get("outcome").and_then(|said| outcome.into_iter().find(|known| known == said));
-    Some(Reason { reason: info.reason, outcome, is_callers: info.domain == CALLER })
+    let outcome = info.metadata.get(Outcome::KEY).and_then(|said| Outcome::of(said));
+    Some(Reason { reason: info.reason, outcome, is_callers: info.domain == domain::CALLER })
 }
 
 #[cfg(test)]
@@ -51,7 +50,7 @@ mod tests {
 
     #[test]
     fn only_words_of_ours_are_taken() {
-        let known = Reason { reason: "OUTCOME_UNKNOWN".to_owned(), outcome: Some("UNKNOWN"), is_callers: false };
+        let known = Reason { reason: "OUTCOME_UNKNOWN".to_owned(), outcome: Some(Outcome::Unknown), is_callers: false };
         assert_eq!(read("OUTCOME_UNKNOWN", "UNKNOWN"), Some(known));
         assert_eq!(read("QUOTA_2", "something").unwrap().outcome, None);
         assert_eq!(read("a text\nof somebody", "UNKNOWN"), None);

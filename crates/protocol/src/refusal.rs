@@ -1,29 +1,26 @@
 //! What is said to a caller whose request is malformed.
 
-use std::{collections::HashMap, error::Error};
+use std::error::Error;
 
 use tonic::{Code, Status, metadata::MetadataValue};
-use tonic_types::{ErrorDetails, StatusExt};
 
-use crate::answer::{self, Outcome};
+use crate::{domain::CALLER, outcome::Outcome, status::StatusBuilder};
 
-/// Domain of every `ErrorInfo` about a request that is malformed: its caller has to mend it, and nobody else.
-pub const CALLER: &str = "caller.ispbridge";
+fn builder(code: Code, reason: &str, message: &str) -> StatusBuilder {
+    StatusBuilder::new(CALLER, code, reason, message, Outcome::NotSent)
+}
 
 /// A status about the request itself, on which nobody has worked.
 #[must_use]
 pub fn refused(code: Code, reason: &str, message: &str) -> Status {
-    answer::in_domain(CALLER, code, reason, message, Outcome::NotSent)
+    builder(code, reason, message).build()
 }
 
 /// A header of the protocol cannot be read; `must` says what it must be.
 #[must_use]
 pub fn header(name: &str, must: &str) -> Status {
-    let metadata = [("outcome", Outcome::NotSent.as_str()), ("header", name)];
-    let metadata = metadata.map(|(key, value)| (key.to_owned(), value.to_owned()));
-    let mut details = ErrorDetails::with_error_info("HEADER_INVALID", CALLER, HashMap::from(metadata));
-    details.add_bad_request_violation(name, must);
-    Status::with_error_details(Code::InvalidArgument, format!("the header {name} {must}"), details)
+    let text = format!("the header {name} {must}");
+    builder(Code::InvalidArgument, "HEADER_INVALID", &text).with("header", name).violation(name, must).build()
 }
 
 /// The request is larger than it may be.

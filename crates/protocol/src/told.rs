@@ -21,10 +21,16 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
+/// The code of a status, if there is one; what is no number between 0 and 16 counts as UNKNOWN, as in other clients.
+#[must_use]
+pub fn code(headers: &HeaderMap) -> Option<Code> {
+    headers.get(GRPC_STATUS).map(|value| Code::from_bytes(value.as_bytes()))
+}
+
 /// Reads a status, without the other headers; nothing if there is none.
 #[must_use]
 pub fn status(headers: &HeaderMap) -> Option<Status> {
-    let code = Code::from_bytes(headers.get(GRPC_STATUS)?.as_bytes());
+    let code = code(headers)?;
     let message = headers.get(GRPC_MESSAGE).map(|text| percent_decode(text.as_bytes()).decode_utf8_lossy());
     let details = headers.get(GRPC_STATUS_DETAILS).and_then(|details| BASE64.decode(details.as_bytes()).ok());
     Some(Status::with_details(code, message.unwrap_or_default(), details.unwrap_or_default().into()))

@@ -9,9 +9,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use chassis::{Timing, told};
+use chassis::Timing;
 use http::{HeaderMap, Response, StatusCode};
 use http_body::{Body, Frame};
+use protocol::told;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tonic::Code;
 
@@ -115,7 +116,7 @@ impl Relay {
         }
         parts.headers = headers::to_caller(parts.headers);
         told::mend(&mut parts.headers);
-        let code = code_of(&parts.headers);
+        let code = told::code(&parts.headers);
         let inner = code.is_none().then_some(body);
         code.into_iter().for_each(|code| ending.answered(code, &parts.headers));
         let deadline = Box::pin(sleep_until(deadline));
@@ -135,7 +136,7 @@ impl Relay {
     fn finish_with(&mut self, trailers: HeaderMap) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let mut trailers = headers::to_caller(trailers);
         told::mend(&mut trailers);
-        match code_of(&trailers) {
+        match told::code(&trailers) {
             Some(code) => {
                 self.ending.answered(code, &trailers);
                 self.finish(trailers)
@@ -180,12 +181,6 @@ impl Body for Relay {
     fn is_end_stream(&self) -> bool {
         self.inner.is_none()
     }
-}
-
-/// The code in headers or trailers; a status that is no number between 0 and 16 counts as UNKNOWN, as in other clients.
-fn code_of(headers: &HeaderMap) -> Option<Code> {
-    let status = headers.get(chassis::names::GRPC_STATUS)?;
-    Some(Code::from_bytes(status.as_bytes()))
 }
 
 /// An HTTP error in place of a gRPC reply, by gRPC's own table (http-grpc-status-mapping): the first four say that nobody

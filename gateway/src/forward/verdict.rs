@@ -2,23 +2,22 @@
 
 use std::time::Duration;
 
-use chassis::{message::CALLER, told};
 use http::HeaderMap;
+use protocol::{
+    domain::{self, CALLER},
+    told,
+};
 use tonic::Code;
 use tonic_types::StatusExt;
 
 use crate::headers::PUSHBACK;
-
-/// End of the domain of every `ErrorInfo` of ours: `aex.ispbridge` is the provider's own word, `service.ispbridge` that of
-/// the process around it.
-const SUFFIX: &str = ".ispbridge";
 
 /// Whether a status is the fault of the instance, and not an answer that another instance would give as well.
 pub(crate) fn blames_instance(code: Code, headers: &HeaderMap, provider: &str) -> bool {
     match code {
         // The process itself says that it failed, and not that the request is malformed.
         Code::Internal | Code::Unknown | Code::Unavailable => {
-            domain(headers).is_none_or(|domain| domain.strip_suffix(SUFFIX) != Some(provider) && domain != CALLER)
+            domain(headers).is_none_or(|domain| !domain::is_of(&domain, provider) && domain != CALLER)
         }
         // A process that says so in time is not mute: what it waited for was.
         Code::DeadlineExceeded => domain(headers).is_none(),
@@ -28,7 +27,7 @@ pub(crate) fn blames_instance(code: Code, headers: &HeaderMap, provider: &str) -
 
 /// After what time a service asks for a call to be made once more; nothing if its answer is its last word.
 pub(crate) fn invitation(headers: &HeaderMap) -> Option<Duration> {
-    let code = Code::from_bytes(headers.get(chassis::names::GRPC_STATUS)?.as_bytes());
+    let code = told::code(headers)?;
     let pushback: i64 = headers.get(PUSHBACK)?.to_str().ok()?.parse().ok()?;
     let is_passing = matches!(code, Code::Unavailable | Code::ResourceExhausted);
     // A negative number means never.
@@ -39,7 +38,7 @@ pub(crate) fn invitation(headers: &HeaderMap) -> Option<Duration> {
 /// Who speaks in the `ErrorInfo`, if it is one of ours.
 fn domain(headers: &HeaderMap) -> Option<String> {
     let domain = told::status(headers)?.get_details_error_info()?.domain;
-    domain.ends_with(SUFFIX).then_some(domain)
+    domain::is_ours(&domain).then_some(domain)
 }
 
 #[cfg(test)]

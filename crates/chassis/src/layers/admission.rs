@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::Response;
+use protocol::Outcome;
 use tonic::{Code, Status};
 
 use super::{Call, Request, answer, exempt};
@@ -38,7 +39,7 @@ impl<S> Admission<S> {
     fn refusal(&self) -> Option<Status> {
         if self.draining.is_over() {
             let message = "the service stops and takes no more calls";
-            return Some(answer::status(Code::Unavailable, "SHUTTING_DOWN", message, answer::Outcome::NotSent));
+            return Some(answer::status(Code::Unavailable, "SHUTTING_DOWN", message, Outcome::NotSent));
         }
         let message = "the service holds as many unsent replies as it can";
         self.memory.is_full().then(|| answer::too_much("REPLY_MEMORY", message))

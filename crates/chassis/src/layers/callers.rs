@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use http::{HeaderName, HeaderValue, Response};
+use protocol::Outcome;
 use tonic::Code;
 
 use super::{Call, Request, answer, exempt, notes::CallNotes, request_id};
@@ -74,5 +75,5 @@ fn note_account(request: &Request) {
 }
 
 fn refusal(why: &str) -> Response<Body> {
-    answer::reply(answer::status(Code::Unauthenticated, "CALLER_CONTEXT", why, answer::Outcome::NotSent))
+    answer::reply(answer::status(Code::Unauthenticated, "CALLER_CONTEXT", why, Outcome::NotSent))
 }

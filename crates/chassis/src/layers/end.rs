@@ -1,8 +1,9 @@
 //! What a caller is told whose call ends before its answer is complete.
 
+use protocol::Outcome;
 use tonic::{Code, Status};
 
-use super::answer::{self, Outcome};
+use super::answer;
 use crate::message::refusal;
 
 /// What ends a call whose answer is not complete.

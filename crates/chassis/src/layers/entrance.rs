@@ -9,15 +9,11 @@ use std::{
 use bytes::Bytes;
 use http::Response;
 use http_body::{Body as HttpBody, Frame, SizeHint};
+use protocol::Outcome;
 use tokio::time::Instant;
 use tonic::Code;
 
-use super::{
-    Call, Request,
-    answer::{self, Outcome},
-    panic,
-    reply::Reply,
-};
+use super::{Call, Request, answer, panic, reply::Reply};
 use crate::{
     Body, Process,
     door::{Door, Inside},

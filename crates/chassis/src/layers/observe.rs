@@ -117,7 +117,7 @@ impl<S: Call<Reply = Body>> Call for Observe<S> {
             flow: flow.unwrap_or_else(|| Flow::alone(self.process.memory())),
             unsaid,
         };
-        let observation = match status::code(response.headers()) {
+        let observation = match protocol::told::code(response.headers()) {
             Some(code) => {
                 observation.finish(code, response.headers_mut());
                 None

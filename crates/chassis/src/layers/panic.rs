@@ -9,6 +9,7 @@ use std::{
 
 use http::Response;
 use opentelemetry::metrics::Counter;
+use protocol::Outcome;
 use tonic::{Code, Status};
 
 use super::{Call, Request, answer, request_id};
@@ -47,7 +48,7 @@ impl<S: Call<Reply = Body>> Call for Panic<S> {
 pub(crate) fn status(panics: &Counter<u64>, request_id: &str) -> Status {
     panics.add(1, &[]);
     let message = format!("the service failed inside; its operator finds more under request {request_id}");
-    answer::status(Code::Internal, "PANIC", &message, answer::Outcome::Unknown)
+    answer::status(Code::Internal, "PANIC", &message, Outcome::Unknown)
 }
 
 /// The output of a future, or nothing if it panicked. It is never polled again after that, so what it left half done is

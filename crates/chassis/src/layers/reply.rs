@@ -12,13 +12,14 @@ use std::{
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame, SizeHint};
+use protocol::Outcome;
 use tokio::{
     sync::OwnedSemaphorePermit,
     time::{Instant, sleep_until},
 };
 use tonic::{Code, Status};
 
-use super::{answer::Outcome, end::End, observation::Observation, status};
+use super::{end::End, observation::Observation, status};
 use crate::{
     Body, Draining,
     outflow::{Chunk, Flow},
@@ -158,7 +159,7 @@ impl Reply {
         ready!(self.bounds.flow.poll_sent(context));
         let mut trailers = self.trailers.take().unwrap_or_default();
         if let Some(observation) = self.observation.take() {
-            observation.finish(status::code(&trailers).unwrap_or(Code::Unknown), &mut trailers);
+            observation.finish(protocol::told::code(&trailers).unwrap_or(Code::Unknown), &mut trailers);
         }
         Poll::Ready(Some(Ok(Frame::trailers(trailers))))
     }
@@ -269,7 +270,7 @@ mod tests {
     }
 
     fn code(frame: Option<Frame<Chunk>>) -> Option<Code> {
-        status::code(&frame.unwrap().into_trailers().ok()?)
+        protocol::told::code(&frame.unwrap().into_trailers().ok()?)
     }
 
     #[tokio::test]

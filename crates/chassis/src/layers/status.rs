@@ -1,26 +1,14 @@
-//! One form for every error: the code that gRPC means, a text of at most 1 KiB, details of at most 3 KiB with one `ErrorInfo`
-//! that names the outcome.
+//! Every error leaves in the one form of [`protocol::status`].
 //!
-//! Larger statuses reach clients in other languages as something else (C-core stops at 8 KiB of metadata), and tonic 0.14
-//! has codes of its own for a missed deadline, an oversized message, an unreadable one and a lost peer.
-
-use std::collections::HashMap;
+//! tonic 0.14 has codes of its own for a missed deadline, an oversized message, an unreadable one and a lost peer.
 
 use http::{HeaderMap, HeaderName, Response};
-use prost::Message;
+use protocol::Outcome;
 use tonic::{Code, Status};
-use tonic_types::pb;
 
-use super::{
-    Call, Request,
-    answer::{self, Outcome},
-    exempt,
-};
+use super::{Call, Request, answer, exempt};
 use crate::{Body, message::refusal, names, told};
 
-const MESSAGE_BYTES: usize = 1 << 10;
-const DETAILS_BYTES: usize = 3 << 10;
-const ERROR_INFO: &str = "type.googleapis.com/google.rpc.ErrorInfo";
 const STATUS_HEADERS: [HeaderName; 3] = [names::GRPC_STATUS, names::GRPC_MESSAGE, names::GRPC_STATUS_DETAILS];
 
 /// Brings the status of replies without a body into the form; the others are done when their trailers come by.
@@ -46,11 +34,6 @@ impl<S: Call<Reply = Body>> Call for Statuses<S> {
     }
 }
 
-/// The code in headers or trailers, if there is one.
-pub(crate) fn code(headers: &HeaderMap) -> Option<Code> {
-    headers.get(names::GRPC_STATUS).map(|value| Code::from_bytes(value.as_bytes()))
-}
-
 /// The outcome of a call whose error says nothing of it: health and reflection change nothing, of everything else nobody
 /// knows.
 pub(crate) fn unsaid(path: &str) -> Outcome {
@@ -59,7 +42,7 @@ pub(crate) fn unsaid(path: &str) -> Outcome {
 
 /// Brings the status in headers or trailers into the form; success and the lack of a status are left alone.
 pub(crate) fn normalise(headers: &mut HeaderMap, unsaid: Outcome) {
-    if matches!(code(headers), None | Some(Code::Ok)) {
+    if matches!(told::code(headers), None | Some(Code::Ok)) {
         return;
     }
     let Some(status) = told::status(headers) else {
@@ -69,11 +52,9 @@ pub(crate) fn normalise(headers: &mut HeaderMap, unsaid: Outcome) {
         headers.remove(name);
     }
     let status = if status.details().is_empty() { meaning(&status, unsaid) } else { status };
-    let (code, message) = (status.code(), plain(status.message()));
-    let details = packed(code, &message, status.details(), unsaid);
-    let status = Status::with_details(code, message, details.into());
+    let status = protocol::status::normalised(&status, unsaid);
     if status.add_header(headers).is_err() {
-        headers.insert(names::GRPC_STATUS, http::HeaderValue::from(code as i32));
+        headers.insert(names::GRPC_STATUS, http::HeaderValue::from(status.code() as i32));
     }
 }
 
@@ -100,47 +81,11 @@ fn bare(code: Code, message: &str, outcome: Outcome) -> Status {
     answer::status(code, names::code_name(code), message, outcome)
 }
 
-/// Without control characters but those of lines (they are escaped on the way), and short.
-fn plain(message: &str) -> String {
-    let text: String =
-        message.chars().map(|char| if char.is_control() && !"\t\n\r".contains(char) { ' ' } else { char }).collect();
-    match text.len() {
-        0..=MESSAGE_BYTES => text,
-        _ => text[..text.floor_char_boundary(MESSAGE_BYTES)].to_owned(),
-    }
-}
-
-/// The details with one `ErrorInfo` that names the outcome; of too many only that stays, of a too long one its reason.
-fn packed(code: Code, message: &str, details: &[u8], unsaid: Outcome) -> Vec<u8> {
-    let mut status = pb::Status::decode(details).unwrap_or_default();
-    status.code = code as i32;
-    message.clone_into(&mut status.message);
-    let (infos, others): (Vec<_>, _) = status.details.into_iter().partition(|any| any.type_url == ERROR_INFO);
-    let mut info = infos.first().map(|any| pb::ErrorInfo::decode(&*any.value).unwrap_or_default());
-    let info = info.get_or_insert_with(|| pb::ErrorInfo {
-        reason: names::code_name(code).to_owned(),
-        domain: answer::DOMAIN.to_owned(),
-        metadata: HashMap::new(),
-    });
-    info.metadata.entry("outcome".to_owned()).or_insert_with(|| unsaid.as_str().to_owned());
-    status.details = [vec![any(info)], others].concat();
-    if status.encoded_len() > DETAILS_BYTES {
-        status.details.truncate(1);
-    }
-    if status.encoded_len() > DETAILS_BYTES {
-        // The outcome decides whether a caller may repeat.
-        info.metadata.retain(|key, _| key == "outcome");
-        status.details = vec![any(info)];
-    }
-    status.encode_to_vec()
-}
-
-fn any(info: &pb::ErrorInfo) -> prost_types::Any {
-    prost_types::Any { type_url: ERROR_INFO.to_owned(), value: info.encode_to_vec() }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
+    use protocol::status::{DETAILS_BYTES, MESSAGE_BYTES};
     use tonic_types::{ErrorDetails, StatusExt};
 
     use super::*;

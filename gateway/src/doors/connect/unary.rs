@@ -8,6 +8,7 @@ use chassis::{
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header, request::Parts, response};
 use http_body_util::BodyExt;
 use prost_reflect::MethodDescriptor;
+use protocol::answer::OUTCOME_UNKNOWN;
 use tonic::{Code, Status};
 
 use super::{
@@ -173,7 +174,7 @@ fn written(
 fn unwritable(nature: Option<Nature>, text: &str) -> Status {
     let answer = match nature {
         Some(Nature::Read) => Answer::new(Code::Internal, "REPLY_UNREADABLE", text),
-        _ => Answer::new(Code::Aborted, "OUTCOME_UNKNOWN", format!("{text}; look before repeating the call")),
+        _ => Answer::new(Code::Aborted, OUTCOME_UNKNOWN, format!("{text}; look before repeating the call")),
     };
     answer.outcome(Outcome::Unknown).status()
 }

@@ -34,11 +34,11 @@ fn set<const N: usize>(folders: [&str; N]) -> BTreeSet<String> {
 fn allowed(folder: &str) -> Option<BTreeSet<String>> {
     match folder.split('/').next().unwrap() {
         "services" => Some(set(["crates/bridge", "crates/chassis"])),
-        "gateway" => Some(set(["crates/chassis", "crates/config"])),
+        "gateway" => Some(set(["crates/chassis", "crates/config", "crates/protocol"])),
         "crates" if folder == "crates/playback" => Some(set(["crates/chassis", "tests/parts"])),
         "crates" if folder == "crates/chassis" => Some(set(["crates/config", "crates/protocol", "crates/telemetry"])),
         "crates" if folder == "crates/telemetry" => Some(set(["crates/config", "crates/protocol"])),
-        "crates" if folder == "crates/bridge" => Some(set(["crates/config"])),
+        "crates" if folder == "crates/bridge" => Some(set(["crates/config", "crates/protocol"])),
         "crates" => Some(set([])),
         "tests" if ["tests/sandbox", "tests/kit", "tests/parts"].contains(&folder) => Some(set([])),
         _ => None,
