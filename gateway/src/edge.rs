@@ -104,7 +104,7 @@ impl Edge {
             let announced = self.process.announce(path, &parts.headers, &parts.extensions).await;
             announced.map_err(|_| answer::unaudited())?;
         }
-        let call = forward::Call {
+        let call = forward::Forward {
             notes,
             route: &route,
             path,

@@ -3,12 +3,12 @@
 //! A `source` says which instances there are; the `roster` of a provider opens and closes connections (`link`) and
 //! decides who is `ready`; a call finds its `route` and takes a seat at one of two instances taken by chance.
 
-pub(crate) mod census;
+pub(crate) mod connection;
 pub(crate) mod endpoint;
 pub(crate) mod instance;
-pub(crate) mod link;
+pub(crate) mod metrics;
+mod pool;
 pub(crate) mod ready;
-mod roster;
 pub(crate) mod route;
 pub(crate) mod routes;
 pub(crate) mod rules;

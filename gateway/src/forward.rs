@@ -17,12 +17,12 @@ use tower::retry::budget::Budget;
 use crate::{
     answer::{self, Answer},
     fleet::{
-        link::{Failure, Link, Seat},
-        ready::Vacancy,
+        connection::{Connection, SendError, StreamPermit},
+        ready::PickError,
         route::Route,
     },
     forward::{
-        relay::{Ending, Relay},
+        relay::{PendingReply, Relay},
         replay::Replay,
     },
     headers,
@@ -39,7 +39,7 @@ const MUTE: Duration = Duration::from_secs(1);
 
 /// A call that may be made, on its way to a service.
 #[derive(Debug)]
-pub(crate) struct Call<'a> {
+pub(crate) struct Forward<'a> {
     /// Where to.
     pub(crate) route: &'a Arc<Route>,
     /// The request path.
@@ -65,12 +65,17 @@ enum Missed {
     /// That is the end of it.
     Final(Box<Answer>),
     /// Another attempt can do no harm; the answer counts if there is none.
-    Again(Arc<Link>, Box<Answer>),
+    Again(Arc<Connection>, Box<Answer>),
 }
 
-impl Call<'_> {
+impl Forward<'_> {
     /// Makes the call.
-    pub(crate) async fn forward(self, body: Body, ticket: Ticket, hops: &Hops) -> Result<Response<Relay>, Box<Answer>> {
+    pub(crate) async fn forward(
+        self,
+        body: Body,
+        call_permit: Ticket,
+        hops: &Hops,
+    ) -> Result<Response<Relay>, Box<Answer>> {
         let body = Replay::new(body);
         let tried = self.try_all(&body, hops).await;
         // A stream that its caller breaks off ends the call at the service, which has no part in that.
@@ -79,38 +84,38 @@ impl Call<'_> {
             None => answer,
         });
         let mut response = tried?;
-        response.body_mut().hold(ticket);
+        response.body_mut().hold(call_permit);
         Ok(response)
     }
 
     async fn try_all(&self, body: &Replay<Body>, hops: &Hops) -> Result<Response<Relay>, Box<Answer>> {
         let mut repeats_left = usize::from(self.nature == Nature::Read);
-        let mut last: Option<(Arc<Link>, Box<Answer>)> = None;
+        let mut last: Option<(Arc<Connection>, Box<Answer>)> = None;
         self.route.budget.deposit();
         for _ in 0..ATTEMPTS {
-            let avoid = last.as_ref().map(|(link, _)| link);
-            let seat = match self.route.seat(avoid, self.deadline).await {
-                Ok(seat) => seat,
-                Err(vacancy) => return Err(self.vacant(vacancy, last)),
+            let avoid = last.as_ref().map(|(connection, _)| connection);
+            let permit = match self.route.acquire(avoid, self.deadline).await {
+                Ok(permit) => permit,
+                Err(error) => return Err(self.unplaced(error, last)),
             };
             let Some(attempt) = body.attempt() else { break };
             let tried = match self.hedge {
                 // Boxed, because few calls need the room that two attempts take.
-                Some(after) => Box::pin(self.hedged(seat, attempt, (body, after), hops, &mut repeats_left)).await,
-                None => self.attempt(seat, attempt, hops, &mut repeats_left).await,
+                Some(after) => Box::pin(self.hedged(permit, attempt, (body, after), hops, &mut repeats_left)).await,
+                None => self.attempt(permit, attempt, hops, &mut repeats_left).await,
             };
             match tried {
                 Ok(response) => return Ok(response),
                 Err(Missed::Final(answer)) => return Err(answer),
-                Err(Missed::Again(link, answer)) => last = Some((link, answer)),
+                Err(Missed::Again(connection, answer)) => last = Some((connection, answer)),
             }
         }
-        Err(self.vacant(Vacancy::Unreachable, last))
+        Err(self.unplaced(PickError::Unreachable, last))
     }
 
     async fn attempt<B>(
         &self,
-        seat: Seat,
+        permit: StreamPermit,
         body: B,
         hops: &Hops,
         repeats_left: &mut usize,
@@ -125,21 +130,21 @@ impl Call<'_> {
         };
         let waited_for = headers::waited_for(left);
         let patience = Instant::now() + waited_for;
-        let (mut head, mut hop) = self.head(&seat, hops);
+        let (mut head, mut hop) = self.head(&permit, hops);
         let timeout = headers::grpc_timeout(passed_on);
         head.headers_mut().insert(chassis::names::GRPC_TIMEOUT, timeout);
-        let sent = timeout_at(patience, seat.send(head.map(|()| body))).await;
+        let sent = timeout_at(patience, permit.send(head.map(|()| body))).await;
         let missed = match sent {
             Ok(Ok(response)) => {
-                let link = Arc::clone(seat.link());
-                let ending = Ending::new(Arc::clone(provider), self.nature, seat).of_call(hop);
-                let response = Relay::take(response, patience, ending).map_err(Missed::Final)?;
-                return self.unless_invited(response, link, repeats_left).await;
+                let connection = Arc::clone(permit.connection());
+                let pending = PendingReply::new(Arc::clone(provider), self.nature, permit).of_call(hop);
+                let response = Relay::take(response, patience, pending).map_err(Missed::Final)?;
+                return self.unless_invited(response, connection, repeats_left).await;
             }
-            Ok(Err(failure)) => self.missed(failure, seat.link(), repeats_left),
+            Ok(Err(failure)) => self.missed(failure, permit.connection(), repeats_left),
             Err(_) => {
                 if waited_for >= MUTE {
-                    seat.instance().failed();
+                    permit.instance().failed();
                 }
                 Missed::Final(answer::late(provider, self.nature))
             }
@@ -153,25 +158,25 @@ impl Call<'_> {
     /// the other call is cancelled.
     async fn hedged(
         &self,
-        seat: Seat,
-        attempt: replay::Attempt<Body>,
+        permit: StreamPermit,
+        attempt: replay::AttemptBody<Body>,
         (body, after): (&Replay<Body>, Duration),
         hops: &Hops,
         repeats_left: &mut usize,
     ) -> Result<Response<Relay>, Missed> {
-        let link = Arc::clone(seat.link());
+        let connection = Arc::clone(permit.connection());
         let begun = Instant::now();
-        let mut first = pin!(self.attempt(seat, attempt, hops, repeats_left));
+        let mut first = pin!(self.attempt(permit, attempt, hops, repeats_left));
         tokio::select! {
             answered = &mut first => return answered,
             () = sleep(after) => {}
         }
-        let other = self.route.another(&link).filter(|_| self.route.budget.withdraw());
-        let (Some(seat), Some(copy)) = (other, body.copy()) else {
+        let other = self.route.another(&connection).filter(|_| self.route.budget.withdraw());
+        let (Some(permit), Some(copy)) = (other, body.copy()) else {
             return first.await;
         };
         let mut none_left = 0;
-        let mut second = pin!(self.attempt(seat, copy, hops, &mut none_left));
+        let mut second = pin!(self.attempt(permit, copy, hops, &mut none_left));
         tokio::select! {
             answered = &mut first => match answered {
                 Ok(response) => Ok(response),
@@ -180,7 +185,7 @@ impl Call<'_> {
             answered = &mut second => match answered {
                 Ok(response) => {
                     // It took at least so long, which nobody else will note.
-                    link.instance().answered(begun.elapsed());
+                    connection.instance().answered(begun.elapsed());
                     Ok(response)
                 }
                 Err(_) => first.await,
@@ -192,7 +197,7 @@ impl Call<'_> {
     async fn unless_invited(
         &self,
         response: Response<Relay>,
-        link: Arc<Link>,
+        connection: Arc<Connection>,
         repeats_left: &mut usize,
     ) -> Result<Response<Relay>, Missed> {
         if *repeats_left == 0 {
@@ -208,42 +213,42 @@ impl Call<'_> {
         *repeats_left -= 1;
         drop(response);
         sleep(pause).await;
-        Err(Missed::Again(link, limits::busy(&self.route.provider)))
+        Err(Missed::Again(connection, limits::busy(&self.route.provider)))
     }
 
-    fn missed(&self, failure: Failure, link: &Arc<Link>, repeats_left: &mut usize) -> Missed {
+    fn missed(&self, failure: SendError, connection: &Arc<Connection>, repeats_left: &mut usize) -> Missed {
         let provider = &self.route.provider;
         match failure {
-            Failure::NotProcessed(_) => Missed::Again(Arc::clone(link), answer::unreachable(provider)),
-            Failure::Unanswered(why) => {
+            SendError::NotProcessed(_) => Missed::Again(Arc::clone(connection), answer::unreachable(provider)),
+            SendError::Unanswered(why) => {
                 let lost = answer::lost(provider, self.nature, why);
                 if *repeats_left == 0 || !self.route.budget.withdraw() {
                     return Missed::Final(lost);
                 }
                 *repeats_left -= 1;
-                Missed::Again(Arc::clone(link), lost)
+                Missed::Again(Arc::clone(connection), lost)
             }
         }
     }
 
-    fn head(&self, seat: &Seat, hops: &Hops) -> (Request<()>, Hop) {
+    fn head(&self, permit: &StreamPermit, hops: &Hops) -> (Request<()>, Hop) {
         let mut request = Request::new(());
         *request.method_mut() = Method::POST;
         *request.version_mut() = Version::HTTP_2;
-        *request.uri_mut() = headers::target(&seat.instance().origin, self.path);
+        *request.uri_mut() = headers::target(&permit.instance().origin, self.path);
         *request.headers_mut() = self.headers.clone();
         let called = (&self.route.provider, &self.method);
-        let hop = hops.begin((&self.parent, &self.notes), called, &seat.instance().origin, request.headers_mut());
+        let hop = hops.begin((&self.parent, &self.notes), called, &permit.instance().origin, request.headers_mut());
         (request, hop)
     }
 
     /// Nobody takes the call (any more): what went before says more than that.
-    fn vacant(&self, vacancy: Vacancy, last: Option<(Arc<Link>, Box<Answer>)>) -> Box<Answer> {
-        match (last, vacancy) {
+    fn unplaced(&self, error: PickError, last: Option<(Arc<Connection>, Box<Answer>)>) -> Box<Answer> {
+        match (last, error) {
             (Some((_, answer)), _) => answer,
             (None, _) if self.deadline <= Instant::now() => answer::too_late(&self.route.provider),
-            (None, Vacancy::Full) => limits::busy(&self.route.provider),
-            (None, Vacancy::Unreachable) => answer::unreachable(&self.route.provider),
+            (None, PickError::Full) => limits::busy(&self.route.provider),
+            (None, PickError::Unreachable) => answer::unreachable(&self.route.provider),
         }
     }
 }

@@ -11,8 +11,8 @@ use crate::{
     doors::Doors,
     edge::{Edge, Front},
     fleet::{
-        census,
-        routes::{Routes, Wanted},
+        metrics,
+        routes::{Routes, RoutesConfig},
     },
     health::Doctor,
     identity::{self, Identity, key_source::KeysOfFile, refused::Refused},
@@ -54,8 +54,9 @@ impl Program for Gateway {
     async fn build(config: Config, process: &Process) -> Result<Surface, Error> {
         let consul = process.settings().consul.as_ref().map(Consul::new).transpose()?;
         let catalog = Arc::new(Catalog::default());
-        let routes = Arc::new(Routes::open(wanted(&config, &config.root()?, consul.as_ref(), process.workers()))?);
-        census::observe(process, &routes);
+        let routes =
+            Arc::new(Routes::open(routes_config(&config, &config.root()?, consul.as_ref(), process.workers()))?);
+        metrics::observe(process, &routes);
         let followers = Followers::new(Arc::clone(&catalog));
         followers.follow(routes.all());
         let limits = limits(&config, process);
@@ -102,7 +103,7 @@ impl Program for Gateway {
     fn reload(config: Config, process: &Process) -> Result<(), Error> {
         let live = process.kept::<Live>().ok_or_else(|| Error::program("the gateway is not built yet"))?;
         let prepared = live.identity.prepare(&config)?;
-        live.routes.update(wanted(&config, &config.root()?, live.consul.as_ref(), process.workers()))?;
+        live.routes.update(routes_config(&config, &config.root()?, live.consul.as_ref(), process.workers()))?;
         live.followers.follow(live.routes.all());
         live.limits.apply(&config.limits, &providers(&config));
         live.identity.take(prepared).write_down(process, || "configuration".to_owned());
@@ -118,9 +119,14 @@ impl Program for Gateway {
     }
 }
 
-fn wanted<'a>(config: &'a Config, root: &'a Root, consul: Option<&'a Consul>, workers: &'a Workers) -> Wanted<'a> {
+fn routes_config<'a>(
+    config: &'a Config,
+    root: &'a Root,
+    consul: Option<&'a Consul>,
+    workers: &'a Workers,
+) -> RoutesConfig<'a> {
     let Config { routes, services, timeouts, hedging, .. } = config;
-    Wanted { routes, services, root, consul, workers, timeouts, hedging }
+    RoutesConfig { routes, services, root, consul, workers, timeouts, hedging }
 }
 
 fn limits(config: &Config, process: &Process) -> Arc<Limits> {

@@ -29,7 +29,7 @@ use self::{
 };
 use crate::{
     catalog::Catalog,
-    fleet::{ready::Standing, route::Route, routes::Routes},
+    fleet::{ready::InstanceState, route::Route, routes::Routes},
     identity::Identity,
     limits::{Level, Limits},
     status::key_list::KeyList,
@@ -73,12 +73,12 @@ pub(crate) struct InstanceStatus {
 
 impl InstanceStatus {
     /// What is shown of an instance.
-    pub(crate) fn of(standing: &Standing) -> Self {
+    pub(crate) fn of(instance: &InstanceState) -> Self {
         Self {
-            address: standing.instance.endpoint.to_string(),
-            state: standing.state(),
-            in_flight: standing.instance.pending(),
-            latency_ms: standing.instance.latency().map(|latency| latency.as_secs_f64() * 1e3),
+            address: instance.instance.endpoint.to_string(),
+            state: instance.state(),
+            in_flight: instance.instance.pending(),
+            latency_ms: instance.instance.latency().map(|latency| latency.as_secs_f64() * 1e3),
         }
     }
 }
@@ -269,7 +269,7 @@ impl View {
             health: "",
             methods: self.catalog.methods(&route.provider),
             group: Group { level, history: record.history.summary() },
-            instances: route.board.ready.load().standings.iter().map(InstanceStatus::of).collect(),
+            instances: route.pool.ready.load().states.iter().map(InstanceStatus::of).collect(),
             resting: record.resting.list(),
         };
         provider.health = provider.state().as_str();

@@ -33,7 +33,7 @@ impl Followers {
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         let wanted: HashMap<_, _> = routes.iter().map(|route| (&route.provider, route)).collect();
         tasks.retain(|provider, task| {
-            let stays = wanted.get(provider).is_some_and(|route| Arc::ptr_eq(&route.board, &task.route.board));
+            let stays = wanted.get(provider).is_some_and(|route| Arc::ptr_eq(&route.pool, &task.route.pool));
             if !stays {
                 self.catalog.forget(provider);
             }

@@ -30,7 +30,7 @@ pub(crate) struct Instance {
     /// The origin of requests to it.
     pub(crate) origin: Uri,
     /// Wakes the roster that the instance belongs to.
-    roster: Arc<Notify>,
+    pool: Arc<Notify>,
     /// Calls in flight.
     pending: AtomicUsize,
     latency: Latency,
@@ -40,11 +40,11 @@ pub(crate) struct Instance {
 
 impl Instance {
     /// Describes an instance that no call has been on; `None` if its host is no host.
-    pub(crate) fn new(endpoint: Endpoint, roster: Arc<Notify>) -> Option<Self> {
+    pub(crate) fn new(endpoint: Endpoint, pool: Arc<Notify>) -> Option<Self> {
         Some(Self {
             origin: endpoint.origin()?,
             endpoint,
-            roster,
+            pool,
             pending: AtomicUsize::new(0),
             latency: Latency::new(),
             streak: AtomicU32::new(0),
@@ -53,7 +53,7 @@ impl Instance {
 
     /// Tells the roster that something has changed.
     pub(crate) fn signal(&self) {
-        self.roster.notify_one();
+        self.pool.notify_one();
     }
 
     /// Calls in flight.

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use crate::fleet::{
+    connection::{Connection, StreamPermit},
     instance::Instance,
-    link::{Link, Seat},
 };
 
 /// Why no instance takes a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Vacancy {
+pub(crate) enum PickError {
     /// None is connected.
     Unreachable,
     /// All connections carry as many calls as they may.
@@ -20,67 +20,68 @@ pub(crate) enum Vacancy {
 
 /// An instance with its open connections.
 #[derive(Debug)]
-pub(crate) struct Member {
+pub(crate) struct ReadyInstance {
     /// The instance.
     pub(crate) instance: Arc<Instance>,
     /// At least one.
-    pub(crate) links: Box<[Arc<Link>]>,
+    pub(crate) connections: Box<[Arc<Connection>]>,
 }
 
 /// Any instance, whether it takes calls or not.
 #[derive(Debug)]
-pub(crate) struct Standing {
+pub(crate) struct InstanceState {
     /// The instance.
     pub(crate) instance: Arc<Instance>,
     /// Its connections, open or not.
-    pub(crate) links: Box<[Arc<Link>]>,
+    pub(crate) connections: Box<[Arc<Connection>]>,
     /// Whether it failed too often and rests.
-    pub(crate) is_resting: bool,
+    pub(crate) is_ejected: bool,
 }
 
 /// One state of a provider's instances; made anew when one comes, goes, rests or returns.
 #[derive(Debug)]
-pub(crate) struct Ready {
+pub(crate) struct ReadySet {
     /// Who may be chosen.
-    pub(crate) members: Box<[Member]>,
+    pub(crate) instances: Box<[ReadyInstance]>,
     /// All instances in order.
-    pub(crate) standings: Box<[Standing]>,
+    pub(crate) states: Box<[InstanceState]>,
     /// Whether a connection is being opened that is worth waiting for.
     pub(crate) opening: bool,
 }
 
-impl Ready {
+impl ReadySet {
     /// Nobody yet, but it is worth waiting.
     pub(crate) fn nobody() -> Self {
-        Self { members: Box::default(), standings: Box::default(), opening: true }
+        Self { instances: Box::default(), states: Box::default(), opening: true }
     }
 
     /// The lighter of two instances taken by chance, not at `avoid` if there is another; if it has no place, any other one.
-    pub(crate) fn pick(&self, avoid: Option<&Arc<Link>>) -> Result<Seat, Vacancy> {
-        let all = &*self.members;
+    pub(crate) fn pick(&self, avoid: Option<&Arc<Connection>>) -> Result<StreamPermit, PickError> {
+        let all = &*self.instances;
         let Some(first) = self.choose(avoid) else {
-            return Err(Vacancy::Unreachable);
+            return Err(PickError::Unreachable);
         };
-        if let Some(seat) = all[first].seat(avoid) {
-            return Ok(seat);
+        if let Some(acquire) = all[first].acquire(avoid) {
+            return Ok(acquire);
         }
         let rest = all[first..].iter().chain(&all[..first]);
-        if let Some(seat) = rest.clone().find_map(|member| member.seat(None)) {
-            return Ok(seat);
+        if let Some(acquire) = rest.clone().find_map(|instance| instance.acquire(None)) {
+            return Ok(acquire);
         }
-        let mut links = rest.flat_map(|member| &member.links);
-        Err(if links.any(|link| link.is_up()) { Vacancy::Full } else { Vacancy::Unreachable })
+        let mut connections = rest.flat_map(|instance| &instance.connections);
+        Err(if connections.any(|connection| connection.is_up()) { PickError::Full } else { PickError::Unreachable })
     }
 
-    fn choose(&self, avoid: Option<&Arc<Link>>) -> Option<usize> {
-        let all = &*self.members;
+    fn choose(&self, avoid: Option<&Arc<Connection>>) -> Option<usize> {
+        let all = &*self.instances;
         let (one, other) = match all.len() {
             0 => return None,
             1 => return Some(0),
             2 => (0, 1),
             count => two_of(count),
         };
-        let avoided = |index: usize| avoid.is_some_and(|link| Arc::ptr_eq(link.instance(), &all[index].instance));
+        let avoided =
+            |index: usize| avoid.is_some_and(|connection| Arc::ptr_eq(connection.instance(), &all[index].instance));
         let takes_one = match (avoided(one), avoided(other)) {
             (true, _) => false,
             (_, true) => true,
@@ -90,25 +91,28 @@ impl Ready {
     }
 }
 
-impl Standing {
+impl InstanceState {
     /// `resting`, `up`, `connecting` or `down`.
     pub(crate) fn state(&self) -> &'static str {
-        match &self.links {
-            _ if self.is_resting => "resting",
-            links if links.iter().any(|link| link.is_up()) => "up",
-            links if links.iter().any(|link| link.is_connecting()) => "connecting",
+        match &self.connections {
+            _ if self.is_ejected => "resting",
+            connections if connections.iter().any(|connection| connection.is_up()) => "up",
+            connections if connections.iter().any(|connection| connection.is_connecting()) => "connecting",
             _ => "down",
         }
     }
 }
 
-impl Member {
+impl ReadyInstance {
     /// The lightest connection of those that the calling thread keeps, not `avoid` if there is another; if it has no place, any
     /// other one.
-    fn seat(&self, avoid: Option<&Arc<Link>>) -> Option<Seat> {
-        let avoided = |link: &Arc<Link>| avoid.is_some_and(|avoid| Arc::ptr_eq(link, avoid));
-        let best = self.links.iter().min_by_key(|link| (avoided(link), !link.is_near(), link.load()))?;
-        best.seat().or_else(|| self.links.iter().find_map(Link::seat))
+    fn acquire(&self, avoid: Option<&Arc<Connection>>) -> Option<StreamPermit> {
+        let avoided = |connection: &Arc<Connection>| avoid.is_some_and(|avoid| Arc::ptr_eq(connection, avoid));
+        let best = self
+            .connections
+            .iter()
+            .min_by_key(|connection| (avoided(connection), !connection.is_local(), connection.load()))?;
+        best.acquire().or_else(|| self.connections.iter().find_map(Connection::acquire))
     }
 }
 

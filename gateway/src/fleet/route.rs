@@ -10,9 +10,9 @@ use tokio::{
 use tower::retry::budget::TpsBudget;
 
 use crate::fleet::{
-    link::{Link, Seat},
-    ready::Vacancy,
-    roster::Board,
+    connection::{Connection, StreamPermit},
+    pool::PoolState,
+    ready::PickError,
     rules::Rules,
 };
 
@@ -30,7 +30,7 @@ pub(crate) struct Route {
     /// Limits how many reads are sent again: a fifth of the calls and ten a second.
     pub(crate) budget: Arc<TpsBudget>,
     /// Who may take a call.
-    pub(crate) board: Arc<Board>,
+    pub(crate) pool: Arc<PoolState>,
     /// What the configuration says of single methods.
     pub(crate) rules: Arc<Rules>,
 }
@@ -43,39 +43,43 @@ impl Route {
 
     /// Whether an instance is connected.
     pub(crate) fn is_up(&self) -> bool {
-        !self.board.ready.load().members.is_empty()
+        !self.pool.ready.load().instances.is_empty()
     }
 
     /// Finds a place for a call, not at the instance of `avoid` if there is another; waits shortly for a connection that is
     /// being opened.
-    pub(crate) async fn seat(&self, avoid: Option<&Arc<Link>>, deadline: Instant) -> Result<Seat, Vacancy> {
-        if let Ok(seat) = self.board.ready.load().pick(avoid) {
-            return Ok(seat);
+    pub(crate) async fn acquire(
+        &self,
+        avoid: Option<&Arc<Connection>>,
+        deadline: Instant,
+    ) -> Result<StreamPermit, PickError> {
+        if let Ok(acquire) = self.pool.ready.load().pick(avoid) {
+            return Ok(acquire);
         }
         self.wait(avoid, deadline).await
     }
 
     /// A place at another instance, if there is one at once.
-    pub(crate) fn another(&self, link: &Arc<Link>) -> Option<Seat> {
-        let seat = self.board.ready.load().pick(Some(link)).ok()?;
-        (!Arc::ptr_eq(seat.instance(), link.instance())).then_some(seat)
+    pub(crate) fn another(&self, connection: &Arc<Connection>) -> Option<StreamPermit> {
+        let acquire = self.pool.ready.load().pick(Some(connection)).ok()?;
+        (!Arc::ptr_eq(acquire.instance(), connection.instance())).then_some(acquire)
     }
 
-    async fn wait(&self, avoid: Option<&Arc<Link>>, deadline: Instant) -> Result<Seat, Vacancy> {
+    async fn wait(&self, avoid: Option<&Arc<Connection>>, deadline: Instant) -> Result<StreamPermit, PickError> {
         let patience = deadline.min(Instant::now() + OPENING);
         loop {
             let changed = self.changed.notified();
             let (picked, is_hopeful) = {
-                let ready = self.board.ready.load();
+                let ready = self.pool.ready.load();
                 // Members without an open connection have just lost it: the roster has not looked yet.
-                (ready.pick(avoid), ready.opening || !ready.members.is_empty())
+                (ready.pick(avoid), ready.opening || !ready.instances.is_empty())
             };
             match picked {
-                Err(Vacancy::Unreachable) if is_hopeful => {}
+                Err(PickError::Unreachable) if is_hopeful => {}
                 picked => return picked,
             }
             if timeout_at(patience, changed).await.is_err() {
-                return Err(Vacancy::Unreachable);
+                return Err(PickError::Unreachable);
             }
         }
     }
@@ -84,7 +88,7 @@ impl Route {
 impl fmt::Debug for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut route = f.debug_struct("Route");
-        route.field("provider", &self.provider).field("board", &self.board);
+        route.field("provider", &self.provider).field("board", &self.pool);
         route.finish_non_exhaustive()
     }
 }

@@ -17,12 +17,12 @@ use crate::{
     config::{HedgeConfig, RouteConfig, ServicesConfig, TimeoutConfig},
     fleet::{
         endpoint::Endpoint,
-        ready::Ready,
-        roster::{Board, Plan, Roster},
+        pool::{Plan, Pool, PoolState},
+        ready::ReadySet,
         route::Route,
         rules::Rules,
-        source::{Dns, Source},
-        tls::Tls,
+        source::{DnsSource, InstanceSource},
+        tls::ServiceTls,
     },
     method::provider_segment,
 };
@@ -32,11 +32,11 @@ const FEWEST: usize = 2;
 const MOST: usize = 16;
 
 /// Routes by the provider's segment of a package, e.g. `internet_solutions`.
-type Table = FxHashMap<String, Arc<Route>>;
+type RouteTable = FxHashMap<String, Arc<Route>>;
 
 /// What a configuration says of the services.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Wanted<'a> {
+pub(crate) struct RoutesConfig<'a> {
     /// The providers.
     pub(crate) routes: &'a [RouteConfig],
     /// What is the same for all of them.
@@ -56,11 +56,11 @@ pub(crate) struct Wanted<'a> {
 /// The routes, replaced as a whole when the configuration changes.
 #[derive(Debug)]
 pub(crate) struct Routes {
-    table: ArcSwap<Table>,
+    table: ArcSwap<RouteTable>,
     /// The hands on the rosters, as in the table; a roster that is let go of ends.
-    hands: Mutex<HashMap<String, watch::Sender<Plan>>>,
+    senders: Mutex<HashMap<String, watch::Sender<Plan>>>,
     /// Ends the rosters with the routes.
-    rosters: Mutex<JoinSet<()>>,
+    pools: Mutex<JoinSet<()>>,
 }
 
 impl Routes {
@@ -68,8 +68,8 @@ impl Routes {
     ///
     /// # Errors
     /// The key of the configuration that is wrong.
-    pub(crate) fn open(wanted: Wanted<'_>) -> Result<Self, Error> {
-        let routes = Self { table: ArcSwap::default(), hands: Mutex::default(), rosters: Mutex::default() };
+    pub(crate) fn open(wanted: RoutesConfig<'_>) -> Result<Self, Error> {
+        let routes = Self { table: ArcSwap::default(), senders: Mutex::default(), pools: Mutex::default() };
         routes.update(wanted)?;
         Ok(routes)
     }
@@ -79,49 +79,49 @@ impl Routes {
     ///
     /// # Errors
     /// The key that is wrong; everything then stays as it was.
-    pub(crate) fn update(&self, wanted: Wanted<'_>) -> Result<(), Error> {
+    pub(crate) fn update(&self, wanted: RoutesConfig<'_>) -> Result<(), Error> {
         let plans = wanted.plans()?;
         let rules = Arc::new(Rules::new(wanted.timeouts, wanted.hedging));
         let before = self.table.load_full();
-        let mut hands = self.hands.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut table = Table::default();
+        let mut senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut table = RouteTable::default();
         for (config, plan) in wanted.routes.iter().zip(plans) {
             let segment = segment(&config.provider);
-            let shared = match (before.get(&segment), hands.get(&segment)) {
-                (Some(route), Some(hand)) => {
-                    replace(hand, plan);
-                    (Arc::clone(&route.board), Arc::clone(&route.budget))
+            let shared = match (before.get(&segment), senders.get(&segment)) {
+                (Some(route), Some(plan_sender)) => {
+                    replace(plan_sender, plan);
+                    (Arc::clone(&route.pool), Arc::clone(&route.budget))
                 }
                 _ => {
-                    let (hand, board) = self.begin(config.provider.as_str().into(), plan, wanted.workers);
-                    hands.insert(segment.clone(), hand);
-                    (board, Arc::new(TpsBudget::new(Duration::from_secs(10), 10, 0.2)))
+                    let (plan_sender, pool) = self.begin(config.provider.as_str().into(), plan, wanted.workers);
+                    senders.insert(segment.clone(), plan_sender);
+                    (pool, Arc::new(TpsBudget::new(Duration::from_secs(10), 10, 0.2)))
                 }
             };
-            let (board, budget) = shared;
+            let (pool, budget) = shared;
             let route = Route {
                 provider: config.provider.as_str().into(),
                 signer: wanted.root.signer(&service_name(&config.provider)),
-                changed: Arc::clone(&board.changed),
+                changed: Arc::clone(&pool.changed),
                 rules: Arc::clone(&rules),
                 budget,
-                board,
+                pool,
             };
             table.insert(segment, Arc::new(route));
         }
-        hands.retain(|segment, _| table.contains_key(segment));
+        senders.retain(|segment, _| table.contains_key(segment));
         self.table.store(Arc::new(table));
         Ok(())
     }
 
-    fn begin(&self, provider: Arc<str>, plan: Plan, workers: &Workers) -> (watch::Sender<Plan>, Arc<Board>) {
-        let board = Arc::new(Board { ready: ArcSwap::from_pointee(Ready::nobody()), changed: Arc::default() });
+    fn begin(&self, provider: Arc<str>, plan: Plan, workers: &Workers) -> (watch::Sender<Plan>, Arc<PoolState>) {
+        let pool = Arc::new(PoolState { ready: ArcSwap::from_pointee(ReadySet::nobody()), changed: Arc::default() });
         let (sender, plans) = watch::channel(plan);
-        let mut rosters = self.rosters.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
         // Those that have ended need no place any more.
-        while rosters.try_join_next().is_some() {}
-        rosters.spawn(Roster::new(provider, Arc::clone(&board), workers.clone()).run(plans));
-        (sender, board)
+        while pools.try_join_next().is_some() {}
+        pools.spawn(Pool::new(provider, Arc::clone(&pool), workers.clone()).run(plans));
+        (sender, pool)
     }
 
     /// The route to a gRPC service by the provider in its package.
@@ -140,26 +140,28 @@ impl Routes {
     }
 }
 
-impl Wanted<'_> {
+impl RoutesConfig<'_> {
     fn plans(self) -> Result<Vec<Plan>, Error> {
-        let tls = self.services.tls.as_ref().map(Tls::new).transpose();
+        let tls = self.services.tls.as_ref().map(ServiceTls::new).transpose();
         let tls = tls.map_err(|(key, problem)| Error::config(format!("services.tls.{key}"), problem))?;
         let routes = self.routes.iter().enumerate();
         routes.map(|(index, route)| self.plan(index, route, tls.as_ref())).collect()
     }
 
-    fn plan(self, index: usize, route: &RouteConfig, tls: Option<&Tls>) -> Result<Plan, Error> {
+    fn plan(self, index: usize, route: &RouteConfig, tls: Option<&ServiceTls>) -> Result<Plan, Error> {
         let key = |field: &str| format!("routes[{index}].{field}");
         let listed = || route.instances.iter().map(|instance| Endpoint::of_uri(instance.uri()));
         let source = match (&route.dns, &route.consul) {
-            (Some(dns), _) => Source::Dns(Dns { host: dns.host().into(), port: dns.port(), tls: route.tls }),
+            (Some(dns), _) => {
+                InstanceSource::DnsSource(DnsSource { host: dns.host().into(), port: dns.port(), tls: route.tls })
+            }
             (None, Some(name)) => {
                 let none = || Error::config(key("consul"), "must not be given without the section [consul]");
                 let consul = self.consul.ok_or_else(none)?.clone();
                 let service = name.name().map_or_else(|| service_name(&route.provider), str::to_owned);
-                Source::of_consul(consul, &service, route.tls, listed())
+                InstanceSource::of_consul(consul, &service, route.tls, listed())
             }
-            (None, None) => Source::of_list(listed()),
+            (None, None) => InstanceSource::of_list(listed()),
         };
         let name = match (&route.server_name, &route.dns) {
             (Some(name), _) => Some(name.as_str()),
@@ -180,8 +182,8 @@ impl Wanted<'_> {
 }
 
 /// Changes a plan, without a stir if it says the same.
-fn replace(hand: &watch::Sender<Plan>, plan: Plan) {
-    hand.send_if_modified(|current| {
+fn replace(plan_sender: &watch::Sender<Plan>, plan: Plan) {
+    plan_sender.send_if_modified(|current| {
         let is_new = *current != plan;
         *current = plan;
         is_new
@@ -223,7 +225,7 @@ mod tests {
             let table: toml::Table = (0..count).map(entry).collect::<String>().parse().unwrap();
             let routes: Vec<RouteConfig> = table["routes"].clone().try_into().unwrap();
             let (routes, services, root) = (routes.as_slice(), &services, &root);
-            Routes::open(Wanted {
+            Routes::open(RoutesConfig {
                 routes,
                 services,
                 root,

@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::{Notify, watch};
 
-pub(crate) use self::dns::Dns;
+pub(crate) use self::dns::DnsSource;
 use crate::fleet::endpoint::Endpoint;
 
 /// The instances of a service, in order and each once.
@@ -15,16 +15,16 @@ pub(crate) type Endpoints = Arc<[Endpoint]>;
 
 /// Where the instances of one service are found.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Source {
+pub(crate) enum InstanceSource {
     /// They stand in the configuration.
     Static(Endpoints),
     /// They are the addresses of a name.
-    Dns(Dns),
+    DnsSource(DnsSource),
     /// They are registered in Consul.
-    Consul(consul::Watch),
+    Consul(consul::ConsulSource),
 }
 
-impl Source {
+impl InstanceSource {
     /// Instances from a list.
     pub(crate) fn of_list(list: impl IntoIterator<Item = Endpoint>) -> Self {
         Self::Static(ordered(list))
@@ -37,14 +37,14 @@ impl Source {
         tls: bool,
         fallback: impl IntoIterator<Item = Endpoint>,
     ) -> Self {
-        Self::Consul(consul::Watch { consul, service: service.into(), tls, fallback: ordered(fallback) })
+        Self::Consul(consul::ConsulSource { consul, service: service.into(), tls, fallback: ordered(fallback) })
     }
 
     /// Tells of the instances for ever; `trouble` hears of an instance that cannot be reached.
     pub(crate) async fn follow(self, told: watch::Sender<Endpoints>, trouble: Arc<Notify>) {
         match self {
             Self::Static(endpoints) => tell(&told, endpoints),
-            Self::Dns(dns) => dns.follow(&told, &trouble).await,
+            Self::DnsSource(dns) => dns.follow(&told, &trouble).await,
             Self::Consul(watch) => watch.follow(&told).await,
         }
     }

@@ -14,7 +14,7 @@ const ALPN: &[u8] = b"h2";
 
 /// What a connection to a service needs to be encrypted.
 #[derive(Clone)]
-pub(crate) struct Tls {
+pub(crate) struct ServiceTls {
     config: Arc<ClientConfig>,
     /// Name that the services' certificates have, if it is not the host of the address.
     name: Option<ServerName<'static>>,
@@ -22,7 +22,7 @@ pub(crate) struct Tls {
     digest: [u8; 32],
 }
 
-impl Tls {
+impl ServiceTls {
     /// Reads the certificates.
     ///
     /// # Errors
@@ -52,13 +52,13 @@ impl Tls {
     }
 }
 
-impl PartialEq for Tls {
+impl PartialEq for ServiceTls {
     fn eq(&self, other: &Self) -> bool {
         self.digest == other.digest && self.name == other.name
     }
 }
 
-impl fmt::Debug for Tls {
+impl fmt::Debug for ServiceTls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tls").field("name", &self.name).finish_non_exhaustive()
     }

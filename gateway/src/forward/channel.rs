@@ -16,8 +16,8 @@ use tower::Service;
 
 use crate::{
     answer,
-    fleet::{link::Failure, route::Route},
-    forward::relay::{Ending, Relay},
+    fleet::{connection::SendError, route::Route},
+    forward::relay::{PendingReply, Relay},
     headers,
     method::Nature,
 };
@@ -38,21 +38,21 @@ impl Channel {
     async fn send(self, request: Request<Body>) -> Response<Body> {
         let deadline = Instant::now() + PATIENCE;
         let provider = &self.0.provider;
-        let Ok(seat) = self.0.seat(None, deadline).await else {
+        let Ok(permit) = self.0.acquire(None, deadline).await else {
             return answer::unreachable(provider).response();
         };
         let (mut parts, body) = request.into_parts();
-        parts.uri = headers::target(&seat.instance().origin, parts.uri.path());
-        let sent = seat.send(Request::from_parts(parts, body)).await;
+        parts.uri = headers::target(&permit.instance().origin, parts.uri.path());
+        let sent = permit.send(Request::from_parts(parts, body)).await;
         match sent {
             Ok(response) => {
-                let ending = Ending::new(Arc::clone(provider), Nature::Read, seat);
-                match Relay::take(response, deadline, ending) {
+                let pending = PendingReply::new(Arc::clone(provider), Nature::Read, permit);
+                match Relay::take(response, deadline, pending) {
                     Ok(response) => response.map(Body::new),
                     Err(answer) => answer.response(),
                 }
             }
-            Err(Failure::NotProcessed(why) | Failure::Unanswered(why)) => {
+            Err(SendError::NotProcessed(why) | SendError::Unanswered(why)) => {
                 answer::lost(provider, Nature::Read, why).response()
             }
         }

@@ -18,7 +18,7 @@ use tonic::Code;
 
 use crate::{
     answer::{self, Answer, Outcome},
-    fleet::link::{Received, Seat, is_reset, reason},
+    fleet::connection::{Received, StreamPermit, is_reset, reason},
     forward::verdict,
     headers,
     limits::Ticket,
@@ -28,18 +28,18 @@ use crate::{
 
 /// What is known of a call when its reply ends, and what must be held until then.
 #[derive(Debug)]
-pub(crate) struct Ending {
+pub(crate) struct PendingReply {
     provider: Arc<str>,
     nature: Nature,
     hop: Option<Hop>,
-    seat: Seat,
-    ticket: Option<Ticket>,
+    permit: StreamPermit,
+    call_permit: Option<Ticket>,
 }
 
-impl Ending {
+impl PendingReply {
     /// Holds a place on a connection until the reply ends.
-    pub(crate) fn new(provider: Arc<str>, nature: Nature, seat: Seat) -> Self {
-        Self { provider, nature, hop: None, seat, ticket: None }
+    pub(crate) fn new(provider: Arc<str>, nature: Nature, permit: StreamPermit) -> Self {
+        Self { provider, nature, hop: None, permit, call_permit: None }
     }
 
     /// Also writes the hop down at the end.
@@ -49,7 +49,7 @@ impl Ending {
 
     fn end(&mut self, code: Code) {
         // Before the caller can know of the end: it may have as many calls in flight as it may, one after the other.
-        self.ticket = None;
+        self.call_permit = None;
         if let Some(hop) = &mut self.hop {
             hop.end(code);
         }
@@ -62,14 +62,14 @@ impl Ending {
         }
         self.end(code);
         match verdict::blames_instance(code, headers, &self.provider) {
-            true => self.seat.instance().failed(),
-            false => self.seat.instance().succeeded(),
+            true => self.permit.instance().failed(),
+            false => self.permit.instance().succeeded(),
         }
     }
 
     /// What came was no proper reply.
     fn spoilt(&mut self, why: &str) -> Box<Answer> {
-        self.seat.instance().failed();
+        self.permit.instance().failed();
         self.lost(why)
     }
 
@@ -95,7 +95,7 @@ pub(crate) struct Relay {
     /// `None` once the end was passed on.
     inner: Option<Received>,
     deadline: Pin<Box<Sleep>>,
-    ending: Ending,
+    pending: PendingReply,
 }
 
 impl Relay {
@@ -103,29 +103,29 @@ impl Relay {
     pub(crate) fn take(
         response: Response<Received>,
         deadline: Instant,
-        mut ending: Ending,
+        mut pending: PendingReply,
     ) -> Result<Response<Self>, Box<Answer>> {
         let (mut parts, body) = response.into_parts();
         if parts.status != StatusCode::OK {
-            ending.seat.instance().failed();
-            let answer = of_http(parts.status, &ending);
-            return Err(ending.failed(answer));
+            pending.permit.instance().failed();
+            let answer = of_http(parts.status, &pending);
+            return Err(pending.failed(answer));
         }
         if !chassis::is_grpc(&parts.headers) {
-            return Err(ending.spoilt("the reply is not gRPC"));
+            return Err(pending.spoilt("the reply is not gRPC"));
         }
         parts.headers = headers::to_caller(parts.headers);
         told::mend(&mut parts.headers);
         let code = told::code(&parts.headers);
         let inner = code.is_none().then_some(body);
-        code.into_iter().for_each(|code| ending.answered(code, &parts.headers));
+        code.into_iter().for_each(|code| pending.answered(code, &parts.headers));
         let deadline = Box::pin(sleep_until(deadline));
-        Ok(Response::from_parts(parts, Self { inner, deadline, ending }))
+        Ok(Response::from_parts(parts, Self { inner, deadline, pending }))
     }
 
     /// Holds the caller's place until the reply ends.
-    pub(crate) fn hold(&mut self, ticket: Ticket) {
-        self.ending.ticket = Some(ticket);
+    pub(crate) fn hold(&mut self, call_permit: Ticket) {
+        self.pending.call_permit = Some(call_permit);
     }
 
     fn finish(&mut self, trailers: HeaderMap) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
@@ -138,11 +138,11 @@ impl Relay {
         told::mend(&mut trailers);
         match told::code(&trailers) {
             Some(code) => {
-                self.ending.answered(code, &trailers);
+                self.pending.answered(code, &trailers);
                 self.finish(trailers)
             }
             None => {
-                let answer = self.ending.spoilt("the reply has no status");
+                let answer = self.pending.spoilt("the reply has no status");
                 self.finish(answer.trailers())
             }
         }
@@ -167,12 +167,12 @@ impl Body for Relay {
             Poll::Ready(Some(Err(error))) => {
                 let why = reason(&error);
                 // What ends the whole connection is counted once, by its keeper.
-                let answer = if is_reset(&error) { this.ending.spoilt(why) } else { this.ending.lost(why) };
+                let answer = if is_reset(&error) { this.pending.spoilt(why) } else { this.pending.lost(why) };
                 this.finish(answer.trailers())
             }
             Poll::Pending => {
                 ready!(this.deadline.as_mut().poll(cx));
-                let answer = this.ending.late();
+                let answer = this.pending.late();
                 this.finish(answer.trailers())
             }
         }
@@ -185,30 +185,31 @@ impl Body for Relay {
 
 /// An HTTP error in place of a gRPC reply, by gRPC's own table (http-grpc-status-mapping): the first four say that nobody
 /// took the request, of the others a write may have taken effect.
-fn of_http(status: StatusCode, ending: &Ending) -> Box<Answer> {
+fn of_http(status: StatusCode, pending: &PendingReply) -> Box<Answer> {
     let code = match status.as_u16() {
         400 => Code::Internal,
         401 => Code::Unauthenticated,
         403 => Code::PermissionDenied,
         404 => Code::Unimplemented,
-        _ => return of_ambiguous_http(status, ending),
+        _ => return of_ambiguous_http(status, pending),
     };
-    let text = format!("the service of provider {} refused the request with HTTP {}", ending.provider, status.as_u16());
+    let text =
+        format!("the service of provider {} refused the request with HTTP {}", pending.provider, status.as_u16());
     Answer::new(code, "SERVICE_HTTP_ERROR", text)
-        .with("provider", &*ending.provider)
+        .with("provider", &*pending.provider)
         .with("http_status", status.as_str())
         .outcome(Outcome::NotSent)
 }
 
-fn of_ambiguous_http(status: StatusCode, ending: &Ending) -> Box<Answer> {
+fn of_ambiguous_http(status: StatusCode, pending: &PendingReply) -> Box<Answer> {
     let why = format!("HTTP {}", status.as_u16());
     let passing = matches!(status.as_u16(), 429 | 502 | 503 | 504);
-    if ending.nature == Nature::Write || passing {
-        return answer::lost(&ending.provider, ending.nature, &why).with("http_status", status.as_str());
+    if pending.nature == Nature::Write || passing {
+        return answer::lost(&pending.provider, pending.nature, &why).with("http_status", status.as_str());
     }
-    let text = format!("the service of provider {} answered with {why}", ending.provider);
+    let text = format!("the service of provider {} answered with {why}", pending.provider);
     Answer::new(Code::Unknown, "SERVICE_HTTP_ERROR", text)
-        .with("provider", &*ending.provider)
+        .with("provider", &*pending.provider)
         .with("http_status", status.as_str())
         .outcome(Outcome::Unknown)
 }

@@ -19,10 +19,10 @@ const KEPT: usize = 64 << 10;
 
 /// The body of a call, of which each attempt gets its own copy.
 #[derive(Debug)]
-pub(crate) struct Replay<B>(Arc<Mutex<Source<B>>>);
+pub(crate) struct Replay<B>(Arc<Mutex<ReplayBuffer<B>>>);
 
 #[derive(Debug)]
-struct Source<B> {
+struct ReplayBuffer<B> {
     inner: B,
     kept: Vec<Bytes>,
     size: usize,
@@ -36,33 +36,40 @@ struct Source<B> {
 
 /// The body of one attempt.
 #[derive(Debug)]
-pub(crate) struct Attempt<B> {
-    source: Arc<Mutex<Source<B>>>,
+pub(crate) struct AttemptBody<B> {
+    buffer: Arc<Mutex<ReplayBuffer<B>>>,
     number: usize,
     position: usize,
 }
 
 /// The frames of a whole body.
 #[derive(Debug)]
-pub(crate) struct Copy(VecDeque<Bytes>);
+pub(crate) struct BodyCopy(VecDeque<Bytes>);
 
 impl<B> Replay<B> {
     /// Wraps the caller's body.
     pub(crate) fn new(inner: B) -> Self {
-        let source =
-            Source { inner, kept: Vec::new(), size: 0, is_torn: false, has_ended: false, failure: None, attempts: 0 };
-        Self(Arc::new(Mutex::new(source)))
+        let buffer = ReplayBuffer {
+            inner,
+            kept: Vec::new(),
+            size: 0,
+            is_torn: false,
+            has_ended: false,
+            failure: None,
+            attempts: 0,
+        };
+        Self(Arc::new(Mutex::new(buffer)))
     }
 
     /// The body for the next attempt, if it is still whole; it takes the source away from the attempt before.
-    pub(crate) fn attempt(&self) -> Option<Attempt<B>> {
-        let mut source = lock(&self.0);
-        if source.is_torn {
+    pub(crate) fn attempt(&self) -> Option<AttemptBody<B>> {
+        let mut buffer = lock(&self.0);
+        if buffer.is_torn {
             return None;
         }
-        source.attempts += 1;
-        let number = source.attempts;
-        Some(Attempt { source: Arc::clone(&self.0), number, position: 0 })
+        buffer.attempts += 1;
+        let number = buffer.attempts;
+        Some(AttemptBody { buffer: Arc::clone(&self.0), number, position: 0 })
     }
 }
 
@@ -75,14 +82,14 @@ impl<B> Replay<B> {
 
 impl<B: Body> Replay<B> {
     /// The whole body once more beside the attempt that is under way, if it has come in whole and is small.
-    pub(crate) fn copy(&self) -> Option<Copy> {
-        let source = lock(&self.0);
-        let has_ended = source.has_ended || source.inner.is_end_stream();
-        (has_ended && !source.is_torn).then(|| Copy(source.kept.clone().into()))
+    pub(crate) fn copy(&self) -> Option<BodyCopy> {
+        let buffer = lock(&self.0);
+        let has_ended = buffer.has_ended || buffer.inner.is_end_stream();
+        (has_ended && !buffer.is_torn).then(|| BodyCopy(buffer.kept.clone().into()))
     }
 }
 
-impl<B: Body<Data = Bytes, Error: Error + 'static> + Unpin> Source<B> {
+impl<B: Body<Data = Bytes, Error: Error + 'static> + Unpin> ReplayBuffer<B> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let frame = std::task::ready!(Pin::new(&mut self.inner).poll_frame(cx));
         match &frame {
@@ -111,7 +118,7 @@ impl<B: Body<Data = Bytes, Error: Error + 'static> + Unpin> Source<B> {
     }
 }
 
-impl<B> Body for Attempt<B>
+impl<B> Body for AttemptBody<B>
 where
     B: Body<Data = Bytes, Error: Error + Send + Sync + 'static> + Unpin,
 {
@@ -120,29 +127,29 @@ where
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let this = self.get_mut();
-        let mut source = lock(&this.source);
-        if source.attempts != this.number {
+        let mut buffer = lock(&this.buffer);
+        if buffer.attempts != this.number {
             let superseded = Status::cancelled("the call is being sent again");
             return Poll::Ready(Some(Err(superseded.into())));
         }
-        if !source.is_torn
-            && let Some(data) = source.kept.get(this.position)
+        if !buffer.is_torn
+            && let Some(data) = buffer.kept.get(this.position)
         {
             this.position += 1;
             return Poll::Ready(Some(Ok(Frame::data(data.clone()))));
         }
-        if source.has_ended {
+        if buffer.has_ended {
             return Poll::Ready(None);
         }
-        let polled = source.poll(cx).map_err(Into::into);
-        this.position = source.kept.len();
+        let polled = buffer.poll(cx).map_err(Into::into);
+        this.position = buffer.kept.len();
         polled
     }
 
     fn is_end_stream(&self) -> bool {
-        let source = lock(&self.source);
-        let has_sent_kept = source.is_torn || self.position >= source.kept.len();
-        has_sent_kept && (source.has_ended || source.inner.is_end_stream())
+        let buffer = lock(&self.buffer);
+        let has_sent_kept = buffer.is_torn || self.position >= buffer.kept.len();
+        has_sent_kept && (buffer.has_ended || buffer.inner.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -150,7 +157,7 @@ where
     }
 }
 
-impl Body for Copy {
+impl Body for BodyCopy {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -163,8 +170,8 @@ impl Body for Copy {
     }
 }
 
-fn lock<B>(source: &Mutex<Source<B>>) -> MutexGuard<'_, Source<B>> {
-    source.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<B>(buffer: &Mutex<ReplayBuffer<B>>) -> MutexGuard<'_, ReplayBuffer<B>> {
+    buffer.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -189,7 +196,7 @@ mod tests {
         Replay::new(Chunks(chunks.iter().map(|chunk| Bytes::copy_from_slice(chunk)).collect()))
     }
 
-    async fn read(attempt: Attempt<Chunks>) -> Bytes {
+    async fn read(attempt: AttemptBody<Chunks>) -> Bytes {
         attempt.collect().await.unwrap().to_bytes()
     }
 

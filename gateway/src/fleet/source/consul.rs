@@ -19,7 +19,7 @@ const LAST_PAUSE: Duration = Duration::from_secs(8);
 
 /// A service in Consul's catalogue.
 #[derive(Debug, Clone)]
-pub(crate) struct Watch {
+pub(crate) struct ConsulSource {
     /// The agent.
     pub(crate) consul: Consul,
     /// The name it is registered under.
@@ -30,14 +30,14 @@ pub(crate) struct Watch {
     pub(crate) fallback: Endpoints,
 }
 
-impl PartialEq for Watch {
+impl PartialEq for ConsulSource {
     fn eq(&self, other: &Self) -> bool {
         // The agent is that of the process, which changes with a restart only.
         (&self.service, self.tls, &self.fallback) == (&other.service, other.tls, &other.fallback)
     }
 }
 
-impl Watch {
+impl ConsulSource {
     /// Follows the healthy instances by blocking queries; what was known stays while there is nothing better.
     pub(crate) async fn follow(self, told: &watch::Sender<Endpoints>) {
         tell(told, Arc::clone(&self.fallback));

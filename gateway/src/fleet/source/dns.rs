@@ -25,7 +25,7 @@ const MOST: usize = 256;
 
 /// A name, and how its instances are spoken to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Dns {
+pub(crate) struct DnsSource {
     /// The name.
     pub(crate) host: Arc<str>,
     /// The port that all instances have.
@@ -34,7 +34,7 @@ pub(crate) struct Dns {
     pub(crate) tls: bool,
 }
 
-impl Dns {
+impl DnsSource {
     /// Asks again and again: now and then, and soon when an instance cannot be reached.
     pub(crate) async fn follow(self, told: &watch::Sender<Endpoints>, trouble: &Notify) {
         let resolve = || async {
@@ -88,7 +88,7 @@ mod tests {
     async fn told(answers: Vec<io::Result<Vec<IpAddr>>>, trouble: &Notify) -> Vec<(Duration, Vec<String>)> {
         let answers: Answers = Mutex::new(answers);
         let resolve = || async { answers.lock().unwrap().pop().unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into())) };
-        let dns = Dns { host: "aex.internal".into(), port: 5001, tls: false };
+        let dns = DnsSource { host: "aex.internal".into(), port: 5001, tls: false };
         let (sender, mut receiver) = watch::channel(Endpoints::default());
         let begun = Instant::now();
         let mut seen = Vec::new();

@@ -16,14 +16,14 @@ const INTERVAL: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The pings of one connection.
-pub(super) struct Pulse {
+pub(super) struct Keepalive {
     pings: PingPong,
     /// Rings when the next ping is due, or the answer to the last one.
     alarm: Pin<Box<Sleep>>,
     is_asked: bool,
 }
 
-impl Pulse {
+impl Keepalive {
     /// Begins with a rest.
     pub(super) fn new(pings: PingPong) -> Self {
         Self { pings, alarm: Box::pin(sleep(INTERVAL)), is_asked: false }

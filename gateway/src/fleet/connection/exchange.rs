@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 
 /// Why there is no reply.
 #[derive(Debug)]
-pub(super) enum Refused {
+pub(super) enum ExchangeError {
     /// The connection takes no more calls; nothing was written.
     Closed,
     /// Something may have been written.
@@ -43,19 +43,20 @@ struct Upload<B> {
 pub(super) async fn exchange<B>(
     mut sender: SendRequest<Bytes>,
     request: Request<B>,
-) -> Result<Response<Received>, Refused>
+) -> Result<Response<Received>, ExchangeError>
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
 {
-    poll_fn(|cx| sender.poll_ready(cx)).await.map_err(|_| Refused::Closed)?;
+    poll_fn(|cx| sender.poll_ready(cx)).await.map_err(|_| ExchangeError::Closed)?;
     let (head, body) = request.into_parts();
     let is_whole = body.is_end_stream();
-    let (reply, stream) = sender.send_request(Request::from_parts(head, ()), is_whole).map_err(|_| Refused::Closed)?;
+    let (reply, stream) =
+        sender.send_request(Request::from_parts(head, ()), is_whole).map_err(|_| ExchangeError::Closed)?;
     let upload = match is_whole {
         true => None,
         false => begin(Upload { body, stream, is_first: true }).await,
     };
-    let reply = reply.await.map_err(Refused::Broken)?;
+    let reply = reply.await.map_err(ExchangeError::Broken)?;
     Ok(reply.map(|stream| Received { stream, _upload: upload }))
 }
 

@@ -17,31 +17,31 @@ use tokio::{
     sync::oneshot,
 };
 
-use super::{pulse::Pulse, reason};
+use super::{keepalive::Keepalive, reason};
 
 /// How a connection came to take no more calls: in order, or for what reason. Calls that are on it may go on.
-pub(super) type Over = Result<(), &'static str>;
+pub(super) type CloseReason = Result<(), &'static str>;
 
 /// Whether a connection takes no more calls; its keeper hears of it a little later than the calls that meet with it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Closed(Arc<AtomicBool>);
+pub(super) struct ClosedFlag(Arc<AtomicBool>);
 
 /// The work of one connection; it ends with its last call once nobody can begin another.
 pub(super) struct Driver<T> {
     connection: Connection<T, Bytes>,
-    pulse: Option<Pulse>,
-    keeper: Option<Keeper>,
+    keepalive: Option<Keepalive>,
+    notifier: Option<CloseNotifier>,
 }
 
 /// Whoever wants to know when it takes no more calls.
-struct Keeper {
+struct CloseNotifier {
     /// A sender that asks and never sends.
     probe: SendRequest<Bytes>,
-    told: oneshot::Sender<Over>,
-    closed: Closed,
+    told: oneshot::Sender<CloseReason>,
+    closed: ClosedFlag,
 }
 
-impl Closed {
+impl ClosedFlag {
     pub(super) fn set(&self) {
         self.0.store(true, Relaxed);
     }
@@ -57,27 +57,27 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     pub(super) fn new(
         mut connection: Connection<T, Bytes>,
         probe: SendRequest<Bytes>,
-        closed: Closed,
-    ) -> (Self, oneshot::Receiver<Over>) {
-        let (told, over) = oneshot::channel();
-        let pulse = connection.ping_pong().map(Pulse::new);
-        (Self { connection, pulse, keeper: Some(Keeper { probe, told, closed }) }, over)
+        closed: ClosedFlag,
+    ) -> (Self, oneshot::Receiver<CloseReason>) {
+        let (told, reason) = oneshot::channel();
+        let keepalive = connection.ping_pong().map(Keepalive::new);
+        (Self { connection, keepalive, notifier: Some(CloseNotifier { probe, told, closed }) }, reason)
     }
 
-    fn tell(&mut self, over: Over) {
-        if let Some(keeper) = self.keeper.take() {
-            keeper.closed.set();
+    fn tell(&mut self, reason: CloseReason) {
+        if let Some(notifier) = self.notifier.take() {
+            notifier.closed.set();
             // Who does not listen any more need not know.
-            let _ = keeper.told.send(over);
+            let _ = notifier.told.send(reason);
         }
     }
 
     /// After GOAWAY calls go on, and no other can begin: h2 says so only to who asks.
     fn look(&mut self, cx: &mut Context<'_>) {
-        let Some(keeper) = &mut self.keeper else { return };
-        if keeper.told.poll_closed(cx).is_ready() {
-            self.keeper = None;
-        } else if let Poll::Ready(Err(_)) = keeper.probe.poll_ready(cx) {
+        let Some(notifier) = &mut self.notifier else { return };
+        if notifier.told.poll_closed(cx).is_ready() {
+            self.notifier = None;
+        } else if let Poll::Ready(Err(_)) = notifier.probe.poll_ready(cx) {
             self.tell(Ok(()));
         }
     }
@@ -88,7 +88,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Future for Driver<T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
-        if this.pulse.as_mut().is_some_and(|pulse| pulse.poll_dead(cx).is_ready()) {
+        if this.keepalive.as_mut().is_some_and(|keepalive| keepalive.poll_dead(cx).is_ready()) {
             this.tell(Err("no answer to a keepalive ping"));
             return Poll::Ready(());
         }

@@ -16,20 +16,20 @@ use tokio::{
 
 /// The stream.
 #[derive(Debug)]
-pub(crate) struct Heard<T> {
+pub(crate) struct FirstByte<T> {
     inner: T,
     first: Option<oneshot::Sender<()>>,
 }
 
-impl<T> Heard<T> {
+impl<T> FirstByte<T> {
     /// Wraps a stream; the receiver hears of its first byte.
     pub(crate) fn new(inner: T) -> (Self, oneshot::Receiver<()>) {
-        let (first, heard) = oneshot::channel();
-        (Self { inner, first: Some(first) }, heard)
+        let (first, first_byte) = oneshot::channel();
+        (Self { inner, first: Some(first) }, first_byte)
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Heard<T> {
+impl<T: AsyncRead + Unpin> AsyncRead for FirstByte<T> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.inner).poll_read(cx, buffer))?;
@@ -43,7 +43,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Heard<T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Heard<T> {
+impl<T: AsyncWrite + Unpin> AsyncWrite for FirstByte<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.inner).poll_write(cx, bytes)
     }

@@ -26,8 +26,8 @@ pub(crate) fn observe(process: &Process, routes: &Arc<Routes>) {
                 let provider = KeyValue::new(chassis::names::PROVIDER, Arc::clone(&route.provider));
                 // States without an instance are told too: a series that ends looks like one that stands still.
                 let mut counts = BTreeMap::from(["up", "connecting", "down", "resting"].map(|state| (state, 0)));
-                for standing in &route.board.ready.load().standings {
-                    *counts.entry(standing.state()).or_default() += 1;
+                for instance in &route.pool.ready.load().states {
+                    *counts.entry(instance.state()).or_default() += 1;
                 }
                 for (state, count) in counts {
                     observer.observe(count, &[provider.clone(), KeyValue::new(STATE, state)]);

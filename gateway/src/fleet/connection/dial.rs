@@ -11,10 +11,10 @@ use tokio::{
 };
 
 use super::{
-    driver::{Closed, Driver, Over},
-    heard::Heard,
+    driver::{CloseReason, ClosedFlag, Driver},
+    first_byte::FirstByte,
 };
-use crate::fleet::{endpoint::Endpoint, tls::Tls};
+use crate::fleet::{endpoint::Endpoint, tls::ServiceTls};
 
 /// Largest header list of a reply.
 const HEADER_BYTES: u32 = 16 << 10;
@@ -25,16 +25,19 @@ const CONNECTION_WINDOW: u32 = 4 << 20;
 
 /// An open connection.
 #[derive(Debug)]
-pub(super) struct Open {
+pub(super) struct OpenConnection {
     /// Begins calls on it.
     pub(super) sender: SendRequest<Bytes>,
     /// Whether it takes no more.
-    pub(super) closed: Closed,
+    pub(super) closed: ClosedFlag,
 }
 
 /// Connects to an instance; the connection is there when the peer has spoken. It is driven by a task of its own, and the receiver
 /// hears when it takes no more calls.
-pub(super) async fn connect(endpoint: &Endpoint, tls: Option<Tls>) -> io::Result<(Open, oneshot::Receiver<Over>)> {
+pub(super) async fn connect(
+    endpoint: &Endpoint,
+    tls: Option<ServiceTls>,
+) -> io::Result<(OpenConnection, oneshot::Receiver<CloseReason>)> {
     let stream = TcpStream::connect((endpoint.host(), endpoint.port())).await?;
     stream.set_nodelay(true)?;
     match tls {
@@ -43,11 +46,11 @@ pub(super) async fn connect(endpoint: &Endpoint, tls: Option<Tls>) -> io::Result
     }
 }
 
-async fn handshake<T>(stream: T) -> io::Result<(Open, oneshot::Receiver<Over>)>
+async fn handshake<T>(stream: T) -> io::Result<(OpenConnection, oneshot::Receiver<CloseReason>)>
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (stream, heard) = Heard::new(stream);
+    let (stream, first_byte) = FirstByte::new(stream);
     let (sender, connection) = Builder::new()
         .enable_push(false)
         .initial_window_size(STREAM_WINDOW)
@@ -56,11 +59,11 @@ where
         .handshake(stream)
         .await
         .map_err(io::Error::other)?;
-    let closed = Closed::default();
-    let (driver, over) = Driver::new(connection, sender.clone(), closed.clone());
+    let closed = ClosedFlag::default();
+    let (driver, reason) = Driver::new(connection, sender.clone(), closed.clone());
     tokio::spawn(driver);
-    match heard.await {
-        Ok(()) => Ok((Open { sender, closed }, over)),
+    match first_byte.await {
+        Ok(()) => Ok((OpenConnection { sender, closed }, reason)),
         Err(_) => Err(io::ErrorKind::ConnectionReset.into()),
     }
 }

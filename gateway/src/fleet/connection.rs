@@ -3,8 +3,8 @@
 mod dial;
 mod driver;
 mod exchange;
-mod heard;
-mod pulse;
+mod first_byte;
+mod keepalive;
 
 use std::{
     future::pending,
@@ -27,11 +27,11 @@ use tokio::{
 
 pub(crate) use self::exchange::Received;
 use self::{
-    dial::{Open, connect},
-    driver::Over,
-    exchange::{Refused, exchange},
+    dial::{OpenConnection, connect},
+    driver::CloseReason,
+    exchange::{ExchangeError, exchange},
 };
-use crate::fleet::{instance::Instance, tls::Tls};
+use crate::fleet::{instance::Instance, tls::ServiceTls};
 
 /// Calls that one connection carries at a time: the least that every service of the suite admits.
 pub(crate) const STREAMS: usize = 100;
@@ -50,7 +50,7 @@ const AGE: Duration = Duration::from_secs(20 * 60);
 
 /// Why a call got no response from an instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Failure {
+pub(crate) enum SendError {
     /// The instance certainly did not begin to work on it: any call may be sent again.
     NotProcessed(&'static str),
     /// It may have been worked on.
@@ -58,26 +58,26 @@ pub(crate) enum Failure {
 }
 
 #[derive(Debug)]
-enum State {
+enum ConnectionState {
     Connecting,
-    Up(Open),
+    Up(OpenConnection),
     Down,
 }
 
 /// What the keeper of a connection is told.
 #[derive(Debug)]
-struct Order {
+struct Directive {
     /// How to encrypt, if at all.
-    tls: Option<Tls>,
+    tls: Option<ServiceTls>,
     /// Whether it is to take no more calls.
     retired: bool,
 }
 
 /// Hears when a connection takes no more calls, and keeps it open until then.
-type Watch = oneshot::Receiver<Over>;
+type CloseReceiver = oneshot::Receiver<CloseReason>;
 
 /// Why the keeper of an open connection goes on to the next.
-enum Next {
+enum Replacement {
     Lost,
     Old,
     Retired,
@@ -85,25 +85,25 @@ enum Next {
 
 /// One connection, and how many calls are on it.
 #[derive(Debug)]
-pub(crate) struct Link {
+pub(crate) struct Connection {
     instance: Arc<Instance>,
     /// The thread that keeps it.
     worker: usize,
-    state: ArcSwap<State>,
+    state: ArcSwap<ConnectionState>,
     in_flight: AtomicUsize,
-    orders: watch::Sender<Order>,
+    directives: watch::Sender<Directive>,
 }
 
-impl Link {
-    /// Describes a connection; [`Link::keep`] opens it.
-    pub(crate) fn new(instance: Arc<Instance>, worker: usize, tls: Option<Tls>) -> Arc<Self> {
-        let orders = watch::Sender::new(Order { tls, retired: false });
+impl Connection {
+    /// Describes a connection; [`Connection::keep`] opens it.
+    pub(crate) fn new(instance: Arc<Instance>, worker: usize, tls: Option<ServiceTls>) -> Arc<Self> {
+        let directives = watch::Sender::new(Directive { tls, retired: false });
         Arc::new(Self {
             instance,
             worker,
-            state: ArcSwap::from_pointee(State::Connecting),
+            state: ArcSwap::from_pointee(ConnectionState::Connecting),
             in_flight: AtomicUsize::new(0),
-            orders,
+            directives,
         })
     }
 
@@ -114,20 +114,20 @@ impl Link {
 
     /// Whether a call can be sent.
     pub(crate) fn is_up(&self) -> bool {
-        matches!(&**self.state.load(), State::Up(open) if !open.closed.is_set())
+        matches!(&**self.state.load(), ConnectionState::Up(open) if !open.closed.is_set())
     }
 
     /// Whether an attempt to connect is under way whose end is worth waiting for.
     pub(crate) fn is_connecting(&self) -> bool {
         match &**self.state.load() {
-            State::Connecting => true,
-            State::Up(open) => open.closed.is_set(),
-            State::Down => false,
+            ConnectionState::Connecting => true,
+            ConnectionState::Up(open) => open.closed.is_set(),
+            ConnectionState::Down => false,
         }
     }
 
     /// Whether the thread that asks keeps it: a call that stays with its thread wakes no other.
-    pub(crate) fn is_near(&self) -> bool {
+    pub(crate) fn is_local(&self) -> bool {
         Workers::own().is_none_or(|own| own == self.worker)
     }
 
@@ -137,26 +137,26 @@ impl Link {
     }
 
     /// Takes one of the places for calls, if it is open and one is free.
-    pub(crate) fn seat(self: &Arc<Self>) -> Option<Seat> {
+    pub(crate) fn acquire(self: &Arc<Self>) -> Option<StreamPermit> {
         if !self.is_up() {
             return None;
         }
         let free = |taken: usize| (taken < STREAMS).then_some(taken + 1);
         self.in_flight.fetch_update(Relaxed, Relaxed, free).ok()?;
         self.instance.enter();
-        Some(Seat(Arc::clone(self)))
+        Some(StreamPermit(Arc::clone(self)))
     }
 
     /// Gives it no more calls; those on it end in their time.
     pub(crate) fn retire(&self) {
-        self.orders.send_modify(|order| order.retired = true);
+        self.directives.send_modify(|directive| directive.retired = true);
     }
 
     /// Says how to encrypt; if that is new, a fresh connection takes the place of the open one.
-    pub(crate) fn encrypt(&self, tls: Option<&Tls>) {
-        self.orders.send_if_modified(|order| {
-            let is_new = order.tls.as_ref() != tls;
-            order.tls = tls.cloned();
+    pub(crate) fn encrypt(&self, tls: Option<&ServiceTls>) {
+        self.directives.send_if_modified(|directive| {
+            let is_new = directive.tls.as_ref() != tls;
+            directive.tls = tls.cloned();
             is_new
         });
     }
@@ -165,68 +165,72 @@ impl Link {
     ///
     /// A connection ends with its last call, once both are let go of: what begins calls on it and what hears of its end.
     pub(crate) async fn keep(self: Arc<Self>) {
-        let mut orders = self.orders.subscribe();
+        let mut directives = self.directives.subscribe();
         let mut pause = FIRST_PAUSE;
         // The connection before, which serves until there is another.
-        let mut previous: Option<Watch> = None;
-        while !orders.borrow().retired {
-            let tls = orders.borrow_and_update().tls.clone();
+        let mut previous: Option<CloseReceiver> = None;
+        while !directives.borrow().retired {
+            let tls = directives.borrow_and_update().tls.clone();
             // Boxed, because a connection is kept much longer than it is opened, and there may be thousands.
             let connecting = timeout(CONNECT, Box::pin(connect(&self.instance.endpoint, tls)));
             let connected = tokio::select! {
                 connected = connecting => connected,
                 () = over(&mut previous) => {
-                    self.become_state(State::Connecting);
+                    self.become_state(ConnectionState::Connecting);
                     continue;
                 }
-                () = retired(&self.orders) => break,
+                () = retired(&self.directives) => break,
             };
             match connected {
                 Ok(Ok((open, watch))) => {
                     tracing::info!(instance = %self.instance.endpoint, "instance connected");
-                    self.become_state(State::Up(open));
+                    self.become_state(ConnectionState::Up(open));
                     pause = FIRST_PAUSE;
                     drop(previous.take());
-                    previous = self.serve(watch, &mut orders).await;
+                    previous = self.serve(watch, &mut directives).await;
                     continue;
                 }
                 Ok(Err(error)) => tracing::debug!(instance = %self.instance.endpoint, %error, "instance not reachable"),
                 Err(_) => tracing::debug!(instance = %self.instance.endpoint, "connecting to instance timed out"),
             }
             if !self.is_up() {
-                self.become_state(State::Down);
+                self.become_state(ConnectionState::Down);
             }
             tokio::select! {
                 () = sleep(pause.mul_f64(0.8 + 0.2 * fastrand::f64())) => {}
-                () = over(&mut previous) => self.become_state(State::Connecting),
-                () = retired(&self.orders) => break,
+                () = over(&mut previous) => self.become_state(ConnectionState::Connecting),
+                () = retired(&self.directives) => break,
             }
             pause = (pause * 2).min(LAST_PAUSE);
         }
-        self.become_state(State::Down);
+        self.become_state(ConnectionState::Down);
     }
 
     /// Waits for the end of an open connection; gives its watch back if it still serves, but a fresh one should take its place.
-    async fn serve(&self, mut watch: Watch, orders: &mut watch::Receiver<Order>) -> Option<Watch> {
+    async fn serve(
+        &self,
+        mut watch: CloseReceiver,
+        directives: &mut watch::Receiver<Directive>,
+    ) -> Option<CloseReceiver> {
         let age = AGE.mul_f64(0.9 + 0.2 * fastrand::f64());
         let over = tokio::select! {
             over = &mut watch => {
                 // Its task ends without a word only with the process.
                 self.lost(over.unwrap_or(Ok(())));
-                Next::Lost
+                Replacement::Lost
             }
-            () = sleep(age) => Next::Old,
-            _ = orders.changed() => if orders.borrow().retired { Next::Retired } else { Next::Old },
+            () = sleep(age) => Replacement::Old,
+            _ = directives.changed() => if directives.borrow().retired { Replacement::Retired } else { Replacement::Old },
         };
         match over {
-            Next::Lost => self.become_state(State::Connecting),
-            Next::Old => return Some(watch),
-            Next::Retired => {}
+            Replacement::Lost => self.become_state(ConnectionState::Connecting),
+            Replacement::Old => return Some(watch),
+            Replacement::Retired => {}
         }
         None
     }
 
-    fn lost(&self, end: Over) {
+    fn lost(&self, end: CloseReason) {
         tracing::info!(instance = %self.instance.endpoint, ?end, "connection to instance ended");
         // One failure, however many calls were on it: a restart is no reason to rest, a crash at every call is.
         if end.is_err() && self.load() > 0 {
@@ -234,7 +238,7 @@ impl Link {
         }
     }
 
-    fn become_state(&self, state: State) {
+    fn become_state(&self, state: ConnectionState) {
         self.state.store(Arc::new(state));
         self.instance.signal();
     }
@@ -242,11 +246,11 @@ impl Link {
 
 /// A call's place on a connection, given back when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Seat(Arc<Link>);
+pub(crate) struct StreamPermit(Arc<Connection>);
 
-impl Seat {
+impl StreamPermit {
     /// The connection.
-    pub(crate) fn link(&self) -> &Arc<Link> {
+    pub(crate) fn connection(&self) -> &Arc<Connection> {
         &self.0
     }
 
@@ -256,13 +260,13 @@ impl Seat {
     }
 
     /// Sends a request and waits for the head of the response.
-    pub(crate) async fn send<B>(&self, request: Request<B>) -> Result<Response<Received>, Failure>
+    pub(crate) async fn send<B>(&self, request: Request<B>) -> Result<Response<Received>, SendError>
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
     {
         let state = self.0.state.load_full();
-        let State::Up(open) = &*state else {
-            return Err(Failure::NotProcessed("not connected"));
+        let ConnectionState::Up(open) = &*state else {
+            return Err(SendError::NotProcessed("not connected"));
         };
         let begun = Instant::now();
         match exchange(open.sender.clone(), request).await {
@@ -270,30 +274,30 @@ impl Seat {
                 self.instance().answered(begun.elapsed());
                 Ok(response)
             }
-            Err(Refused::Closed) => {
+            Err(ExchangeError::Closed) => {
                 open.closed.set();
-                Err(Failure::NotProcessed("connection closed"))
+                Err(SendError::NotProcessed("connection closed"))
             }
-            Err(Refused::Broken(error)) => Err(self.failure(&error)),
+            Err(ExchangeError::Broken(error)) => Err(self.failure(&error)),
         }
     }
 
     /// Reads from HTTP/2's own signs whether the peer refused a stream before any work on it: REFUSED_STREAM, or a GOAWAY
     /// that excludes it (RFC 9113, 8.7). h2 gives a remote GOAWAY to exactly the streams beyond its last stream id.
-    fn failure(&self, error: &h2::Error) -> Failure {
+    fn failure(&self, error: &h2::Error) -> SendError {
         let is_refusal = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
         if error.is_remote() && (is_refusal || error.is_go_away()) {
-            return Failure::NotProcessed(reason(error));
+            return SendError::NotProcessed(reason(error));
         }
         // What ends the whole connection is counted once, by its keeper.
         if is_reset(error) {
             self.instance().failed();
         }
-        Failure::Unanswered(reason(error))
+        SendError::Unanswered(reason(error))
     }
 }
 
-impl Drop for Seat {
+impl Drop for StreamPermit {
     fn drop(&mut self) {
         self.0.in_flight.fetch_sub(1, Relaxed);
         self.0.instance.leave();
@@ -301,7 +305,7 @@ impl Drop for Seat {
 }
 
 /// Waits for the end of a connection that is to be replaced.
-async fn over(previous: &mut Option<Watch>) {
+async fn over(previous: &mut Option<CloseReceiver>) {
     match previous {
         // However it ends, another one is on its way.
         Some(watch) => drop(watch.await),
@@ -310,9 +314,9 @@ async fn over(previous: &mut Option<Watch>) {
     *previous = None;
 }
 
-async fn retired(orders: &watch::Sender<Order>) {
+async fn retired(directives: &watch::Sender<Directive>) {
     // An error would mean that the link is gone, and with it the reason to go on.
-    let _ = orders.subscribe().wait_for(|order| order.retired).await;
+    let _ = directives.subscribe().wait_for(|directive| directive.retired).await;
 }
 
 /// Whether the peer ended only the one stream, and not the whole connection.
