@@ -13,7 +13,7 @@ use crate::{
     config::Config,
     identity::Identity,
     method::{MethodName, Nature},
-    policy::Call,
+    policy::AccessRequest,
 };
 
 /// Knows who may call what, and nothing else.
@@ -40,7 +40,7 @@ impl Decider {
         let Poll::Ready(Ok(principal)) = who.poll(&mut Context::from_waker(Waker::noop())) else {
             return false;
         };
-        let call = |method| Call { method, provider, nature: Some(Nature::Read) };
+        let call = |method| AccessRequest { method, provider, nature: Some(Nature::Read) };
         MethodName::parse(path).is_some_and(|method| principal.grants.decide(&call(method), Some(account)).is_ok())
     }
 }

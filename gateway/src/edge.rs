@@ -88,10 +88,10 @@ impl Edge {
         if nature != Some(Nature::Read) {
             notes.set_writes();
         }
-        let call = policy::Call { method, provider: &route.provider, nature };
+        let call = policy::AccessRequest { method, provider: &route.provider, nature };
         let account = principal.grants.decide(&call, named_account(parts)?)?;
         notes.set_account(&account);
-        let seat = self.limits.enter(&principal.quota)?;
+        let quota_permit = self.limits.enter(&principal.quota)?;
         let body = match takes_one || doors::is_unread(&parts.extensions) {
             true => match message::read(&notes, &parts.headers, body, self.max_request).await {
                 Ok(whole) => Body::from(whole),
@@ -99,7 +99,7 @@ impl Edge {
             },
             false => body,
         };
-        let ticket = self.limits.admit(seat, &route.provider)?;
+        let call_permit = self.limits.admit(quota_permit, &route.provider)?;
         if nature != Some(Nature::Read) {
             let announced = self.process.announce(path, &parts.headers, &parts.extensions).await;
             announced.map_err(|_| answer::unaudited())?;
@@ -115,7 +115,7 @@ impl Edge {
             headers: onward(parts, &principal, &route, &account, &method),
             parent: parts.extensions.get::<Context>().cloned().unwrap_or_default(),
         };
-        let response = call.forward(body, ticket, &self.hops).await?;
+        let response = call.forward(body, call_permit, &self.hops).await?;
         Ok(response.map(Body::new))
     }
 

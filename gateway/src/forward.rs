@@ -26,7 +26,7 @@ use crate::{
         replay::Replay,
     },
     headers,
-    limits::{self, Ticket},
+    limits::{self, CallPermit},
     method::Nature,
     telemetry::hop::{Hop, Hops},
 };
@@ -73,7 +73,7 @@ impl Forward<'_> {
     pub(crate) async fn forward(
         self,
         body: Body,
-        call_permit: Ticket,
+        call_permit: CallPermit,
         hops: &Hops,
     ) -> Result<Response<Relay>, Box<Answer>> {
         let body = Replay::new(body);

@@ -15,7 +15,7 @@ use crate::{
         routes::{Routes, RoutesConfig},
     },
     health::Doctor,
-    identity::{self, Identity, key_source::KeysOfFile, refused::Refused},
+    identity::{self, Identity, key_source::KeysOfFile, refusals::RefusalRecorder},
     limits::Limits,
     status::{Board, View},
     telemetry::hop::Hops,
@@ -60,9 +60,9 @@ impl Program for Gateway {
         let followers = Followers::new(Arc::clone(&catalog));
         followers.follow(routes.all());
         let limits = limits(&config, process);
-        let identity = Arc::new(Identity::new(&config, limits.quotas(), Some(Refused::new(process)))?);
+        let identity = Arc::new(Identity::new(&config, limits.quotas(), Some(RefusalRecorder::new(process)))?);
         KeysOfFile { identity: Arc::clone(&identity), process: process.clone() }.follow()?;
-        tokio::spawn(Arc::clone(identity.marks()).follow(process.draining()));
+        tokio::spawn(Arc::clone(identity.last_uses()).follow(process.draining()));
         let board = Board::new(config.routes.iter().map(|route| route.provider.as_str()));
         let view = View {
             process: process.clone(),

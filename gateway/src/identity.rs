@@ -3,16 +3,16 @@
 //!
 //! What is not exactly one credential is none: a key and a token in one call, two keys, two tokens. A certificate beside a
 //! key or token is only that of the transport, a proxy's for one. All refusals look alike, until an address has sent too
-//! many wrong ones (`guesses`).
+//! many wrong ones (`throttle`).
 
 pub(crate) mod access;
 pub(crate) mod file_keys;
-mod guesses;
 pub(crate) mod issuer;
 pub(crate) mod key_source;
-pub(crate) mod marks;
-pub(crate) mod refused;
-mod remembered;
+pub(crate) mod last_used;
+pub(crate) mod refusals;
+mod throttle;
+mod token_cache;
 
 use std::{
     net::IpAddr,
@@ -27,16 +27,19 @@ use http::{HeaderMap, HeaderName, header};
 use tonic::Code;
 
 use self::{
-    access::{Access, KeyHolder, Shared},
+    access::Access,
     file_keys::FileKeys,
     issuer::{TokenError, Unverified},
     key_source::{KeyChanges, KeySource},
-    refused::{Refused, Wrong},
-    remembered::Known,
 };
 use crate::{
     answer::{self, Answer, Outcome},
     config::{Config, key_entry::BadEntry, key_file::KeyFile},
+    identity::{
+        access::{ActiveKey, ReloadState},
+        refusals::{RefusalRecorder, WrongCredential},
+        token_cache::CachedToken,
+    },
     key::{KeyHash, sha256},
     limits::Quotas,
     principal::Principal,
@@ -48,21 +51,21 @@ pub(crate) const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 /// Everybody who may call, and how they are known.
 #[derive(Debug)]
 pub(crate) struct Identity {
-    everybody: ArcSwap<Everybody>,
+    callers: ArcSwap<KnownCallers>,
     source: Mutex<KeySource>,
-    shared: Shared,
+    shared: ReloadState,
 }
 
 /// One state of who may call, replaced as a whole.
 #[derive(Debug)]
-pub(crate) struct Everybody {
+pub(crate) struct KnownCallers {
     access: Arc<Access>,
     keys: FileKeys,
 }
 
 /// A state that can be taken.
 #[derive(Debug)]
-pub(crate) struct Prepared {
+pub(crate) struct PreparedIdentity {
     access: Access,
     /// Another file of keys than before, and what it says.
     source: Option<KeySource>,
@@ -70,14 +73,14 @@ pub(crate) struct Prepared {
 
 /// What a caller shows.
 #[derive(Debug, PartialEq, Eq)]
-enum Shown<'a> {
+enum Presented<'a> {
     Key(&'a str),
     Token(&'a str),
     Certificate(&'a [String]),
     Nothing,
 }
 
-impl Shown<'_> {
+impl Presented<'_> {
     /// The name of the credential in logs.
     fn kind(&self) -> Option<&'static str> {
         match self {
@@ -92,41 +95,41 @@ impl Shown<'_> {
 impl Identity {
     /// Begins with a configuration that was checked, and without the keys of the file; asks issuers for their keys from now
     /// on.
-    pub(crate) fn new(config: &Config, quotas: &Arc<Quotas>, refused: Option<Refused>) -> Result<Self, Error> {
-        let shared = Shared::new(Arc::clone(quotas), refused);
-        let everybody = Everybody { access: Access::compile(config, &shared)?.into(), keys: FileKeys::default() };
+    pub(crate) fn new(config: &Config, quotas: &Arc<Quotas>, refused: Option<RefusalRecorder>) -> Result<Self, Error> {
+        let shared = ReloadState::new(Arc::clone(quotas), refused);
+        let callers = KnownCallers { access: Access::compile(config, &shared)?.into(), keys: FileKeys::default() };
         let source = KeySource { file: named_file(config), ..KeySource::default() };
-        shared.marks.stand_beside(source.file.as_deref());
-        Ok(Self { everybody: ArcSwap::from_pointee(everybody), source: Mutex::new(source), shared })
+        shared.last_uses.persist_beside(source.file.as_deref());
+        Ok(Self { callers: ArcSwap::from_pointee(callers), source: Mutex::new(source), shared })
     }
 
     /// Makes the state of another configuration. The file of keys is read only if it is another one: what is wrong with it
     /// holds up no configuration.
-    pub(crate) fn prepare(&self, config: &Config) -> Result<Prepared, Error> {
-        let (file, known) = (named_file(config), self.key_file());
+    pub(crate) fn prepare(&self, config: &Config) -> Result<PreparedIdentity, Error> {
+        let (file, cached) = (named_file(config), self.key_file());
         let source = match file {
-            file if file == known => None,
+            file if file == cached => None,
             None => Some(KeySource::default()),
             Some(file) => Some(KeySource { said: Arc::new(KeyFile::read(&file)?), file: Some(file), was_there: true }),
         };
-        Ok(Prepared { access: Access::compile(config, &self.shared)?, source })
+        Ok(PreparedIdentity { access: Access::compile(config, &self.shared)?, source })
     }
 
     /// Replaces everybody who may call by others; says which API keys have changed.
-    pub(crate) fn take(&self, prepared: Prepared) -> KeyChanges {
+    pub(crate) fn take(&self, prepared: PreparedIdentity) -> KeyChanges {
         let mut source = self.source.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(other) = prepared.source {
             *source = other;
-            self.shared.marks.stand_beside(source.file.as_deref());
+            self.shared.last_uses.persist_beside(source.file.as_deref());
         }
         self.admit(Arc::new(prepared.access), &source.said)
     }
 
     fn admit(&self, access: Arc<Access>, file: &KeyFile) -> KeyChanges {
         let keys = FileKeys::admitted(file, &access, &self.shared);
-        let everybody = Arc::new(Everybody { access, keys });
-        let before = self.everybody.swap(Arc::clone(&everybody));
-        KeyChanges::between(&before, &everybody)
+        let callers = Arc::new(KnownCallers { access, keys });
+        let before = self.callers.swap(Arc::clone(&callers));
+        KeyChanges::between(&before, &callers)
     }
 
     /// The file of keys.
@@ -136,22 +139,22 @@ impl Identity {
 
     /// What of the file of keys does not count.
     fn key_problems(&self) -> Vec<BadEntry> {
-        self.everybody.load().keys.problems()
+        self.callers.load().keys.problems()
     }
 
     /// When keys were used.
-    pub(crate) fn marks(&self) -> &Arc<marks::Marks> {
-        &self.shared.marks
+    pub(crate) fn last_uses(&self) -> &Arc<last_used::LastUses> {
+        &self.shared.last_uses
     }
 
     /// Everybody who may call now.
-    pub(crate) fn everybody(&self) -> Arc<Everybody> {
-        self.everybody.load_full()
+    pub(crate) fn callers(&self) -> Arc<KnownCallers> {
+        self.callers.load_full()
     }
 
     /// Whether reflection and health of services are open to everybody.
     pub(crate) fn is_public(&self) -> bool {
-        self.everybody.load().access.public
+        self.callers.load().access.public
     }
 
     /// Finds out who is calling; `notes` learn it, and by which credential.
@@ -174,20 +177,20 @@ impl Identity {
     ) -> Result<Arc<Principal>, Box<Answer>> {
         let address = peer.map(|peer| peer.address().ip());
         let (token, hash) = {
-            let everybody = self.everybody.load();
-            let access = &everybody.access;
-            let shown = shown(headers, peer, access.takes_tokens());
-            shown.kind().into_iter().for_each(|kind| notes.set_authentication(kind));
-            match shown {
-                Shown::Key(key) => {
-                    let found = KeyHash::of_presented(key).and_then(|hash| everybody.key(&hash)?.opened_by(&hash));
-                    return found.ok_or_else(|| self.wrong(Wrong::Key, address, access));
+            let callers = self.callers.load();
+            let access = &callers.access;
+            let presented = presented(headers, peer, access.takes_tokens());
+            presented.kind().into_iter().for_each(|kind| notes.set_authentication(kind));
+            match presented {
+                Presented::Key(key) => {
+                    let found = KeyHash::of_presented(key).and_then(|hash| callers.key(&hash)?.opened_by(&hash));
+                    return found.ok_or_else(|| self.wrong(WrongCredential::Key, address, access));
                 }
-                Shown::Certificate(names) => return access.by_certificate(names).ok_or_else(refusal),
-                Shown::Nothing => return Err(refusal()),
-                Shown::Token(token) => {
+                Presented::Certificate(names) => return access.by_certificate(names).ok_or_else(refusal),
+                Presented::Nothing => return Err(refusal()),
+                Presented::Token(token) => {
                     let hash = sha256(token.as_bytes());
-                    if let Some(principal) = access.remembered.find(&hash, now()) {
+                    if let Some(principal) = access.token_cache.find(&hash, now()) {
                         return Ok(principal);
                     }
                     (token, hash)
@@ -204,45 +207,45 @@ impl Identity {
         hash: [u8; 32],
         address: Option<IpAddr>,
     ) -> Result<Arc<Principal>, Box<Answer>> {
-        let access = Arc::clone(&self.everybody.load().access);
-        let wrong = || self.wrong(Wrong::Token, address, &access);
+        let access = Arc::clone(&self.callers.load().access);
+        let wrong = || self.wrong(WrongCredential::Token, address, &access);
         let token = Unverified::parse(text).ok_or_else(wrong)?;
         let issuer = token.claims.text("iss").and_then(|issuer| access.issuer(issuer)).ok_or_else(wrong)?;
         if let Some(address) = address {
-            let may = self.shared.guesses.may_check(address, &access.guesses);
-            may.inspect_err(|_| self.note(Wrong::TooMany, Some(address)))?;
+            let may = self.shared.throttle.may_check(address, &access.throttle);
+            may.inspect_err(|_| self.note(WrongCredential::TooMany, Some(address)))?;
         }
         let verified = issuer.verify(&token).await.map_err(|refused| match refused {
             // That is nobody's guess: its caller cannot know.
             TokenError::IssuerAway => answer::issuer_away(issuer.config.jwks.pause_seconds.0),
-            TokenError::Wrong | TokenError::KeyUnknown => wrong(),
+            TokenError::WrongCredential | TokenError::KeyUnknown => wrong(),
         })?;
         let principal = access.token(&issuer.config.name, &verified, &self.shared);
-        let known = Known {
+        let cached = CachedToken {
             principal: Arc::clone(&principal),
             good: verified.good,
-            ring: Arc::clone(&issuer.ring),
+            key_history: Arc::clone(&issuer.key_history),
             generation: verified.generation,
         };
-        access.remembered.add(hash, known, now());
+        access.token_cache.add(hash, cached, now());
         Ok(principal)
     }
 
     /// Counts a wrong credential; what its sender is told.
-    fn wrong(&self, wrong: Wrong, address: Option<IpAddr>, access: &Access) -> Box<Answer> {
-        let too_many = address.and_then(|address| self.shared.guesses.count(address, &access.guesses));
-        self.note(if too_many.is_some() { Wrong::TooMany } else { wrong }, address);
+    fn wrong(&self, wrong: WrongCredential, address: Option<IpAddr>, access: &Access) -> Box<Answer> {
+        let too_many = address.and_then(|address| self.shared.throttle.count(address, &access.throttle));
+        self.note(if too_many.is_some() { WrongCredential::TooMany } else { wrong }, address);
         too_many.unwrap_or_else(refusal)
     }
 
-    fn note(&self, wrong: Wrong, address: Option<IpAddr>) {
+    fn note(&self, wrong: WrongCredential, address: Option<IpAddr>) {
         self.shared.refused.iter().for_each(|refused| refused.note(wrong, address));
     }
 }
 
-impl Everybody {
+impl KnownCallers {
     /// An API key, wherever it is written.
-    fn key(&self, hash: &KeyHash) -> Option<&KeyHolder> {
+    fn key(&self, hash: &KeyHash) -> Option<&ActiveKey> {
         self.access.by_key.get(hash).or_else(|| self.keys.by_key.get(hash))
     }
 
@@ -253,21 +256,23 @@ impl Everybody {
     }
 
     /// All API keys.
-    pub(crate) fn keys(&self) -> impl Iterator<Item = &KeyHolder> {
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &ActiveKey> {
         self.access.by_key.values().chain(self.keys.by_key.values())
     }
 }
 
 /// What a call shows of credentials; `tokens` says whether a token is one here.
-fn shown<'a>(headers: &'a HeaderMap, peer: Option<&'a Peer>, tokens: bool) -> Shown<'a> {
+fn presented<'a>(headers: &'a HeaderMap, peer: Option<&'a Peer>, tokens: bool) -> Presented<'a> {
     let has_token = tokens && headers.contains_key(header::AUTHORIZATION);
     match (headers.contains_key(API_KEY), has_token) {
-        (true, true) => Shown::Nothing,
-        (true, false) => only(headers, &API_KEY).map_or(Shown::Nothing, Shown::Key),
-        (false, true) => only(headers, &header::AUTHORIZATION).and_then(bearer).map_or(Shown::Nothing, Shown::Token),
+        (true, true) => Presented::Nothing,
+        (true, false) => only(headers, &API_KEY).map_or(Presented::Nothing, Presented::Key),
+        (false, true) => {
+            only(headers, &header::AUTHORIZATION).and_then(bearer).map_or(Presented::Nothing, Presented::Token)
+        }
         (false, false) => {
             let identity = peer.and_then(Peer::identity);
-            identity.map_or(Shown::Nothing, |identity| Shown::Certificate(identity.names()))
+            identity.map_or(Presented::Nothing, |identity| Presented::Certificate(identity.names()))
         }
     }
 }

@@ -22,15 +22,15 @@ use opentelemetry::{
 use rustc_hash::FxHashMap;
 use tonic::Code;
 
-use self::share::{Held, Share};
+use self::share::{Share, SharePermit};
 pub(crate) use self::{
     bucket::Bucket,
-    quota::{Quota, QuotaLimits, Quotas, Seat},
+    quota::{Quota, QuotaLimits, QuotaPermit, Quotas},
 };
 use crate::{
     answer::{Answer, Outcome},
     config::{LimitsConfig, PrincipalConfig},
-    limits::lag::Bounds,
+    limits::lag::LimitBounds,
 };
 
 /// When a caller may come again that found the gateway or a provider full.
@@ -57,15 +57,15 @@ pub(crate) struct Limits {
 
 /// A call's places, given back when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Ticket {
-    _principal: Seat,
-    _provider: Option<Held>,
-    _gateway: Held,
+pub(crate) struct CallPermit {
+    _principal: QuotaPermit,
+    _provider: Option<SharePermit>,
+    _gateway: SharePermit,
 }
 
 /// What a limit looks like from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-pub(crate) struct Level {
+pub(crate) struct Usage {
     /// Calls in flight.
     pub(crate) in_flight: usize,
     /// How many may be; absent if there is no limit.
@@ -92,14 +92,14 @@ impl Limits {
     pub(crate) fn apply(&self, config: &LimitsConfig, providers: &[&str]) {
         let most = config.gateway.max.map_or(self.most - self.most / 16, NonZeroUsize::get).max(1);
         let lag = Duration::from_millis(config.gateway.lag_ms);
-        let bounds = Bounds { min: least(config.gateway.min, most), max: most, lag };
+        let bounds = LimitBounds { min: least(config.gateway.min, most), max: most, lag };
         self.gateway.set(config.gateway.mode, bounds, false);
         let share = config.provider.max.map_or(most.div_ceil(2), NonZeroUsize::get);
         let before = self.providers.load();
         let shares = providers.iter().map(|name| {
             let provider = before.get(*name).cloned().unwrap_or_else(|| Arc::new(Share::new()));
             let own = config.providers.get(*name).map_or(share, |own| own.get());
-            let bounds = Bounds { min: least(config.provider.min, own), max: own, lag };
+            let bounds = LimitBounds { min: least(config.provider.min, own), max: own, lag };
             provider.set(config.provider.mode, bounds, true);
             (Arc::from(*name), provider)
         });
@@ -112,7 +112,7 @@ impl Limits {
     }
 
     /// Lets a call in as far as its principal is concerned, or refuses it.
-    pub(crate) fn enter(&self, quota: &Arc<Quota>) -> Result<Seat, Box<Answer>> {
+    pub(crate) fn enter(&self, quota: &Arc<Quota>) -> Result<QuotaPermit, Box<Answer>> {
         let principal = quota.enter().map_err(|limit| self.refused("principal_in_flight", too_many(quota, limit)))?;
         quota.take().map_err(|wait| self.refused("principal_rate", too_fast(quota, wait)))?;
         Ok(principal)
@@ -120,28 +120,28 @@ impl Limits {
 
     /// Lets a call through to a provider, or refuses it. Its request is whole: who takes long to send one takes no other's
     /// place meanwhile.
-    pub(crate) fn admit(&self, principal: Seat, provider: &str) -> Result<Ticket, Box<Answer>> {
+    pub(crate) fn admit(&self, principal: QuotaPermit, provider: &str) -> Result<CallPermit, Box<Answer>> {
         let provider = match self.providers.load().get(provider) {
             Some(share) => Some(share.enter().map_err(|_| self.refused("provider", busy(provider)))?),
             None => None,
         };
         let gateway = self.gateway.enter().map_err(|_| self.refused("gateway", overloaded()))?;
-        Ok(Ticket { _principal: principal, _provider: provider, _gateway: gateway })
+        Ok(CallPermit { _principal: principal, _provider: provider, _gateway: gateway })
     }
 
     /// The gateway's own level.
-    pub(crate) fn gateway(&self) -> Level {
-        self.gateway.level()
+    pub(crate) fn gateway(&self) -> Usage {
+        self.gateway.usage()
     }
 
     /// The level of a provider.
-    pub(crate) fn provider(&self, name: &str) -> Option<Level> {
-        self.providers.load().get(name).map(|share| share.level())
+    pub(crate) fn provider(&self, name: &str) -> Option<Usage> {
+        self.providers.load().get(name).map(|share| share.usage())
     }
 
     /// The levels of all principals that are known, by name.
-    pub(crate) fn principals(&self) -> Vec<(Arc<str>, Level)> {
-        self.quotas.levels()
+    pub(crate) fn principals(&self) -> Vec<(Arc<str>, Usage)> {
+        self.quotas.usages()
     }
 
     fn refused(&self, why: &'static str, answer: Box<Answer>) -> Box<Answer> {
@@ -151,7 +151,7 @@ impl Limits {
 
     /// Shows the levels to whoever scrapes.
     fn show(self: &Arc<Self>, meter: &Meter) {
-        let gauge = |name, description, read: fn(Level) -> Option<usize>| {
+        let gauge = |name, description, read: fn(Usage) -> Option<usize>| {
             let limits = Arc::downgrade(self);
             let gauge = meter.u64_observable_gauge(name).with_description(description);
             gauge
@@ -161,7 +161,7 @@ impl Limits {
                         gauge.observe(value as u64, &[]);
                     }
                     for (name, share) in limits.providers.load().iter() {
-                        if let Some(value) = read(share.level()) {
+                        if let Some(value) = read(share.usage()) {
                             let provider = KeyValue::new(chassis::names::PROVIDER, Arc::clone(name));
                             gauge.observe(value as u64, &[provider]);
                         }
@@ -169,8 +169,8 @@ impl Limits {
                 })
                 .build()
         };
-        gauge(IN_FLIGHT, "Calls in flight, by provider and in all", |level| Some(level.in_flight));
-        gauge(LIMIT, "How many calls may be in flight, by provider and in all", |level| level.limit);
+        gauge(IN_FLIGHT, "Calls in flight, by provider and in all", |usage| Some(usage.in_flight));
+        gauge(LIMIT, "How many calls may be in flight, by provider and in all", |usage| usage.limit);
     }
 }
 

@@ -1,8 +1,8 @@
 //! What a principal may do: method x account, refused unless a grant says otherwise.
 
+pub(crate) mod bindings;
 pub(crate) mod explain;
 pub(crate) mod grant;
-pub(crate) mod roster;
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ pub(crate) struct Grants(FxHashMap<Box<str>, Vec<Arc<Grant>>>);
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Call<'a> {
+pub(crate) struct AccessRequest<'a> {
     /// The method.
     pub(crate) method: MethodName<'a>,
     /// Its provider, e.g. `internet-solutions`.
@@ -51,14 +51,14 @@ impl Grants {
     }
 
     /// The grants whose methods cover the call and that reach its provider; one may come more than once.
-    pub(crate) fn covering<'a>(&'a self, call: &'a Call<'_>) -> impl Iterator<Item = &'a Arc<Grant>> {
-        let found = patterns(call).filter_map(|pattern| self.0.get(pattern)).flatten();
-        found.filter(|grant| grant.reaches(call.provider))
+    pub(crate) fn covering<'a>(&'a self, request: &'a AccessRequest<'_>) -> impl Iterator<Item = &'a Arc<Grant>> {
+        let found = patterns(request).filter_map(|pattern| self.0.get(pattern)).flatten();
+        found.filter(|grant| grant.reaches(request.provider))
     }
 
     /// Whether the call may be made with some account.
-    pub(crate) fn reach(&self, call: &Call<'_>) -> bool {
-        self.covering(call).next().is_some()
+    pub(crate) fn reach(&self, request: &AccessRequest<'_>) -> bool {
+        self.covering(request).next().is_some()
     }
 
     /// Whether some method of a service may be called, for all that is known of one that nobody has described yet.
@@ -85,57 +85,57 @@ impl Grants {
     }
 
     /// Decides whether the call may be made and with which account.
-    pub(crate) fn decide(&self, call: &Call<'_>, account: Option<&str>) -> Result<Arc<str>, Box<Answer>> {
-        if !self.reach(call) {
-            return Err(self.refusal(call));
+    pub(crate) fn decide(&self, request: &AccessRequest<'_>, account: Option<&str>) -> Result<Arc<str>, Box<Answer>> {
+        if !self.reach(request) {
+            return Err(self.refusal(request));
         }
         let Some(alias) = account else {
-            return self.only_account(call);
+            return self.only_account(request);
         };
         if !is_alias(alias) {
             return Err(bad_account("is not an account alias"));
         }
-        let mut granted = self.covering(call).filter_map(|grant| grant.account(call.provider, alias));
-        granted.next().ok_or_else(|| self.refusal(call))
+        let mut granted = self.covering(request).filter_map(|grant| grant.account(request.provider, alias));
+        granted.next().ok_or_else(|| self.refusal(request))
     }
 
     /// A refusal that will not come to mean something else when the method is known.
-    fn refusal(&self, call: &Call<'_>) -> Box<Answer> {
+    fn refusal(&self, request: &AccessRequest<'_>) -> Box<Answer> {
         let reads = self.0.get(MethodPattern::Reads.text());
-        let may_read = reads.is_some_and(|grants| grants.iter().any(|grant| grant.reaches(call.provider)));
-        if call.nature.is_none() && may_read { answer::not_described(call.provider) } else { denied(call) }
+        let may_read = reads.is_some_and(|grants| grants.iter().any(|grant| grant.reaches(request.provider)));
+        if request.nature.is_none() && may_read { answer::not_described(request.provider) } else { denied(request) }
     }
 
     /// The account that is meant when none is named: the only one that is granted.
-    fn only_account(&self, call: &Call<'_>) -> Result<Arc<str>, Box<Answer>> {
+    fn only_account(&self, request: &AccessRequest<'_>) -> Result<Arc<str>, Box<Answer>> {
         const MORE: &str = "is required: more than one account is granted";
         let mut only: Option<Arc<str>> = None;
-        for grant in self.covering(call) {
-            match grant.only(call.provider) {
+        for grant in self.covering(request) {
+            match grant.only(request.provider) {
                 Only::Any => return Err(bad_account("is required: every account is granted")),
                 Only::Several => return Err(bad_account(MORE)),
                 Only::One(alias) if only.as_ref().is_some_and(|other| other != alias) => return Err(bad_account(MORE)),
                 Only::One(alias) => only = Some(Arc::clone(alias)),
             }
         }
-        only.ok_or_else(|| denied(call))
+        only.ok_or_else(|| denied(request))
     }
 }
 
 /// The patterns that cover a call, as [`MethodPattern::text`] writes them: all but two are beginnings of its name.
-fn patterns<'a>(call: &'a Call<'_>) -> impl Iterator<Item = &'a str> {
-    let (full, service) = (call.method.full, call.method.service);
+fn patterns<'a>(request: &'a AccessRequest<'_>) -> impl Iterator<Item = &'a str> {
+    let (full, service) = (request.method.full, request.method.service);
     let packages = service.match_indices('.').map(|(dot, _)| &full[..=dot]);
-    let reads = (call.nature == Some(Nature::Read)).then_some(MethodPattern::Reads.text());
+    let reads = (request.nature == Some(Nature::Read)).then_some(MethodPattern::Reads.text());
     let own = [full, &full[..=service.len()], MethodPattern::All.text()];
     own.into_iter().chain(reads).chain(packages)
 }
 
-fn denied(call: &Call<'_>) -> Box<Answer> {
+fn denied(request: &AccessRequest<'_>) -> Box<Answer> {
     let text = "no grant covers this method with this account";
     Answer::new(Code::PermissionDenied, "NOT_GRANTED", text)
-        .with("method", call.method.full)
-        .with("provider", call.provider)
+        .with("method", request.method.full)
+        .with("provider", request.provider)
         .outcome(Outcome::NotSent)
 }
 

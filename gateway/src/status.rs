@@ -31,7 +31,7 @@ use crate::{
     catalog::Catalog,
     fleet::{ready::InstanceState, route::Route, routes::Routes},
     identity::Identity,
-    limits::{Level, Limits},
+    limits::{Limits, Usage},
     status::key_list::KeyList,
 };
 
@@ -133,7 +133,7 @@ struct Status {
 #[derive(Serialize)]
 struct Group {
     #[serde(flatten)]
-    level: Level,
+    usage: Usage,
     #[serde(flatten)]
     history: Summary,
 }
@@ -156,7 +156,7 @@ struct Provider {
 struct Principal {
     name: String,
     #[serde(flatten)]
-    level: Level,
+    usage: Usage,
 }
 
 impl Board {
@@ -243,7 +243,7 @@ impl View {
             state: if self.process.is_stopping() { "stopping" } else { "serving" },
             uptime_seconds: self.board.begun.elapsed().as_secs(),
             config: self.process.config_state(),
-            gateway: Group { level: self.limits.gateway(), history: self.board.all.summary() },
+            gateway: Group { usage: self.limits.gateway(), history: self.board.all.summary() },
             providers: self.providers(),
             principals: self.principals(),
             keys: KeyList::of(&self.identity),
@@ -263,12 +263,12 @@ impl View {
 
     fn provider(&self, route: &Route) -> Provider {
         let record = self.board.provider(&route.provider);
-        let level = self.limits.provider(&route.provider).unwrap_or(Level { in_flight: 0, limit: None });
+        let usage = self.limits.provider(&route.provider).unwrap_or(Usage { in_flight: 0, limit: None });
         let mut provider = Provider {
             name: route.provider.as_ref().to_owned(),
             health: "",
             methods: self.catalog.methods(&route.provider),
-            group: Group { level, history: record.history.summary() },
+            group: Group { usage, history: record.history.summary() },
             instances: route.pool.ready.load().states.iter().map(InstanceStatus::of).collect(),
             resting: record.resting.list(),
         };
@@ -285,9 +285,9 @@ impl View {
     fn principals(&self) -> Vec<Principal> {
         let levels = self.limits.principals().into_iter();
         let mut principals: Vec<_> =
-            levels.map(|(name, level)| Principal { name: name.as_ref().to_owned(), level }).collect();
+            levels.map(|(name, usage)| Principal { name: name.as_ref().to_owned(), usage }).collect();
         // Stable: those with the same number stay in the order of their names.
-        principals.sort_by_key(|principal| std::cmp::Reverse(principal.level.in_flight));
+        principals.sort_by_key(|principal| std::cmp::Reverse(principal.usage.in_flight));
         principals.truncate(PRINCIPALS);
         principals
     }

@@ -16,7 +16,7 @@ use prost_types::{FileDescriptorProto, ServiceDescriptorProto, SourceCodeInfo};
 use super::{Contract, Snapshot, learn::Description};
 use crate::{
     method::{MethodName, Nature, provider_of},
-    policy::{Call, Grants},
+    policy::{AccessRequest, Grants},
 };
 
 /// Numbers of the fields `service` and `source_code_info` of a `FileDescriptorProto` (descriptor.proto).
@@ -76,7 +76,7 @@ fn reaches(grants: &Grants, name: &str, nature: Nature) -> bool {
         return false;
     };
     let provider = provider_of(method.service).unwrap_or_default();
-    grants.reach(&Call { method, provider: &provider, nature: Some(nature) })
+    grants.reach(&AccessRequest { method, provider: &provider, nature: Some(nature) })
 }
 
 /// The files of visible services and all that they import, without the services that are not visible.

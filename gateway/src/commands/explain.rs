@@ -21,9 +21,9 @@ use crate::{
     config::{GrantConfig, GroupConfig, KeysConfig, NAME, PrincipalConfig},
     method::{MethodName, provider_of},
     policy::{
-        Call,
+        AccessRequest,
         explain::{Question, Verdict, explain},
-        grant::Place,
+        grant::GrantSource,
     },
 };
 
@@ -98,7 +98,8 @@ pub(super) fn run(arguments: &Arguments, config: Option<&Path>) -> Result<(u8, S
     let credentials = policy.credentials(principal, &arguments.claims, &site)?;
     let contract = Contract::learn(arguments.contract.as_deref(), arguments.admin.or(site.admin()))?;
     let checked = contract.check(&method, &provider)?;
-    let question = Question { call: Call { method, provider: &provider, nature: checked.nature() }, account };
+    let question =
+        Question { request: AccessRequest { method, provider: &provider, nature: checked.nature() }, account };
     let answers: Vec<_> = credentials.iter().map(|credential| answer(credential, &question, &document)).collect();
     Ok(joined(principal, &question, &credentials, &answers, &checked))
 }
@@ -120,11 +121,13 @@ fn answer(credential: &Credential, question: &Question<'_>, document: &Document)
 
 /// What one verdict says.
 fn said(verdict: &Verdict, document: &Document) -> (Answer, String) {
-    let by = |places: &[Place]| places.iter().map(|place| format!("\n  by {}", placed(*place, document))).collect();
+    let by = |sources: &[GrantSource]| {
+        sources.iter().map(|source| format!("\n  by {}", with_line(*source, document))).collect()
+    };
     match verdict {
-        Verdict::May(places) => (Answer::May, by(places)),
-        Verdict::MayRead(places) => {
-            (Answer::Depends, format!("\n  if the method only reads{}", by(places).replace('\n', "\n  ")))
+        Verdict::May(sources) => (Answer::May, by(sources)),
+        Verdict::MayRead(sources) => {
+            (Answer::Depends, format!("\n  if the method only reads{}", by(sources).replace('\n', "\n  ")))
         }
         Verdict::NameAccount(why) => (Answer::MayNot, format!("\n  {why}")),
         Verdict::MayNot(near) => {
@@ -135,12 +138,12 @@ fn said(verdict: &Verdict, document: &Document) -> (Answer, String) {
 }
 
 /// A place with its line, if that is known.
-fn placed(place: Place, document: &Document) -> String {
-    let line = match place {
-        Place::Config(index) => document.place(&format!("grants[{index}]")),
+fn with_line(source: GrantSource, document: &Document) -> String {
+    let line = match source {
+        GrantSource::Config(index) => document.place(&format!("grants[{index}]")),
         _ => None,
     };
-    line.map_or_else(|| place.to_string(), |line| format!("{place} ({line})"))
+    line.map_or_else(|| source.to_string(), |line| format!("{source} ({line})"))
 }
 
 /// One answer out of those for each credential.
@@ -167,9 +170,9 @@ fn joined(
         Answer::MayNot => "may not call",
         Answer::Depends => "may call, or may not,",
     };
-    let Question { call, account } = question;
+    let Question { request, account } = question;
     let account = account.map_or_else(|| "no account named".to_owned(), |alias| format!("account {alias}"));
-    let what = format!("{principal} {word} {} of {} with {account}", call.method.full, call.provider);
+    let what = format!("{principal} {word} {} of {} with {account}", request.method.full, request.provider);
     (answer as u8, what + &text)
 }
 

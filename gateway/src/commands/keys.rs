@@ -19,7 +19,7 @@ use crate::{
         key_file::{KeyFile, called},
         pattern::is_label,
     },
-    identity::marks,
+    identity::last_used,
     key::{KeyHash, new_key},
 };
 
@@ -156,7 +156,7 @@ fn report(taken: Result<String, String>) -> ExitCode {
 pub(super) fn list(at: &KeysAt, config: Option<&Path>) -> Result<String, String> {
     let (path, site) = at.find(config)?;
     let file = KeyFile::read(&path).map_err(|error| error.to_string())?;
-    let used = marks::read(&beside(&path, "used"));
+    let used = last_used::read(&beside(&path, "used"));
     let mut text = format!("{:8}  {:20}  {:20}  {:20}  {:12}  MAY", "ID", "NAME", "CREATED", "EXPIRES", "LAST USED");
     let mut bad: Vec<String> = file.bad.iter().map(ToString::to_string).collect();
     for entry in &file.entries {
@@ -167,7 +167,7 @@ pub(super) fn list(at: &KeysAt, config: Option<&Path>) -> Result<String, String>
         // Writing to a text cannot fail.
         let _ = write!(text, "\n{id:8}  {name:20}  {created:20}  {expires:20}  {last:12}  {}", may.join(" "));
         if let Some(Err(problem)) = site.as_ref().map(|site| site.check(key)) {
-            bad.push(format!("{}: {problem}", entry.place));
+            bad.push(format!("{}: {problem}", entry.position));
         }
     }
     for bad in bad {

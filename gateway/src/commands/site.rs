@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::{
     config::{GroupConfig, KeysConfig, NAME, key_entry::KeyEntry},
-    identity::file_keys::Named,
+    identity::file_keys::KnownNames,
 };
 
 /// The part of a configuration that keys have to do with.
@@ -64,7 +64,7 @@ impl Site {
     pub(super) fn believes(&self, key: &KeyEntry) -> Result<(), String> {
         let groups: HashSet<Box<str>> = self.groups.iter().map(|group| group.name.as_str().into()).collect();
         let providers = self.providers();
-        let named = Named { groups: &groups, providers: &providers };
+        let named = KnownNames { groups: &groups, providers: &providers };
         named.check(key).map_err(|(field, problem)| format!("{field}: {problem}"))
     }
 

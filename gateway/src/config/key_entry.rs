@@ -44,20 +44,20 @@ pub(crate) struct KeyGrant {
 
 /// The moment from which a key counts no more: `2027-01-01T12:00:00Z`, or `2027-01-01` for the beginning of that day in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(try_from = "Written")]
+#[serde(try_from = "TimeValue")]
 pub(crate) struct Expiry(pub(crate) Timestamp);
 
 /// What may stand in the place of a time.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Written {
+enum TimeValue {
     Text(String),
     Other(serde::de::IgnoredAny),
 }
 
 /// Where an entry stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct EntryPosition {
     /// Its number, from 0.
     pub(crate) index: usize,
     /// Its line, from 1.
@@ -70,7 +70,7 @@ pub(crate) struct Place {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BadEntry {
     /// Where it stands.
-    pub(crate) place: Place,
+    pub(crate) position: EntryPosition,
     /// What is wrong with it, whole: no secret is in it.
     said: String,
 }
@@ -82,18 +82,18 @@ impl KeyEntry {
     }
 }
 
-impl Place {
+impl EntryPosition {
     /// Says what is wrong with a field, or with the entry if no field is named.
     pub(crate) fn bad(self, field: &str, problem: impl fmt::Display) -> BadEntry {
         let said = match field {
             "" => format!("{self}: {problem}"),
             field => format!("{self}: {field}: {problem}"),
         };
-        BadEntry { place: self, said }
+        BadEntry { position: self, said }
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for EntryPosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { index, line, id } = self;
         match id {
@@ -107,7 +107,7 @@ impl BadEntry {
     /// Something beside the keys, most likely a misspelt `[[keys]]`.
     pub(crate) fn stray(name: &str, line: usize) -> Self {
         let said = format!("{name} (line {line}) must not be there: each key begins with [[keys]]");
-        Self { place: Place { index: 0, line, id: None }, said }
+        Self { position: EntryPosition { index: 0, line, id: None }, said }
     }
 }
 
@@ -158,13 +158,13 @@ impl Expiry {
     }
 }
 
-impl TryFrom<Written> for Expiry {
+impl TryFrom<TimeValue> for Expiry {
     type Error = &'static str;
 
-    fn try_from(written: Written) -> Result<Self, Self::Error> {
+    fn try_from(written: TimeValue) -> Result<Self, Self::Error> {
         match written {
-            Written::Text(text) => Self::parse(&text),
-            Written::Other(_) => Self::parse(""),
+            TimeValue::Text(text) => Self::parse(&text),
+            TimeValue::Other(_) => Self::parse(""),
         }
     }
 }

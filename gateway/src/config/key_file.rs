@@ -18,7 +18,7 @@ use toml::{Table, Value};
 use crate::{
     atomic_file::{beside, replace},
     config::{
-        key_entry::{BadEntry, KeyEntry, Place},
+        key_entry::{BadEntry, EntryPosition, KeyEntry},
         pattern::is_label,
     },
     key::KeyHash,
@@ -34,15 +34,15 @@ const NO_LIST: &str = "keys: must be a list: each key begins with [[keys]]";
 #[derive(Debug, Clone, Default)]
 pub(crate) struct KeyFile {
     /// The keys, oldest first.
-    pub(crate) entries: Vec<Arc<Entry>>,
+    pub(crate) entries: Vec<Arc<LocatedEntry>>,
     /// What is wrong with others, whatever the configuration.
     pub(crate) bad: Vec<BadEntry>,
 }
 
 /// A key, and where it stands.
 #[derive(Debug)]
-pub(crate) struct Entry {
-    pub(crate) place: Place,
+pub(crate) struct LocatedEntry {
+    pub(crate) position: EntryPosition,
     pub(crate) key: KeyEntry,
 }
 
@@ -76,12 +76,12 @@ impl KeyFile {
         Ok(file)
     }
 
-    fn list(&mut self, entries: impl Iterator<Item = Result<Entry, BadEntry>>) {
+    fn list(&mut self, entries: impl Iterator<Item = Result<LocatedEntry, BadEntry>>) {
         let mut seen = FxHashMap::default();
         for entry in entries {
-            let first = |entry: Entry| match *seen.entry(entry.key.hash).or_insert(entry.place.index) {
-                other if other == entry.place.index => Ok(entry),
-                other => Err(entry.place.bad("hash", format!("must be that of one key only; keys[{other}] has it"))),
+            let first = |entry: LocatedEntry| match *seen.entry(entry.key.hash).or_insert(entry.position.index) {
+                other if other == entry.position.index => Ok(entry),
+                other => Err(entry.position.bad("hash", format!("must be that of one key only; keys[{other}] has it"))),
             };
             match entry.and_then(first) {
                 Ok(entry) => self.entries.push(Arc::new(entry)),
@@ -115,21 +115,21 @@ impl KeyFile {
 }
 
 /// Reads an entry; its keys have lines.
-fn entry(index: usize, mut item: Value, line: &impl Fn(&str) -> usize) -> Result<Entry, BadEntry> {
+fn entry(index: usize, mut item: Value, line: &impl Fn(&str) -> usize) -> Result<LocatedEntry, BadEntry> {
     let key = format!("{KEYS}[{index}]");
-    let place = Place { index, line: line(&key), id: called(&item).0 };
+    let position = EntryPosition { index, line: line(&key), id: called(&item).0 };
     if let Some(time @ Value::Datetime(_)) = item.get_mut("expires") {
         // A time may stand without quotes.
         *time = Value::String(time.to_string());
     }
-    let bad = |place: Place, mistakes: &Mistakes| {
-        let line = mistakes.iter().next().map_or(place.line, |first| line(&first.key));
-        Place { line, ..place }.bad("", within(&key, mistakes))
+    let bad = |position: EntryPosition, mistakes: &Mistakes| {
+        let line = mistakes.iter().next().map_or(position.line, |first| line(&first.key));
+        EntryPosition { line, ..position }.bad("", within(&key, mistakes))
     };
     match chassis::read_entry::<KeyEntry>(&key, item) {
-        Ok(read) if is_label(&read.name) => Ok(Entry { place, key: read }),
-        Ok(_) => Err(place.bad("name", "must be 1 to 63 lower-case letters, digits, -, _ or .")),
-        Err(mistakes) => Err(bad(place, &mistakes)),
+        Ok(read) if is_label(&read.name) => Ok(LocatedEntry { position, key: read }),
+        Ok(_) => Err(position.bad("name", "must be 1 to 63 lower-case letters, digits, -, _ or .")),
+        Err(mistakes) => Err(bad(position, &mistakes)),
     }
 }
 
@@ -143,9 +143,9 @@ fn within(entry: &str, mistakes: &Mistakes) -> String {
     said.collect::<Vec<_>>().join("; ")
 }
 
-impl fmt::Display for Entry {
+impl fmt::Display for LocatedEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of {}", self.place, self.key.name)
+        write!(f, "{} of {}", self.position, self.key.name)
     }
 }
 
@@ -234,7 +234,7 @@ mod tests {
             assert_eq!(names, [KeyHash::of("good"), KeyHash::of("last")], "{part}");
             let [bad] = file.bad.as_slice() else { panic!("{part}: {:?}", file.bad) };
             let said = bad.to_string();
-            assert_eq!((bad.place.index, bad.place.line, bad.place.id.as_deref()), (1, line, id), "{said}");
+            assert_eq!((bad.position.index, bad.position.line, bad.position.id.as_deref()), (1, line, id), "{said}");
             assert!(said.starts_with("keys[1] (line ") && said.contains(part) && !said.contains("hunter2"), "{said}");
         }
         let stray = KeyFile::parse(&format!("{good}[[key]]\nname = \"crm\"\n")).unwrap();

@@ -21,7 +21,7 @@ use crate::{
     fleet::connection::{Received, StreamPermit, is_reset, reason},
     forward::verdict,
     headers,
-    limits::Ticket,
+    limits::CallPermit,
     method::Nature,
     telemetry::hop::Hop,
 };
@@ -33,7 +33,7 @@ pub(crate) struct PendingReply {
     nature: Nature,
     hop: Option<Hop>,
     permit: StreamPermit,
-    call_permit: Option<Ticket>,
+    call_permit: Option<CallPermit>,
 }
 
 impl PendingReply {
@@ -124,7 +124,7 @@ impl Relay {
     }
 
     /// Holds the caller's place until the reply ends.
-    pub(crate) fn hold(&mut self, call_permit: Ticket) {
+    pub(crate) fn hold(&mut self, call_permit: CallPermit) {
         self.pending.call_permit = Some(call_permit);
     }
 

@@ -12,42 +12,44 @@ use rustc_hash::FxHashMap;
 use serde::Serialize;
 
 use crate::{
-    config::{Config, GuessesConfig, IssuerConfig, JwksConfig, PrincipalConfig, key_entry::Expiry, key_file::Entry},
+    config::{
+        Config, GuessesConfig, IssuerConfig, JwksConfig, PrincipalConfig, key_entry::Expiry, key_file::LocatedEntry,
+    },
     identity::{
-        guesses::Guesses,
-        issuer::{Issuer, KeyRing, KeySet, Verified, fetcher, keys},
-        marks::{Mark, Marks},
-        refused::Refused,
-        remembered::Remembered,
+        issuer::{Issuer, KeyHistory, KeySet, Verified, fetcher, keys},
+        last_used::{LastUsed, LastUses},
+        refusals::RefusalRecorder,
+        throttle::Throttle,
+        token_cache::TokenCache,
     },
     key::KeyHash,
     limits::{QuotaLimits, Quotas},
-    policy::{Grants, grant::Grant, roster::Roster},
+    policy::{Grants, bindings::Bindings, grant::Grant},
     principal::Principal,
 };
 
 /// Where keys of an issuer come from, and what they may be.
-type Source = (JwksConfig, Vec<Algorithm>);
+type KeySetSource = (JwksConfig, Vec<Algorithm>);
 
 /// What outlives a reload.
 #[derive(Debug, Default)]
-pub(crate) struct Shared {
+pub(crate) struct ReloadState {
     /// What principals take.
     quotas: Arc<Quotas>,
     /// When keys were used.
-    pub(super) marks: Arc<Marks>,
+    pub(super) last_uses: Arc<LastUses>,
     /// Wrong credentials.
-    pub(super) guesses: Guesses,
+    pub(super) throttle: Throttle,
     /// Where they are written down.
-    pub(super) refused: Option<Refused>,
+    pub(super) refused: Option<RefusalRecorder>,
     /// Keys of issuers by where they come from.
-    rings: Mutex<Vec<(Source, Weak<KeyRing>)>>,
+    rings: Mutex<Vec<(KeySetSource, Weak<KeyHistory>)>>,
 }
 
 /// Where a key is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Origin {
+pub(crate) enum KeyOrigin {
     /// `principals.api_keys`.
     Configuration,
     /// The file of keys.
@@ -56,18 +58,18 @@ pub(crate) enum Origin {
 
 /// One API key.
 #[derive(Debug)]
-pub(crate) struct KeyHolder {
+pub(crate) struct ActiveKey {
     pub(crate) hash: KeyHash,
     pub(crate) principal: Arc<Principal>,
-    pub(crate) mark: Arc<Mark>,
+    pub(crate) last_used: Arc<LastUsed>,
     /// The entry of the file of keys; a key of the configuration has none.
-    pub(crate) entry: Option<Arc<Entry>>,
+    pub(crate) entry: Option<Arc<LocatedEntry>>,
 }
 
-impl KeyHolder {
+impl ActiveKey {
     /// Where the key is written.
-    pub(crate) fn from(&self) -> Origin {
-        if self.entry.is_some() { Origin::KeyFile } else { Origin::Configuration }
+    pub(crate) fn from(&self) -> KeyOrigin {
+        if self.entry.is_some() { KeyOrigin::KeyFile } else { KeyOrigin::Configuration }
     }
 
     /// When it ends.
@@ -85,7 +87,7 @@ impl KeyHolder {
         if !self.hash.is(presented) || !self.is_good() {
             return None;
         }
-        self.mark.set();
+        self.last_used.set();
         Some(Arc::clone(&self.principal))
     }
 }
@@ -93,12 +95,12 @@ impl KeyHolder {
 /// Who may call by the configuration.
 #[derive(Debug)]
 pub(crate) struct Access {
-    pub(super) by_key: FxHashMap<KeyHash, KeyHolder>,
+    pub(super) by_key: FxHashMap<KeyHash, ActiveKey>,
     by_certificate: FxHashMap<Box<str>, Arc<Principal>>,
     /// Principals that have a name of their own for a token's.
     by_token: FxHashMap<Box<str>, Arc<Principal>>,
     issuers: HashMap<Box<str>, Issuer>,
-    pub(super) roster: Roster,
+    pub(super) bindings: Bindings,
     /// The limits of a principal that the configuration does not know.
     limits: QuotaLimits,
     /// Those of the principals that have others.
@@ -107,16 +109,16 @@ pub(crate) struct Access {
     /// Providers that there is a route to.
     pub(super) providers: HashSet<Box<str>>,
     /// Tokens that were verified under this state.
-    pub(super) remembered: Remembered,
+    pub(super) token_cache: TokenCache,
     /// How many wrong credentials an address may send.
-    pub(super) guesses: GuessesConfig,
+    pub(super) throttle: GuessesConfig,
     /// Whether reflection and health of services are open to everybody.
     pub(super) public: bool,
 }
 
-impl Shared {
+impl ReloadState {
     /// Begins with nothing known.
-    pub(super) fn new(quotas: Arc<Quotas>, refused: Option<Refused>) -> Self {
+    pub(super) fn new(quotas: Arc<Quotas>, refused: Option<RefusalRecorder>) -> Self {
         Self { quotas, refused, ..Self::default() }
     }
 
@@ -127,43 +129,43 @@ impl Shared {
     }
 
     /// The keys of an issuer: those that are there already if they come from the same place.
-    fn ring(&self, issuer: &IssuerConfig, index: usize) -> Result<Arc<KeyRing>, Error> {
+    fn key_history(&self, issuer: &IssuerConfig, index: usize) -> Result<Arc<KeyHistory>, Error> {
         if let Some(set) = keys_of_file(issuer, index)? {
-            return Ok(Arc::new(KeyRing::fixed(set.keys)));
+            return Ok(Arc::new(KeyHistory::fixed(set.keys)));
         }
         let mut rings = self.rings.lock().unwrap_or_else(PoisonError::into_inner);
-        rings.retain(|(_, ring)| ring.strong_count() > 0);
+        rings.retain(|(_, key_history)| key_history.strong_count() > 0);
         let source = (issuer.jwks.clone(), issuer.algorithms.clone());
         let same = rings.iter().find(|(known, _)| *known == source);
-        if let Some(ring) = same.and_then(|(_, ring)| ring.upgrade()) {
-            return Ok(ring);
+        if let Some(key_history) = same.and_then(|(_, key_history)| key_history.upgrade()) {
+            return Ok(key_history);
         }
         let ask = fetcher(issuer).map_err(|problem| Error::config(format!("issuers[{index}].jwks.url"), problem))?;
-        let ring = Arc::new(KeyRing::followed(&issuer.name, &issuer.jwks, ask));
-        rings.push((source, Arc::downgrade(&ring)));
-        Ok(ring)
+        let key_history = Arc::new(KeyHistory::followed(&issuer.name, &issuer.jwks, ask));
+        rings.push((source, Arc::downgrade(&key_history)));
+        Ok(key_history)
     }
 }
 
 impl Access {
     /// Makes the state of a configuration.
-    pub(crate) fn compile(config: &Config, shared: &Shared) -> Result<Self, Error> {
+    pub(crate) fn compile(config: &Config, shared: &ReloadState) -> Result<Self, Error> {
         let mut access = Self {
             by_key: FxHashMap::default(),
             by_certificate: FxHashMap::default(),
             by_token: FxHashMap::default(),
             issuers: HashMap::new(),
-            roster: Roster::new(&config.groups, &config.grants),
+            bindings: Bindings::new(&config.groups, &config.grants),
             limits: QuotaLimits::usual(&config.limits),
             own_limits: FxHashMap::default(),
             groups: config.groups.iter().map(|group| group.name.as_str().into()).collect(),
             providers: config.routes.iter().map(|route| route.provider.as_str().into()).collect(),
-            remembered: Remembered::default(),
-            guesses: config.guesses.clone(),
+            token_cache: TokenCache::default(),
+            throttle: config.guesses.clone(),
             public: config.public_reflection,
         };
         for (index, issuer) in config.issuers.iter().enumerate() {
-            let issuer = Issuer { config: issuer.clone(), ring: shared.ring(issuer, index)? };
+            let issuer = Issuer { config: issuer.clone(), key_history: shared.key_history(issuer, index)? };
             access.issuers.insert(issuer.config.issuer.as_str().into(), issuer);
         }
         for entry in &config.principals {
@@ -176,8 +178,8 @@ impl Access {
         Ok(access)
     }
 
-    fn admit(&mut self, entry: &PrincipalConfig, limits: QuotaLimits, shared: &Shared) {
-        let grants = Grants::of(self.roster.principal(&entry.name));
+    fn admit(&mut self, entry: &PrincipalConfig, limits: QuotaLimits, shared: &ReloadState) {
+        let grants = Grants::of(self.bindings.principal(&entry.name));
         let principal = shared.principal(&entry.name, grants, limits);
         for key in &entry.api_keys {
             self.admit_key(key, &principal, shared);
@@ -188,9 +190,9 @@ impl Access {
         self.by_token.extend(tokens);
     }
 
-    fn admit_key(&mut self, key: &KeyHash, principal: &Arc<Principal>, shared: &Shared) {
-        let (principal, mark) = (Arc::clone(principal), shared.marks.of(key));
-        self.by_key.insert(*key, KeyHolder { hash: *key, principal, mark, entry: None });
+    fn admit_key(&mut self, key: &KeyHash, principal: &Arc<Principal>, shared: &ReloadState) {
+        let (principal, last_used) = (Arc::clone(principal), shared.last_uses.of(key));
+        self.by_key.insert(*key, ActiveKey { hash: *key, principal, last_used, entry: None });
     }
 
     /// The limits of a principal.
@@ -217,14 +219,14 @@ impl Access {
 
     /// The principal of a verified token: that of the configuration if it knows the token's name, else `issuer:subject`;
     /// either with the grants of the groups that the token claims.
-    pub(super) fn token(&self, issuer: &str, verified: &Verified, shared: &Shared) -> Arc<Principal> {
+    pub(super) fn token(&self, issuer: &str, verified: &Verified, shared: &ReloadState) -> Arc<Principal> {
         let full = format!("{issuer}:{}", verified.subject);
         let known = self.by_token.get(full.as_str());
-        let claimed: Vec<&Arc<Grant>> = self.roster.claims(issuer, &verified.groups).collect();
+        let claimed: Vec<&Arc<Grant>> = self.bindings.claims(issuer, &verified.groups).collect();
         match known {
             Some(principal) if claimed.is_empty() => Arc::clone(principal),
             Some(principal) => {
-                let grants = self.roster.principal(&principal.name).iter().chain(claimed);
+                let grants = self.bindings.principal(&principal.name).iter().chain(claimed);
                 let (name, quota) = (Arc::clone(&principal.name), Arc::clone(&principal.quota));
                 Arc::new(Principal { name, grants: Grants::of(grants), quota })
             }

@@ -3,7 +3,7 @@
 mod claims;
 mod fetch;
 mod jwks;
-mod ring;
+mod key_history;
 
 use std::sync::Arc;
 
@@ -13,10 +13,10 @@ use serde::de::IgnoredAny;
 pub(crate) use self::{
     claims::Unverified,
     fetch::fetcher,
-    jwks::{Key, KeySet, UnusableKey, keys},
-    ring::KeyRing,
+    jwks::{KeySet, UnusableKey, VerificationKey, keys},
 };
 use crate::config::IssuerConfig;
+pub(crate) use crate::identity::issuer::key_history::KeyHistory;
 
 /// Longest name of a principal that a token may have.
 const NAME: usize = 128;
@@ -32,7 +32,7 @@ pub(crate) struct Issuer {
     /// What is written of it.
     pub(crate) config: IssuerConfig,
     /// Its keys.
-    pub(crate) ring: Arc<KeyRing>,
+    pub(crate) key_history: Arc<KeyHistory>,
 }
 
 /// What a token says that was verified.
@@ -52,7 +52,7 @@ pub(crate) struct Verified {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TokenError {
     /// It is wrong.
-    Wrong,
+    WrongCredential,
     /// The issuer has no such key.
     KeyUnknown,
     /// The issuer has no such key that is known, and cannot be asked.
@@ -66,16 +66,16 @@ impl Issuer {
     /// Why it is not taken.
     pub(crate) async fn verify(&self, token: &Unverified<'_>) -> Result<Verified, TokenError> {
         if !self.config.algorithms.contains(&token.algorithm) {
-            return Err(TokenError::Wrong);
+            return Err(TokenError::WrongCredential);
         }
-        let before = self.ring.generation();
+        let before = self.key_history.generation();
         let found = self.attempt(token);
         // A token that names no key may be signed with a new one as well.
-        if found.is_ok() || (found == Err(TokenError::Wrong) && token.key_id.is_some()) {
+        if found.is_ok() || (found == Err(TokenError::WrongCredential) && token.key_id.is_some()) {
             return found;
         }
-        let is_current = self.ring.refreshed().await;
-        let found = if self.ring.generation() == before { found } else { self.attempt(token) };
+        let is_current = self.key_history.refreshed().await;
+        let found = if self.key_history.generation() == before { found } else { self.attempt(token) };
         match found {
             Err(TokenError::KeyUnknown) if !is_current => Err(TokenError::IssuerAway),
             found => found,
@@ -85,20 +85,20 @@ impl Issuer {
     /// Tries the keys that come into question (RFC 7517, 4.5): those of the name, or all for a token that names none, of its
     /// algorithm.
     fn attempt(&self, token: &Unverified<'_>) -> Result<Verified, TokenError> {
-        let (keys, generation) = self.ring.keys();
-        let is_meant = |key: &&Key| token.key_id.is_none() || token.key_id == key.id;
+        let (keys, generation) = self.key_history.keys();
+        let is_meant = |key: &&VerificationKey| token.key_id.is_none() || token.key_id == key.id;
         let fitting = keys.iter().filter(is_meant).filter(|key| key.algorithm == token.algorithm);
         let mut refused = TokenError::KeyUnknown;
         for key in fitting.take(TRIED) {
             if let Some(verified) = self.check(token, key, generation) {
                 return Ok(verified);
             }
-            refused = TokenError::Wrong;
+            refused = TokenError::WrongCredential;
         }
         Err(refused)
     }
 
-    fn check(&self, token: &Unverified<'_>, key: &Key, generation: u64) -> Option<Verified> {
+    fn check(&self, token: &Unverified<'_>, key: &VerificationKey, generation: u64) -> Option<Verified> {
         let leeway = self.config.leeway_seconds;
         let mut rules = Validation::new(key.algorithm);
         rules.set_required_spec_claims(&["exp", "aud", "iss", "sub"]);

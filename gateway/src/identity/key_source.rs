@@ -11,7 +11,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::{
     config::key_file::KeyFile,
-    identity::{Everybody, Identity, access::KeyHolder},
+    identity::{Identity, KnownCallers, access::ActiveKey},
 };
 
 /// Gauge: API keys in a state.
@@ -52,7 +52,7 @@ impl KeysOfFile {
             .u64_observable_gauge(KEYS)
             .with_description("API keys, by state.")
             .with_callback(move |observer| {
-                let counts = identity.upgrade().map(|identity| identity.everybody.load().count());
+                let counts = identity.upgrade().map(|identity| identity.callers.load().count());
                 for (state, count) in counts.into_iter().flatten() {
                     observer.observe(count as u64, &[KeyValue::new(STATE, state)]);
                 }
@@ -98,14 +98,14 @@ impl Identity {
             said => source.said = Arc::new(said?),
         }
         source.was_there = true;
-        let access = Arc::clone(&self.everybody.load().access);
+        let access = Arc::clone(&self.callers.load().access);
         Ok(self.admit(access, &source.said))
     }
 }
 
 impl KeyChanges {
     /// Compares two states of who may call.
-    pub(super) fn between(before: &Everybody, after: &Everybody) -> Self {
+    pub(super) fn between(before: &KnownCallers, after: &KnownCallers) -> Self {
         Self { before: differing(before, after), after: differing(after, before) }
     }
 
@@ -119,12 +119,12 @@ impl KeyChanges {
 }
 
 /// The keys of a state that another does not have, or has otherwise, by their ids.
-fn differing(these: &Everybody, others: &Everybody) -> Map<String, Json> {
-    let differs = |key: &&KeyHolder| others.key(&key.hash).is_none_or(|other| described(other) != described(key));
+fn differing(these: &KnownCallers, others: &KnownCallers) -> Map<String, Json> {
+    let differs = |key: &&ActiveKey| others.key(&key.hash).is_none_or(|other| described(other) != described(key));
     these.keys().filter(differs).map(|key| (key.hash.id(), described(key))).collect()
 }
 
-fn described(key: &KeyHolder) -> Json {
+fn described(key: &ActiveKey) -> Json {
     let mut said = json!({ "principal": &*key.principal.name, "from": key.from() });
     if let Some(entry) = &key.entry {
         let grants: Vec<_> = entry.key.grants.iter().map(ToString::to_string).collect();

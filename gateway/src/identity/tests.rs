@@ -30,7 +30,7 @@ async fn the_right_key_and_only_it_gets_in() {
     let identity = identity(&format!("[[principals]]\nname = \"billing\"\napi_keys = [\"{key}\"]"));
     let right = with(&[(API_KEY, "ispb_right")]);
     let found = identity.authenticate(&right, None, &CallNotes::default()).await.unwrap();
-    assert_eq!((&*found.name, found.quota.level().limit), ("billing", Some(64)));
+    assert_eq!((&*found.name, found.quota.usage().limit), ("billing", Some(64)));
     let again = identity.authenticate(&right, None, &CallNotes::default()).await.unwrap();
     assert!(Arc::ptr_eq(&found.quota, &again.quota));
     let long = "x".repeat(300);
@@ -43,22 +43,23 @@ async fn the_right_key_and_only_it_gets_in() {
 
 #[test]
 fn exactly_one_credential_is_one() {
-    let shown = |headers: &[(HeaderName, &str)], tokens| format!("{:?}", super::shown(&with(headers), None, tokens));
+    let presented =
+        |headers: &[(HeaderName, &str)], tokens| format!("{:?}", super::presented(&with(headers), None, tokens));
     let (key, token) = ((API_KEY, "k"), (header::AUTHORIZATION, "Bearer t"));
-    assert_eq!(shown(std::slice::from_ref(&key), true), "Key(\"k\")");
-    assert_eq!(shown(std::slice::from_ref(&token), true), "Token(\"t\")");
-    assert_eq!(shown(&[(header::AUTHORIZATION, "bEaReR  t")], true), "Token(\"t\")");
-    assert_eq!(shown(&[key.clone(), token.clone()], true), "Nothing");
-    assert_eq!(shown(&[key.clone(), token.clone()], false), "Key(\"k\")", "nobody issues tokens");
+    assert_eq!(presented(std::slice::from_ref(&key), true), "Key(\"k\")");
+    assert_eq!(presented(std::slice::from_ref(&token), true), "Token(\"t\")");
+    assert_eq!(presented(&[(header::AUTHORIZATION, "bEaReR  t")], true), "Token(\"t\")");
+    assert_eq!(presented(&[key.clone(), token.clone()], true), "Nothing");
+    assert_eq!(presented(&[key.clone(), token.clone()], false), "Key(\"k\")", "nobody issues tokens");
     for wrong in ["Basic t", "Bearer", "t"] {
-        assert_eq!(shown(&[(header::AUTHORIZATION, wrong)], true), "Nothing", "{wrong}");
+        assert_eq!(presented(&[(header::AUTHORIZATION, wrong)], true), "Nothing", "{wrong}");
     }
-    assert_eq!(shown(&[token.clone(), token], true), "Nothing");
+    assert_eq!(presented(&[token.clone(), token], true), "Nothing");
 }
 
 #[test]
 fn calls_in_flight_are_counted_on_after_a_reload() {
-    let shared = Shared::default();
+    let shared = ReloadState::default();
     let key = KeyHash::of("one");
     let compile = |more: &str| {
         let text = format!(
@@ -70,7 +71,7 @@ fn calls_in_flight_are_counted_on_after_a_reload() {
     };
     let before = compile("");
     let after = compile("in_flight = 7");
-    assert!(Arc::ptr_eq(&before.quota, &after.quota) && after.quota.level().limit == Some(7));
+    assert!(Arc::ptr_eq(&before.quota, &after.quota) && after.quota.usage().limit == Some(7));
 }
 
 #[tokio::test]
@@ -103,8 +104,8 @@ async fn a_key_of_the_file_ends_when_it_says_so() {
         found.map_or_else(|answer| answer.code(), |_| Code::Ok)
     };
     assert_eq!((code("good").await, code("over").await), (Code::Ok, Code::Unauthenticated));
-    let shown = serde_json::to_value(KeyList::of(&identity)).unwrap();
-    let over = shown["shown"].as_array().unwrap().iter().find(|key| key["is_expired"] == true).unwrap();
+    let presented = serde_json::to_value(KeyList::of(&identity)).unwrap();
+    let over = presented["shown"].as_array().unwrap().iter().find(|key| key["is_expired"] == true).unwrap();
     assert_eq!(over["id"], KeyHash::of("over").id());
     let problem = identity.key_problems()[0].to_string();
     assert!(problem.starts_with("keys[0] (line 1, id ") && problem.contains("expired at 20"), "{problem}");

@@ -37,11 +37,11 @@ pub(crate) struct Gradient {
     window_ends: AtomicU64,
     calls: AtomicU64,
     nanos: AtomicU64,
-    state: Mutex<State>,
+    state: Mutex<GradientState>,
 }
 
 #[derive(Debug)]
-struct State {
+struct GradientState {
     min: f64,
     max: f64,
     limit: f64,
@@ -58,7 +58,7 @@ impl Gradient {
             window_ends: AtomicU64::new(WINDOW.as_nanos() as u64),
             calls: AtomicU64::new(0),
             nanos: AtomicU64::new(0),
-            state: Mutex::new(State { min, max, limit: max, usual: None }),
+            state: Mutex::new(GradientState { min, max, limit: max, usual: None }),
         }
     }
 
@@ -81,7 +81,7 @@ impl Gradient {
     }
 }
 
-impl State {
+impl GradientState {
     /// Takes the mean of a window, in seconds, and the calls in flight at its end.
     fn window(&mut self, mean: f64, inside: usize) -> usize {
         let weight = |usual| if mean < usual { FASTER } else { SLOWER };
@@ -104,7 +104,7 @@ mod tests {
 
     /// A provider that answers `capacity` calls a second, each in 100 ms if there is no queue, and callers that always
     /// use the whole limit: by Little's law a queue is what makes the rest of the time.
-    fn settled(state: &mut State, capacity: f64, windows: usize) -> f64 {
+    fn settled(state: &mut GradientState, capacity: f64, windows: usize) -> f64 {
         let mut sum = 0.0;
         for window in 0..windows {
             let limit = state.limit;
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_limit_settles_near_the_capacity() {
-        let mut state = State { min: 4.0, max: 400.0, limit: 400.0, usual: Some(0.1) };
+        let mut state = GradientState { min: 4.0, max: 400.0, limit: 400.0, usual: Some(0.1) };
         // 1000 calls a second at 100 ms are 100 calls at a time; half as many again are the tolerance.
         let limit = settled(&mut state, 1000.0, 60);
         assert!((100.0..=260.0).contains(&limit), "{limit}");
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn a_slow_time_shrinks_the_limit_and_its_end_brings_it_back() {
-        let mut state = State { min: 4.0, max: 100.0, limit: 100.0, usual: Some(0.1) };
+        let mut state = GradientState { min: 4.0, max: 100.0, limit: 100.0, usual: Some(0.1) };
         (0..20).for_each(|_| {
             state.window(1.0, 100);
         });
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn the_limit_stays_within_its_bounds_and_idle_calls_do_not_raise_it() {
-        let mut state = State { min: 4.0, max: 100.0, limit: 50.0, usual: Some(0.001) };
+        let mut state = GradientState { min: 4.0, max: 100.0, limit: 50.0, usual: Some(0.001) };
         assert_eq!(state.window(0.001, 3), 50);
         // So abrupt that what is usual has no time to follow.
         (0..100).for_each(|window| {

@@ -18,7 +18,7 @@ const IDLE: Duration = Duration::from_secs(1);
 
 /// Bounds of the gateway's limit, and what counts as late.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Bounds {
+pub(crate) struct LimitBounds {
     /// Fewest places.
     pub(crate) min: usize,
     /// Most places.
@@ -27,7 +27,7 @@ pub(crate) struct Bounds {
     pub(crate) lag: Duration,
 }
 
-impl Bounds {
+impl LimitBounds {
     /// The next limit, given how late the timer was and how many calls are in flight.
     fn next(&self, limit: usize, late: Duration, inside: usize) -> usize {
         let next = match late > self.lag {
@@ -40,7 +40,7 @@ impl Bounds {
 }
 
 /// Sets the limit until the gate is gone; `bounds` are asked for each time, and without them it rests.
-pub(crate) async fn watch<G: AsRef<Gate>>(gate: Weak<G>, bounds: impl Fn(&G) -> Option<Bounds>) {
+pub(crate) async fn watch<G: AsRef<Gate>>(gate: Weak<G>, bounds: impl Fn(&G) -> Option<LimitBounds>) {
     loop {
         let due = Instant::now() + EVERY;
         sleep(EVERY).await;
@@ -62,7 +62,7 @@ pub(crate) async fn watch<G: AsRef<Gate>>(gate: Weak<G>, bounds: impl Fn(&G) -> 
 mod tests {
     use super::*;
 
-    const BOUNDS: Bounds = Bounds { min: 10, max: 100, lag: Duration::from_millis(20) };
+    const BOUNDS: LimitBounds = LimitBounds { min: 10, max: 100, lag: Duration::from_millis(20) };
 
     #[test]
     fn late_it_shrinks_to_the_least_and_in_time_it_grows_to_the_most() {

@@ -6,7 +6,8 @@ use std::{
     time::Duration,
 };
 
-use super::{Level, bucket::Bucket, gate::Gate};
+use super::{bucket::Bucket, gate::Gate};
+use crate::limits::Usage;
 
 /// The limits of one principal.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -33,7 +34,7 @@ pub(crate) struct Quotas(Mutex<HashMap<Arc<str>, Weak<Quota>>>);
 
 /// A principal's place for one call, given back when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Seat(Arc<Quota>);
+pub(crate) struct QuotaPermit(Arc<Quota>);
 
 impl Quotas {
     /// The numbers of a principal, which then has these limits.
@@ -58,12 +59,12 @@ impl Quotas {
     }
 
     /// The levels of those that are known, by name.
-    pub(super) fn levels(&self) -> Vec<(Arc<str>, Level)> {
+    pub(super) fn usages(&self) -> Vec<(Arc<str>, Usage)> {
         let quotas = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut levels: Vec<_> =
-            quotas.iter().filter_map(|(name, quota)| Some((Arc::clone(name), quota.upgrade()?.level()))).collect();
-        levels.sort_by(|(one, _), (other, _)| one.cmp(other));
-        levels
+        let mut usages: Vec<_> =
+            quotas.iter().filter_map(|(name, quota)| Some((Arc::clone(name), quota.upgrade()?.usage()))).collect();
+        usages.sort_by(|(one, _), (other, _)| one.cmp(other));
+        usages
     }
 }
 
@@ -84,20 +85,20 @@ impl Quota {
         &self.name
     }
 
-    pub(super) fn enter(self: &Arc<Self>) -> Result<Seat, usize> {
-        self.gate.enter().map(|()| Seat(Arc::clone(self)))
+    pub(super) fn enter(self: &Arc<Self>) -> Result<QuotaPermit, usize> {
+        self.gate.enter().map(|()| QuotaPermit(Arc::clone(self)))
     }
 
     pub(super) fn take(&self) -> Result<(), Duration> {
         self.bucket.take()
     }
 
-    pub(crate) fn level(&self) -> Level {
-        Level { in_flight: self.gate.inside(), limit: Some(self.gate.limit()) }
+    pub(crate) fn usage(&self) -> Usage {
+        Usage { in_flight: self.gate.inside(), limit: Some(self.gate.limit()) }
     }
 }
 
-impl Drop for Seat {
+impl Drop for QuotaPermit {
     fn drop(&mut self) {
         self.0.gate.leave();
     }

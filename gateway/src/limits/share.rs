@@ -5,8 +5,11 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tokio::time::Instant;
 
-use super::{Level, gate::Gate, gradient::Gradient, lag::Bounds};
-use crate::config::LimitMode;
+use super::{gate::Gate, gradient::Gradient};
+use crate::{
+    config::LimitMode,
+    limits::{Usage, lag::LimitBounds},
+};
 
 /// A gate and how its limit is found.
 #[derive(Debug)]
@@ -18,14 +21,14 @@ pub(super) struct Share {
 #[derive(Debug)]
 struct Rule {
     mode: LimitMode,
-    bounds: Bounds,
+    bounds: LimitBounds,
     /// Learns from the calls themselves.
     gradient: Option<Gradient>,
 }
 
 /// A place in a share, given back when it is dropped.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(super) struct SharePermit {
     share: Arc<Share>,
     /// When it was taken, if the calls are learnt from.
     since: Option<Instant>,
@@ -34,13 +37,13 @@ pub(super) struct Held {
 impl Share {
     /// A share without a limit.
     pub(super) fn new() -> Self {
-        let bounds = Bounds { min: 1, max: usize::MAX, lag: std::time::Duration::MAX };
+        let bounds = LimitBounds { min: 1, max: usize::MAX, lag: std::time::Duration::MAX };
         let rule = Rule { mode: LimitMode::Off, bounds, gradient: None };
         Self { gate: Gate::new(usize::MAX), rule: ArcSwap::from_pointee(rule) }
     }
 
     /// Sets how the limit is found; what was learnt stays if nothing changes. `learns` says whether from the calls.
-    pub(super) fn set(&self, mode: LimitMode, bounds: Bounds, learns: bool) {
+    pub(super) fn set(&self, mode: LimitMode, bounds: LimitBounds, learns: bool) {
         let before = self.rule.load();
         if (before.mode, before.bounds) == (mode, bounds) {
             return;
@@ -51,21 +54,21 @@ impl Share {
     }
 
     /// Takes a place, or says what the limit is.
-    pub(super) fn enter(self: &Arc<Self>) -> Result<Held, usize> {
+    pub(super) fn enter(self: &Arc<Self>) -> Result<SharePermit, usize> {
         self.gate.enter()?;
         let since = self.rule.load().gradient.is_some().then(Instant::now);
-        Ok(Held { share: Arc::clone(self), since })
+        Ok(SharePermit { share: Arc::clone(self), since })
     }
 
     /// Between what, if the limit is found by something else than the calls.
-    pub(super) fn bounds(&self) -> Option<Bounds> {
+    pub(super) fn bounds(&self) -> Option<LimitBounds> {
         let rule = self.rule.load();
         (rule.mode == LimitMode::Adaptive && rule.gradient.is_none()).then_some(rule.bounds)
     }
 
-    pub(super) fn level(&self) -> Level {
+    pub(super) fn usage(&self) -> Usage {
         let limited = self.rule.load().mode != LimitMode::Off;
-        Level { in_flight: self.gate.inside(), limit: limited.then(|| self.gate.limit()) }
+        Usage { in_flight: self.gate.inside(), limit: limited.then(|| self.gate.limit()) }
     }
 }
 
@@ -75,7 +78,7 @@ impl AsRef<Gate> for Share {
     }
 }
 
-impl Drop for Held {
+impl Drop for SharePermit {
     fn drop(&mut self) {
         self.share.gate.leave();
         if let Some(since) = self.since

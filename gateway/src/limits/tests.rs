@@ -13,7 +13,7 @@ fn limits(text: &str) -> (Arc<Limits>, LimitsConfig) {
     (Limits::new(&config, &["a", "b"], 32, &meter), config)
 }
 
-fn admit(limits: &Limits, quota: &Arc<Quota>, provider: &str) -> Result<Ticket, Box<Answer>> {
+fn admit(limits: &Limits, quota: &Arc<Quota>, provider: &str) -> Result<CallPermit, Box<Answer>> {
     limits.admit(limits.enter(quota)?, provider)
 }
 
@@ -68,9 +68,9 @@ async fn a_provider_takes_its_share_and_no_more() {
     assert_eq!(reason(admit(&limits, &quota, "a").unwrap_err()), unavailable("PROVIDER_BUSY"));
     let b: Vec<_> = (0..3).map(|_| admit(&limits, &quota, "b").unwrap()).collect();
     assert_eq!(reason(admit(&limits, &quota, "b").unwrap_err()), unavailable("PROVIDER_BUSY"));
-    assert_eq!(limits.gateway(), Level { in_flight: 13, limit: Some(20) });
+    assert_eq!(limits.gateway(), Usage { in_flight: 13, limit: Some(20) });
     drop((a, b));
-    assert_eq!(limits.principals(), [("one".into(), Level { in_flight: 0, limit: Some(100) })]);
+    assert_eq!(limits.principals(), [("one".into(), Usage { in_flight: 0, limit: Some(100) })]);
 }
 
 #[tokio::test]
@@ -79,7 +79,7 @@ async fn the_gateway_takes_so_many_in_all() {
     let quota = limits.quotas().of(&"one".into(), WIDE);
     let _held: Vec<_> = ["a", "b", "a"].map(|provider| admit(&limits, &quota, provider).unwrap()).into();
     assert_eq!(reason(admit(&limits, &quota, "b").unwrap_err()), unavailable("GATEWAY_BUSY"));
-    assert_eq!(limits.provider("a").unwrap(), Level { in_flight: 2, limit: None });
+    assert_eq!(limits.provider("a").unwrap(), Usage { in_flight: 2, limit: None });
     // What was refused by the last limit has left the others.
     assert_eq!((limits.provider("b").unwrap().in_flight, limits.principals()[0].1.in_flight), (1, 3));
 }
@@ -94,7 +94,7 @@ async fn numbers_outlive_a_reload() {
     let again = limits.quotas().of(&"one".into(), QuotaLimits { in_flight: 3, ..WIDE });
     assert!(Arc::ptr_eq(&quota, &again));
     assert_eq!(reason(admit(&limits, &again, "a").unwrap_err()), unavailable("PROVIDER_BUSY"));
-    assert_eq!(limits.gateway(), Level { in_flight: 2, limit: Some(2) });
+    assert_eq!(limits.gateway(), Usage { in_flight: 2, limit: Some(2) });
     assert_eq!(limits.provider("b"), None);
     config.gateway.mode = LimitMode::Off;
     config.provider.mode = LimitMode::Off;

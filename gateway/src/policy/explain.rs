@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, sync::Arc};
 use crate::{
     method::Nature,
     policy::{
-        Call, Grants,
-        grant::{Grant, Place},
+        AccessRequest, Grants,
+        grant::{Grant, GrantSource},
     },
 };
 
@@ -14,7 +14,7 @@ use crate::{
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Question<'a> {
     /// The call; its nature is `None` if nobody has said whether it reads.
-    pub(crate) call: Call<'a>,
+    pub(crate) request: AccessRequest<'a>,
     /// The account, if one is named.
     pub(crate) account: Option<&'a str>,
 }
@@ -23,9 +23,9 @@ pub(crate) struct Question<'a> {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// Yes, by these.
-    May(Vec<Place>),
+    May(Vec<GrantSource>),
     /// Yes if the method only reads, by these.
-    MayRead(Vec<Place>),
+    MayRead(Vec<GrantSource>),
     /// No, for want of a grant; these say something of the method or the account, but not of both.
     MayNot(Vec<String>),
     /// No, because the account must be named.
@@ -34,41 +34,43 @@ pub(crate) enum Verdict {
 
 /// Asks the same code that decides about calls.
 pub(crate) fn explain(grants: &[Arc<Grant>], question: &Question<'_>) -> Verdict {
-    let known = places(grants, question);
+    let known = sources(grants, question);
     if !known.is_empty() {
         return verdict(grants, question, known);
     }
-    let read = Question { call: Call { nature: Some(Nature::Read), ..question.call }, ..*question };
-    let if_read = if question.call.nature.is_none() { places(grants, &read) } else { Vec::new() };
+    let read = Question { request: AccessRequest { nature: Some(Nature::Read), ..question.request }, ..*question };
+    let if_read = if question.request.nature.is_none() { sources(grants, &read) } else { Vec::new() };
     if if_read.is_empty() { Verdict::MayNot(near(grants, &read)) } else { Verdict::MayRead(if_read) }
 }
 
-fn verdict(grants: &[Arc<Grant>], question: &Question<'_>, places: Vec<Place>) -> Verdict {
-    match Grants::of(grants).decide(&question.call, question.account) {
-        Ok(_) => Verdict::May(places),
+fn verdict(grants: &[Arc<Grant>], question: &Question<'_>, sources: Vec<GrantSource>) -> Verdict {
+    match Grants::of(grants).decide(&question.request, question.account) {
+        Ok(_) => Verdict::May(sources),
         Err(answer) => Verdict::NameAccount(answer.status().message().to_owned()),
     }
 }
 
 /// The grants that cover a call with its account, or with any if none is named.
-fn places(grants: &[Arc<Grant>], question: &Question<'_>) -> Vec<Place> {
+fn sources(grants: &[Arc<Grant>], question: &Question<'_>) -> Vec<GrantSource> {
     let all = Grants::of(grants);
     let covers = |grant: &&Arc<Grant>| {
-        question.account.is_none_or(|alias| grant.account(question.call.provider, alias).is_some())
+        question.account.is_none_or(|alias| grant.account(question.request.provider, alias).is_some())
     };
-    let found: BTreeSet<Place> = all.covering(&question.call).filter(covers).map(|grant| grant.place).collect();
+    let found: BTreeSet<GrantSource> =
+        all.covering(&question.request).filter(covers).map(|grant| grant.source).collect();
     found.into_iter().collect()
 }
 
 fn near(grants: &[Arc<Grant>], question: &Question<'_>) -> Vec<String> {
-    let Question { call, account } = question;
+    let Question { request, account } = question;
     let lines = grants.iter().filter_map(|grant| {
-        let method = Grants::of([grant]).0.keys().any(|text| super::patterns(call).any(|pattern| pattern == &**text));
+        let method =
+            Grants::of([grant]).0.keys().any(|text| super::patterns(request).any(|pattern| pattern == &**text));
         let reached =
-            account.map_or(grant.reaches(call.provider), |alias| grant.account(call.provider, alias).is_some());
+            account.map_or(grant.reaches(request.provider), |alias| grant.account(request.provider, alias).is_some());
         match (method, reached) {
-            (true, false) => Some(format!("{} covers the method, but not the account", grant.place)),
-            (false, true) => Some(format!("{} covers the account, but not the method", grant.place)),
+            (true, false) => Some(format!("{} covers the method, but not the account", grant.source)),
+            (false, true) => Some(format!("{} covers the account, but not the method", grant.source)),
             _ => None,
         }
     });
@@ -86,7 +88,7 @@ mod tests {
     fn grant(index: usize, method: &str, account: &str) -> Arc<Grant> {
         let method = MethodPattern::try_from(method.to_owned()).unwrap();
         let account = AccountPattern::try_from(account.to_owned()).unwrap();
-        Arc::new(Grant::new(Place::Config(index), &[method], &[account]))
+        Arc::new(Grant::new(GrantSource::Config(index), &[method], &[account]))
     }
 
     #[test]
@@ -95,12 +97,12 @@ mod tests {
             [grant(0, "reads", "aex/main"), grant(1, "ispbridge.aex.v1.*", "aex/test"), grant(2, "*", "azotel/main")];
         let method = MethodName::of("ispbridge.aex.v1.CustomerService/GetCustomer").unwrap();
         let ask = |nature, account| {
-            let call = Call { method, provider: "aex", nature };
-            explain(&grants, &Question { call, account })
+            let request = AccessRequest { method, provider: "aex", nature };
+            explain(&grants, &Question { request, account })
         };
-        assert_eq!(ask(None, Some("test")), Verdict::May(vec![Place::Config(1)]));
-        assert_eq!(ask(None, Some("main")), Verdict::MayRead(vec![Place::Config(0)]));
-        assert_eq!(ask(Some(Nature::Read), Some("main")), Verdict::May(vec![Place::Config(0)]));
+        assert_eq!(ask(None, Some("test")), Verdict::May(vec![GrantSource::Config(1)]));
+        assert_eq!(ask(None, Some("main")), Verdict::MayRead(vec![GrantSource::Config(0)]));
+        assert_eq!(ask(Some(Nature::Read), Some("main")), Verdict::May(vec![GrantSource::Config(0)]));
         assert!(matches!(ask(Some(Nature::Read), None), Verdict::NameAccount(_)));
         let near = [
             "grants[0] covers the account, but not the method",

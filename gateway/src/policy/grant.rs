@@ -10,7 +10,7 @@ use crate::config::pattern::{AccountPattern, MethodPattern};
 #[derive(Debug, Default)]
 pub(crate) struct Grant {
     /// Where it is written.
-    pub(crate) place: Place,
+    pub(crate) source: GrantSource,
     /// Methods it covers; any of them.
     pub(crate) methods: Vec<MethodPattern>,
     /// Whether it covers every account of every provider.
@@ -20,7 +20,7 @@ pub(crate) struct Grant {
 
 /// Where a grant is written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Place {
+pub(crate) enum GrantSource {
     /// Nowhere: it was made by a test.
     #[default]
     Nowhere,
@@ -50,8 +50,8 @@ pub(crate) enum Only<'a> {
 
 impl Grant {
     /// Prepares a grant for decisions.
-    pub(crate) fn new(place: Place, methods: &[MethodPattern], accounts: &[AccountPattern]) -> Self {
-        let mut grant = Self { place, methods: methods.to_vec(), ..Self::default() };
+    pub(crate) fn new(source: GrantSource, methods: &[MethodPattern], accounts: &[AccountPattern]) -> Self {
+        let mut grant = Self { source, methods: methods.to_vec(), ..Self::default() };
         for pattern in accounts {
             match pattern {
                 AccountPattern::All => grant.everywhere = true,
@@ -96,7 +96,7 @@ impl Grant {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for GrantSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Nowhere => f.write_str("nothing that is written"),

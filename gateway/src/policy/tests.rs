@@ -1,5 +1,5 @@
 use super::*;
-use crate::{config::pattern::AccountPattern, policy::grant::Place};
+use crate::{config::pattern::AccountPattern, policy::grant::GrantSource};
 
 const GET: &str = "ispbridge.aex.v1.CustomerService/GetCustomer";
 const ADD: &str = "ispbridge.aex.v1.CustomerService/AddCustomer";
@@ -9,14 +9,14 @@ fn grant(methods: &[&str], accounts: &[&str]) -> Arc<Grant> {
     let account = |text: &&str| AccountPattern::try_from((*text).to_owned()).unwrap();
     let (methods, accounts): (Vec<_>, Vec<_>) =
         (methods.iter().map(method).collect(), accounts.iter().map(account).collect());
-    Arc::new(Grant::new(Place::Nowhere, &methods, &accounts))
+    Arc::new(Grant::new(GrantSource::Nowhere, &methods, &accounts))
 }
 
 fn ask(grants: &[Arc<Grant>], full: &str, account: Option<&str>) -> Result<String, Code> {
     let path = format!("/{full}");
     let method = MethodName::parse(&path).unwrap();
     let nature = if full == GET { Nature::Read } else { Nature::Write };
-    let call = Call { method, provider: "aex", nature: Some(nature) };
+    let call = AccessRequest { method, provider: "aex", nature: Some(nature) };
     let decided = Grants::of(grants).decide(&call, account);
     decided.map(|account| account.to_string()).map_err(|answer| answer.code())
 }
@@ -74,7 +74,7 @@ fn an_account_may_be_left_out_only_if_it_is_the_only_one() {
 fn a_grant_of_reads_waits_until_the_methods_are_known() {
     let path = format!("/{GET}");
     let method = MethodName::parse(&path).unwrap();
-    let call = Call { method, provider: "aex", nature: None };
+    let call = AccessRequest { method, provider: "aex", nature: None };
     let reads = [grant(&["reads"], &["aex/main"])];
     let code = Grants::of(&reads).decide(&call, None).unwrap_err().code();
     assert_eq!(code, Code::Unavailable);

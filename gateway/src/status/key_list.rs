@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::to_the_second;
 use crate::{
     config::key_entry::Expiry,
-    identity::{Identity, access::Origin},
+    identity::{Identity, access::KeyOrigin},
 };
 
 /// Keys that are shown, those that were used last before all others.
@@ -32,15 +32,15 @@ struct KeyUse {
     /// RFC 3339, if it ends.
     expires: Option<Expiry>,
     is_expired: bool,
-    from: Origin,
+    from: KeyOrigin,
 }
 
 impl KeyList {
     /// Lists the keys that count now.
     pub(crate) fn of(identity: &Identity) -> Self {
-        identity.marks().look(Timestamp::now());
-        let everybody = identity.everybody();
-        let mut keys: Vec<_> = everybody.keys().map(|key| (key, key.mark.last())).collect();
+        identity.last_uses().look(Timestamp::now());
+        let callers = identity.callers();
+        let mut keys: Vec<_> = callers.keys().map(|key| (key, key.last_used.last())).collect();
         keys.sort_by_cached_key(|(key, last)| (Reverse(*last), key.principal.name.clone(), key.hash.id()));
         let count = keys.len();
         let shown = keys.into_iter().take(SHOWN).map(|(key, last)| KeyUse {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Policy, Site};
 use crate::{
     config::{PrincipalConfig, key_entry::KeyEntry, key_file::KeyFile},
-    policy::{grant::Grant, roster::Roster},
+    policy::{bindings::Bindings, grant::Grant},
 };
 
 /// One way, and what it opens.
@@ -15,11 +15,11 @@ pub(super) struct Credential {
     /// What who shows it may do in any case.
     pub(super) grants: Vec<Arc<Grant>>,
     /// What a token may also open by what it claims.
-    pub(super) unseen: Vec<Claim>,
+    pub(super) unseen: Vec<ClaimGrants>,
 }
 
 /// What a token may claim, and the grants that come with it.
-pub(super) struct Claim {
+pub(super) struct ClaimGrants {
     /// `issuer:value`.
     pub(super) value: String,
     /// The grants.
@@ -29,7 +29,7 @@ pub(super) struct Claim {
 /// The policy, ready to be asked.
 struct Ways<'a> {
     policy: &'a Policy,
-    roster: Roster,
+    bindings: Bindings,
     file: KeyFile,
     claims: &'a [(String, String)],
     site: &'a Site,
@@ -48,7 +48,7 @@ impl Policy {
         if let Some((issuer, value)) = claims.iter().find(|(issuer, _)| !self.has_issuer(issuer)) {
             return Err(format!("--claim {issuer}:{value}: there is no issuer {issuer:?}"));
         }
-        let ways = Ways { policy: self, roster: Roster::new(&self.groups, &self.grants), file, claims, site };
+        let ways = Ways { policy: self, bindings: Bindings::new(&self.groups, &self.grants), file, claims, site };
         let found = ways.named(name)?;
         match found.is_empty() {
             true => Err(format!("there is no principal {name:?}")),
@@ -91,7 +91,7 @@ impl Ways<'_> {
     }
 
     fn configured(&self, entry: &PrincipalConfig) -> Credential {
-        let grants = self.roster.principal(&entry.name).to_vec();
+        let grants = self.bindings.principal(&entry.name).to_vec();
         let name = "a key or certificate of the configuration".to_owned();
         Credential { name, grants, unseen: Vec::new() }
     }
@@ -101,29 +101,32 @@ impl Ways<'_> {
         let entries = self.file.entries.iter().filter(move |entry| is_meant(&entry.key) && counts(&entry.key));
         entries.map(|entry| {
             let name = format!("key {} of the file of keys", entry.key.hash.id());
-            Credential { name, grants: self.roster.key(entry.place.index, &entry.key), unseen: Vec::new() }
+            Credential { name, grants: self.bindings.key(entry.position.index, &entry.key), unseen: Vec::new() }
         })
     }
 
     /// A token: what it claims is what was said, or else unknown.
     fn token(&self, issuer: &str, full: &str) -> Credential {
         let known = self.policy.principals.iter().find(|entry| entry.tokens.iter().any(|token| token == full));
-        let own = known.map_or(&[][..], |entry| self.roster.principal(&entry.name));
+        let own = known.map_or(&[][..], |entry| self.bindings.principal(&entry.name));
         let said: Vec<String> =
             self.claims.iter().filter(|(of, _)| of == issuer).map(|(_, value)| value.clone()).collect();
-        let claimed = self.roster.claims(issuer, &said).cloned();
+        let claimed = self.bindings.claims(issuer, &said).cloned();
         let grants = own.iter().cloned().chain(claimed).collect();
         let unseen = if said.is_empty() { self.unseen(issuer) } else { Vec::new() };
         Credential { name: format!("the token {full}"), grants, unseen }
     }
 
     /// Each claim of an issuer that is worth something.
-    fn unseen(&self, issuer: &str) -> Vec<Claim> {
+    fn unseen(&self, issuer: &str) -> Vec<ClaimGrants> {
         let claims = self.policy.groups.iter().flat_map(|group| &group.claims);
         let mut values: Vec<&str> = claims.filter_map(|claim| claim.strip_prefix(issuer)?.strip_prefix(':')).collect();
         values.sort_unstable();
         values.dedup();
-        let grants = |value: &str| self.roster.claims(issuer, &[value.to_owned()]).cloned().collect();
-        values.into_iter().map(|value| Claim { value: format!("{issuer}:{value}"), grants: grants(value) }).collect()
+        let grants = |value: &str| self.bindings.claims(issuer, &[value.to_owned()]).cloned().collect();
+        values
+            .into_iter()
+            .map(|value| ClaimGrants { value: format!("{issuer}:{value}"), grants: grants(value) })
+            .collect()
     }
 }

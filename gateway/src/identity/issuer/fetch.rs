@@ -15,10 +15,10 @@ const LARGEST: usize = 256 << 10;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A question that is on its way.
-type Asked = Pin<Box<dyn Future<Output = Result<KeySet, String>> + Send>>;
+type KeySetFuture = Pin<Box<dyn Future<Output = Result<KeySet, String>> + Send>>;
 
 /// What asks an issuer for its keys.
-pub(crate) fn fetcher(issuer: &IssuerConfig) -> Result<impl Fn() -> Asked + use<>, String> {
+pub(crate) fn fetcher(issuer: &IssuerConfig) -> Result<impl Fn() -> KeySetFuture + use<>, String> {
     let mut builder = Client::builder()
         .redirect(redirect::Policy::none())
         .retry(reqwest::retry::never())
@@ -34,7 +34,7 @@ pub(crate) fn fetcher(issuer: &IssuerConfig) -> Result<impl Fn() -> Asked + use<
     }
     let client = builder.build().map_err(|error| error.to_string())?;
     let issuer = Arc::new(issuer.clone());
-    Ok(move || -> Asked {
+    Ok(move || -> KeySetFuture {
         let (client, issuer) = (client.clone(), Arc::clone(&issuer));
         Box::pin(async move {
             let asked = get(&client, issuer.jwks.url.as_deref().unwrap_or_default()).await;

@@ -18,7 +18,7 @@ const SHOWN: usize = 64;
 
 /// One key, and how it is used.
 #[derive(Clone)]
-pub(crate) struct Key {
+pub(crate) struct VerificationKey {
     /// Its name in tokens.
     pub(crate) id: Option<String>,
     /// The only algorithm that it is used with.
@@ -33,7 +33,7 @@ pub(crate) struct Key {
 #[derive(Debug)]
 pub(crate) struct KeySet {
     /// The keys that can be used, in its order; names may come more than once.
-    pub(crate) keys: Vec<Key>,
+    pub(crate) keys: Vec<VerificationKey>,
     /// Those that cannot.
     pub(crate) unusable: Vec<UnusableKey>,
 }
@@ -53,13 +53,13 @@ struct Set {
     keys: Vec<Value>,
 }
 
-impl PartialEq for Key {
+impl PartialEq for VerificationKey {
     fn eq(&self, other: &Self) -> bool {
         self.written == other.written && self.algorithm == other.algorithm
     }
 }
 
-impl fmt::Debug for Key {
+impl fmt::Debug for VerificationKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Key").field("id", &self.id).field("algorithm", &self.algorithm).finish_non_exhaustive()
     }
@@ -73,7 +73,7 @@ fn named(id: Option<&str>) -> String {
 /// Reads a set of keys; those that cannot be used here are left out, but one must remain.
 pub(crate) fn keys(text: &[u8], allowed: &[Algorithm]) -> Result<KeySet, String> {
     let set: Set = serde_json::from_slice(text).map_err(|_| "it is no JSON Web Key Set".to_owned())?;
-    let (mut keys, mut unusable): (Vec<Key>, Vec<UnusableKey>) = Default::default();
+    let (mut keys, mut unusable): (Vec<VerificationKey>, Vec<UnusableKey>) = Default::default();
     for (index, written) in set.keys.into_iter().enumerate() {
         let id = written.get("kid").and_then(Value::as_str).map(str::to_owned);
         match if index < KEYS { key(written, allowed) } else { Err("is one too many") } {
@@ -90,7 +90,7 @@ pub(crate) fn keys(text: &[u8], allowed: &[Algorithm]) -> Result<KeySet, String>
 }
 
 /// Reads one key, or why it cannot be used.
-fn key(written: Value, allowed: &[Algorithm]) -> Result<Key, &'static str> {
+fn key(written: Value, allowed: &[Algorithm]) -> Result<VerificationKey, &'static str> {
     let text = |name: &str| written.get(name).and_then(Value::as_str);
     match text("kty") {
         Some("RSA") => {}
@@ -111,7 +111,7 @@ fn key(written: Value, allowed: &[Algorithm]) -> Result<Key, &'static str> {
     let algorithm = algorithm(&jwk, allowed).ok_or("has no algorithm of those that the issuer may use (algorithms)")?;
     material::check(&jwk.algorithm)?;
     let public = DecodingKey::from_jwk(&jwk).map_err(|_| "has a part of the wrong form")?;
-    Ok(Key { id: jwk.common.key_id, algorithm, public, written })
+    Ok(VerificationKey { id: jwk.common.key_id, algorithm, public, written })
 }
 
 /// The one algorithm of a key: the one it names, else the first that fits it.

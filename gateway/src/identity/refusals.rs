@@ -10,14 +10,14 @@ const CREDENTIALS_REFUSED: &str = "ispbridge.gateway.credentials.refused";
 
 /// Writes down who was refused.
 #[derive(Debug)]
-pub(crate) struct Refused {
+pub(crate) struct RefusalRecorder {
     process: Process,
     count: Counter<u64>,
 }
 
 /// What was wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wrong {
+pub(super) enum WrongCredential {
     /// An API key that nobody has.
     Key,
     /// A token that is not right.
@@ -26,7 +26,7 @@ pub(super) enum Wrong {
     TooMany,
 }
 
-impl Refused {
+impl RefusalRecorder {
     /// Begins to count for a process.
     pub(crate) fn new(process: &Process) -> Self {
         let count = process.meter().u64_counter(CREDENTIALS_REFUSED);
@@ -35,11 +35,11 @@ impl Refused {
     }
 
     /// Counts a wrong credential.
-    pub(super) fn note(&self, wrong: Wrong, address: Option<IpAddr>) {
+    pub(super) fn note(&self, wrong: WrongCredential, address: Option<IpAddr>) {
         let reason = match wrong {
-            Wrong::Key => "wrong_key",
-            Wrong::Token => "wrong_token",
-            Wrong::TooMany => "too_many_guesses",
+            WrongCredential::Key => "wrong_key",
+            WrongCredential::Token => "wrong_token",
+            WrongCredential::TooMany => "too_many_guesses",
         };
         self.count.add(1, &[KeyValue::new(chassis::names::REASON, reason)]);
         address.into_iter().for_each(|address| self.process.refusals().call(reason, address));

@@ -27,7 +27,7 @@ const LOOKS_PER_WRITE: u32 = 6;
 
 /// The use of one key.
 #[derive(Debug, Default)]
-pub(crate) struct Mark {
+pub(crate) struct LastUsed {
     used: AtomicBool,
     /// Seconds since 1970; 0 is never.
     last: AtomicI64,
@@ -35,15 +35,15 @@ pub(crate) struct Mark {
 
 /// The use of all keys; it outlives a reload.
 #[derive(Debug, Default)]
-pub(crate) struct Marks {
-    by_key: Mutex<HashMap<KeyHash, Arc<Mark>>>,
+pub(crate) struct LastUses {
+    by_key: Mutex<HashMap<KeyHash, Arc<LastUsed>>>,
     /// Whether a key was seen to be used since the file was written.
     news: AtomicBool,
     /// Where the use of keys is written to, if there is a file of keys.
     file: Mutex<Option<PathBuf>>,
 }
 
-impl Mark {
+impl LastUsed {
     /// Notes a use. The flag is most often set already, and what is only read stays in every core's cache.
     pub(crate) fn set(&self) {
         if !self.used.load(Ordering::Relaxed) {
@@ -51,21 +51,21 @@ impl Mark {
         }
     }
 
-    /// When the key was used last, as far as [`Marks::look`] has seen.
+    /// When the key was used last, as far as [`LastUses::look`] has seen.
     pub(crate) fn last(&self) -> Option<Timestamp> {
         let last = self.last.load(Ordering::Relaxed);
         Timestamp::from_second(last).ok().filter(|_| last > 0)
     }
 }
 
-impl Marks {
+impl LastUses {
     /// The mark of a key.
-    pub(crate) fn of(&self, key: &KeyHash) -> Arc<Mark> {
+    pub(crate) fn of(&self, key: &KeyHash) -> Arc<LastUsed> {
         Arc::clone(lock(&self.by_key).entry(*key).or_default())
     }
 
     /// Begins to write beside this file of keys, and knows what stands there already.
-    pub(crate) fn stand_beside(&self, keys: Option<&Path>) {
+    pub(crate) fn persist_beside(&self, keys: Option<&Path>) {
         let file = keys.map(|keys| beside(keys, "used"));
         if *lock(&self.file) == file {
             return;
@@ -87,9 +87,9 @@ impl Marks {
             looks += 1;
             self.look(Timestamp::now());
             if looks >= LOOKS_PER_WRITE && self.news.swap(false, Ordering::Relaxed) {
-                let marks = Arc::clone(&self);
+                let last_uses = Arc::clone(&self);
                 // Nothing is lost but a time of last use if the disk is full.
-                let _ = tokio::task::spawn_blocking(move || marks.write()).await;
+                let _ = tokio::task::spawn_blocking(move || last_uses.write()).await;
                 looks = 0;
             }
         }
@@ -97,9 +97,9 @@ impl Marks {
 
     /// Turns flags into times.
     pub(crate) fn look(&self, now: Timestamp) {
-        for mark in lock(&self.by_key).values() {
-            if mark.used.swap(false, Ordering::Relaxed) {
-                mark.last.store(now.as_second(), Ordering::Relaxed);
+        for last_used in lock(&self.by_key).values() {
+            if last_used.used.swap(false, Ordering::Relaxed) {
+                last_used.last.store(now.as_second(), Ordering::Relaxed);
                 self.news.store(true, Ordering::Relaxed);
             }
         }
@@ -110,8 +110,10 @@ impl Marks {
             return;
         };
         let known = lock(&self.by_key);
-        let times: BTreeMap<String, String> =
-            known.iter().filter_map(|(key, mark)| Some((key.to_string(), mark.last()?.to_string()))).collect();
+        let times: BTreeMap<String, String> = known
+            .iter()
+            .filter_map(|(key, last_used)| Some((key.to_string(), last_used.last()?.to_string())))
+            .collect();
         drop(known);
         let written = toml::to_string(&times).map_err(|error| error.to_string());
         let written = written.and_then(|text| replace(&file, &text).map_err(|error| error.to_string()));
@@ -141,18 +143,18 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let keys = directory.path().join("keys.toml");
         let [one, other] = ["one", "other"].map(KeyHash::of);
-        let marks = Marks::default();
-        marks.stand_beside(Some(&keys));
-        marks.of(&one).set();
-        marks.of(&other);
+        let last_uses = LastUses::default();
+        last_uses.persist_beside(Some(&keys));
+        last_uses.of(&one).set();
+        last_uses.of(&other);
         let now = Timestamp::from_second(1_800_000_000).unwrap();
-        marks.look(now);
-        marks.look(Timestamp::from_second(1_800_000_005).unwrap());
-        assert!(marks.news.load(Ordering::Relaxed));
-        marks.write();
+        last_uses.look(now);
+        last_uses.look(Timestamp::from_second(1_800_000_005).unwrap());
+        assert!(last_uses.news.load(Ordering::Relaxed));
+        last_uses.write();
         assert_eq!(read(&beside(&keys, "used")), HashMap::from([(one, now)]));
-        let again = Marks::default();
-        again.stand_beside(Some(&keys));
+        let again = LastUses::default();
+        again.persist_beside(Some(&keys));
         assert_eq!((again.of(&one).last(), again.of(&other).last()), (Some(now), None));
     }
 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use rustc_hash::FxHashMap;
 
-use crate::{identity::issuer::KeyRing, principal::Principal};
+use crate::{identity::issuer::KeyHistory, principal::Principal};
 
 /// Parts that are locked apart.
 const SHARDS: usize = 16;
@@ -13,50 +13,50 @@ const PER_SHARD: usize = 1024;
 
 /// Tokens that were verified. A token gets here only with a right signature, so strangers cannot fill it.
 #[derive(Debug, Default)]
-pub(crate) struct Remembered([RwLock<FxHashMap<[u8; 32], Known>>; SHARDS]);
+pub(crate) struct TokenCache([RwLock<FxHashMap<[u8; 32], CachedToken>>; SHARDS]);
 
 /// What a verified token says.
 #[derive(Debug, Clone)]
-pub(crate) struct Known {
+pub(crate) struct CachedToken {
     /// Whose it is.
     pub(crate) principal: Arc<Principal>,
     /// Seconds since 1970 in which it is good, with the leeway of its issuer.
     pub(crate) good: std::ops::RangeInclusive<u64>,
     /// The keys that it was verified with, and how often they had changed by then.
-    pub(crate) ring: Arc<KeyRing>,
+    pub(crate) key_history: Arc<KeyHistory>,
     /// As it was when the token was verified.
     pub(crate) generation: u64,
 }
 
-impl Known {
+impl CachedToken {
     fn is_good(&self, now: u64) -> bool {
-        self.good.contains(&now) && self.ring.generation() == self.generation
+        self.good.contains(&now) && self.key_history.generation() == self.generation
     }
 }
 
-impl Remembered {
+impl TokenCache {
     /// The principal of a token that was verified and is good now.
     pub(crate) fn find(&self, token: &[u8; 32], now: u64) -> Option<Arc<Principal>> {
         let shard = self.shard(token).read().unwrap_or_else(PoisonError::into_inner);
-        let known = shard.get(token).filter(|known| known.is_good(now))?;
-        Some(Arc::clone(&known.principal))
+        let cached = shard.get(token).filter(|cached| cached.is_good(now))?;
+        Some(Arc::clone(&cached.principal))
     }
 
     /// Remembers a token.
-    pub(crate) fn add(&self, token: [u8; 32], known: Known, now: u64) {
+    pub(crate) fn add(&self, token: [u8; 32], cached: CachedToken, now: u64) {
         let mut shard = self.shard(&token).write().unwrap_or_else(PoisonError::into_inner);
         if shard.len() >= PER_SHARD {
-            shard.retain(|_, known| known.is_good(now));
+            shard.retain(|_, cached| cached.is_good(now));
         }
         if shard.len() >= PER_SHARD
             && let Some(any) = shard.keys().next().copied()
         {
             shard.remove(&any);
         }
-        shard.insert(token, known);
+        shard.insert(token, cached);
     }
 
-    fn shard(&self, token: &[u8; 32]) -> &RwLock<FxHashMap<[u8; 32], Known>> {
+    fn shard(&self, token: &[u8; 32]) -> &RwLock<FxHashMap<[u8; 32], CachedToken>> {
         &self.0[usize::from(token[31]) % SHARDS]
     }
 }
@@ -69,42 +69,47 @@ mod tests {
         policy::Grants,
     };
 
-    fn known(good: std::ops::RangeInclusive<u64>) -> Known {
+    fn cached(good: std::ops::RangeInclusive<u64>) -> CachedToken {
         let name: Arc<str> = "corp:a".into();
         let limits = QuotaLimits { in_flight: 1, rate: None, burst: 1.0 };
         let quota = Quotas::default().of(&name, limits);
         let principal = Principal { name, grants: Grants::default(), quota };
-        Known { principal: principal.into(), good, ring: KeyRing::fixed(Vec::new()).into(), generation: 0 }
+        CachedToken {
+            principal: principal.into(),
+            good,
+            key_history: KeyHistory::fixed(Vec::new()).into(),
+            generation: 0,
+        }
     }
 
     #[test]
     fn a_token_is_known_in_its_time_only() {
-        let remembered = Remembered::default();
-        remembered.add([7; 32], known(10..=20), 15);
+        let token_cache = TokenCache::default();
+        token_cache.add([7; 32], cached(10..=20), 15);
         for (now, is_known) in [(9, false), (10, true), (20, true), (21, false)] {
-            assert_eq!(remembered.find(&[7; 32], now).is_some(), is_known, "{now}");
+            assert_eq!(token_cache.find(&[7; 32], now).is_some(), is_known, "{now}");
         }
-        assert!(remembered.find(&[8; 32], 15).is_none());
+        assert!(token_cache.find(&[8; 32], 15).is_none());
     }
 
     #[test]
     fn a_change_of_keys_makes_it_unknown() {
-        let remembered = Remembered::default();
-        let known = known(10..=20);
-        remembered.add([7; 32], known.clone(), 15);
-        known.ring.put(Vec::new());
-        assert!(remembered.find(&[7; 32], 15).is_none());
+        let token_cache = TokenCache::default();
+        let cached = cached(10..=20);
+        token_cache.add([7; 32], cached.clone(), 15);
+        cached.key_history.put(Vec::new());
+        assert!(token_cache.find(&[7; 32], 15).is_none());
     }
 
     #[test]
     fn memory_is_bounded() {
-        let remembered = Remembered::default();
-        let known = known(10..=20);
+        let token_cache = TokenCache::default();
+        let cached = cached(10..=20);
         for number in 0..2 * PER_SHARD as u64 {
             let mut token = [0; 32];
             token[..8].copy_from_slice(&number.to_le_bytes());
-            remembered.add(token, known.clone(), 15);
+            token_cache.add(token, cached.clone(), 15);
         }
-        assert_eq!(remembered.0[0].read().unwrap().len(), PER_SHARD);
+        assert_eq!(token_cache.0[0].read().unwrap().len(), PER_SHARD);
     }
 }

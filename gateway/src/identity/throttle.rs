@@ -36,7 +36,7 @@ const CHECKS: f64 = 20.0;
 
 /// Wrong credentials by address.
 #[derive(Debug)]
-pub(crate) struct Guesses {
+pub(crate) struct Throttle {
     begun: Instant,
     /// When all of them are forgotten, in milliseconds from the beginning: a gateway that nobody guesses at takes no lock.
     until: AtomicU64,
@@ -50,13 +50,13 @@ struct Count {
     checks: Bucket,
 }
 
-impl Default for Guesses {
+impl Default for Throttle {
     fn default() -> Self {
         Self { begun: Instant::now(), until: AtomicU64::new(0), by_address: Mutex::default() }
     }
 }
 
-impl Guesses {
+impl Throttle {
     /// Counts a wrong credential; over the limit it is answered with this.
     pub(crate) fn count(&self, address: IpAddr, limit: &GuessesConfig) -> Option<Box<Answer>> {
         if !limit.counts(address) {
@@ -149,57 +149,57 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn beyond_the_limit_wrong_ones_are_told_so_for_the_rest_of_the_minute() {
-        let (guesses, limit) = (Guesses::default(), limit());
+        let (throttle, limit) = (Throttle::default(), limit());
         let [evil, good] = ["192.0.2.1", "192.0.2.2"].map(address);
         for _ in 0..3 {
-            assert!(guesses.count(evil, &limit).is_none());
+            assert!(throttle.count(evil, &limit).is_none());
         }
         tokio::time::advance(MINUTE / 2).await;
-        let refused = guesses.count(evil, &limit).unwrap().status();
+        let refused = throttle.count(evil, &limit).unwrap().status();
         assert_eq!(refused.code(), Code::ResourceExhausted);
         let retry = tonic_types::StatusExt::get_details_retry_info(&refused).unwrap();
         assert_eq!(retry.retry_delay, Some(MINUTE / 2));
-        assert!(guesses.count(good, &limit).is_none());
-        assert!(guesses.count(evil, &GuessesConfig { per_minute: 0, ..limit.clone() }).is_none());
+        assert!(throttle.count(good, &limit).is_none());
+        assert!(throttle.count(evil, &GuessesConfig { per_minute: 0, ..limit.clone() }).is_none());
         tokio::time::advance(MINUTE / 2).await;
-        assert!(guesses.count(evil, &limit).is_none(), "the minute is over");
+        assert!(throttle.count(evil, &limit).is_none(), "the minute is over");
     }
 
     #[tokio::test(start_paused = true)]
     async fn checks_of_signatures_are_few_but_never_none() {
-        let (guesses, limit) = (Guesses::default(), limit());
+        let (throttle, limit) = (Throttle::default(), limit());
         let evil = address("192.0.2.1");
         for _ in 0..3 {
-            assert!((0..100).all(|_| guesses.may_check(evil, &limit).is_ok()));
-            guesses.count(evil, &limit);
+            assert!((0..100).all(|_| throttle.may_check(evil, &limit).is_ok()));
+            throttle.count(evil, &limit);
         }
         for _ in 0..3 {
-            let taken = (0..100).filter(|_| guesses.may_check(evil, &limit).is_ok()).count();
+            let taken = (0..100).filter(|_| throttle.may_check(evil, &limit).is_ok()).count();
             assert_eq!(taken as f64, CHECKS);
-            assert!(guesses.may_check(address("192.0.2.2"), &limit).is_ok());
+            assert!(throttle.may_check(address("192.0.2.2"), &limit).is_ok());
             tokio::time::advance(Duration::from_secs(1)).await;
         }
         tokio::time::advance(MINUTE).await;
-        assert!((0..100).all(|_| guesses.may_check(evil, &limit).is_ok()));
+        assert!((0..100).all(|_| throttle.may_check(evil, &limit).is_ok()));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_network_counts_as_one_and_one_that_is_exempt_not_at_all() {
-        let (guesses, limit) = (Guesses::default(), limit());
+        let (throttle, limit) = (Throttle::default(), limit());
         for last in 1..=4 {
-            let told = guesses.count(address(&format!("2001:db8::{last}")), &limit);
+            let told = throttle.count(address(&format!("2001:db8::{last}")), &limit);
             assert_eq!(told.is_some(), last == 4);
         }
-        assert!(guesses.count(address("2001:db8:0:1::1"), &limit).is_none());
-        assert!((0..100).all(|_| guesses.count(address("::ffff:198.51.100.7"), &limit).is_none()));
+        assert!(throttle.count(address("2001:db8:0:1::1"), &limit).is_none());
+        assert!((0..100).all(|_| throttle.count(address("::ffff:198.51.100.7"), &limit).is_none()));
     }
 
     #[test]
     fn memory_is_bounded() {
-        let (guesses, limit) = (Guesses::default(), limit());
+        let (throttle, limit) = (Throttle::default(), limit());
         for number in 0..u32::try_from(MOST).unwrap() + 100 {
-            guesses.count(IpAddr::V4(number.into()), &limit);
+            throttle.count(IpAddr::V4(number.into()), &limit);
         }
-        assert_eq!(guesses.lock().len(), MOST);
+        assert_eq!(throttle.lock().len(), MOST);
     }
 }

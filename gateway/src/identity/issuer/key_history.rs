@@ -18,7 +18,7 @@ use tokio::{
 
 use crate::{
     config::JwksConfig,
-    identity::issuer::{Key, KeySet, UnusableKey},
+    identity::issuer::{KeySet, UnusableKey, VerificationKey},
 };
 
 /// How long a call waits for keys that may have its own among them.
@@ -28,25 +28,25 @@ const WAITING: usize = 32;
 
 /// The keys of an issuer, replaced while calls go on.
 #[derive(Debug)]
-pub(crate) struct KeyRing {
-    state: Arc<State>,
+pub(crate) struct KeyHistory {
+    state: Arc<HistoryState>,
     /// Asks for keys as long as anybody holds the ring.
     _follower: JoinSet<()>,
 }
 
 #[derive(Debug)]
-struct State {
-    keys: ArcSwap<Vec<Key>>,
+struct HistoryState {
+    keys: ArcSwap<Vec<VerificationKey>>,
     generation: AtomicU64,
     /// Whether the issuer answered when it was last asked.
     is_current: AtomicBool,
-    phase: watch::Sender<Phase>,
+    phase: watch::Sender<FetchPhase>,
     wanted: Notify,
     places: Semaphore,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
+enum FetchPhase {
     /// It may be asked for keys.
     Ready,
     /// It is being asked.
@@ -55,10 +55,10 @@ enum Phase {
     Resting,
 }
 
-impl KeyRing {
+impl KeyHistory {
     /// Keys that stay.
-    pub(crate) fn fixed(keys: Vec<Key>) -> Self {
-        Self { state: State::new(keys, Phase::Resting).into(), _follower: JoinSet::new() }
+    pub(crate) fn fixed(keys: Vec<VerificationKey>) -> Self {
+        Self { state: HistoryState::new(keys, FetchPhase::Resting).into(), _follower: JoinSet::new() }
     }
 
     /// Keys that are asked for again and again.
@@ -66,7 +66,7 @@ impl KeyRing {
     where
         F: Future<Output = Result<KeySet, String>> + Send + 'static,
     {
-        let state = Arc::new(State::new(Vec::new(), Phase::Asking));
+        let state = Arc::new(HistoryState::new(Vec::new(), FetchPhase::Asking));
         let mut follower = JoinSet::new();
         let pauses = [config.pause_seconds, config.refresh_seconds, config.stale_seconds].map(|pause| pause.0);
         follower.spawn(Arc::clone(&state).follow(issuer.to_owned(), ask, pauses));
@@ -79,7 +79,7 @@ impl KeyRing {
     }
 
     /// All keys, and how often they had changed.
-    pub(crate) fn keys(&self) -> (Arc<Vec<Key>>, u64) {
+    pub(crate) fn keys(&self) -> (Arc<Vec<VerificationKey>>, u64) {
         // Read before the keys: a change in between makes the token unknown, not the other way round.
         let generation = self.generation();
         (self.state.keys.load_full(), generation)
@@ -91,31 +91,31 @@ impl KeyRing {
         let mut phase = state.phase.subscribe();
         let now = *phase.borrow();
         let Ok(_place) = state.places.try_acquire() else {
-            return now == Phase::Resting && state.is_current();
+            return now == FetchPhase::Resting && state.is_current();
         };
         match now {
-            Phase::Resting => return state.is_current(),
-            Phase::Ready => state.wanted.notify_one(),
-            Phase::Asking => {}
+            FetchPhase::Resting => return state.is_current(),
+            FetchPhase::Ready => state.wanted.notify_one(),
+            FetchPhase::Asking => {}
         }
         // What comes too late serves the next call.
-        let answered = timeout(PATIENCE, phase.wait_for(|phase| *phase == Phase::Resting)).await;
+        let answered = timeout(PATIENCE, phase.wait_for(|phase| *phase == FetchPhase::Resting)).await;
         answered.is_ok() && state.is_current()
     }
 
     /// Puts other keys in.
     #[cfg(test)]
-    pub(crate) fn put(&self, keys: Vec<Key>) {
+    pub(crate) fn put(&self, keys: Vec<VerificationKey>) {
         self.state.put(keys);
     }
 }
 
-impl State {
-    fn new(keys: Vec<Key>, phase: Phase) -> Self {
+impl HistoryState {
+    fn new(keys: Vec<VerificationKey>, phase: FetchPhase) -> Self {
         Self {
             keys: ArcSwap::from_pointee(keys),
             generation: AtomicU64::new(0),
-            is_current: AtomicBool::new(phase == Phase::Resting),
+            is_current: AtomicBool::new(phase == FetchPhase::Resting),
             phase: watch::Sender::new(phase),
             wanted: Notify::new(),
             places: Semaphore::new(WAITING),
@@ -126,7 +126,7 @@ impl State {
         self.is_current.load(Ordering::Acquire)
     }
 
-    fn put(&self, keys: Vec<Key>) {
+    fn put(&self, keys: Vec<VerificationKey>) {
         self.keys.store(keys.into());
         self.generation.fetch_add(1, Ordering::Release);
     }
@@ -138,7 +138,7 @@ impl State {
         let (mut good, mut unusable): (_, Vec<UnusableKey>) = (Instant::now(), Vec::new());
         loop {
             let begun = Instant::now();
-            self.phase.send_replace(Phase::Asking);
+            self.phase.send_replace(FetchPhase::Asking);
             let answer = ask().await;
             self.is_current.store(answer.is_ok(), Ordering::Release);
             let again = match answer {
@@ -162,9 +162,9 @@ impl State {
                     rest
                 }
             };
-            self.phase.send_replace(Phase::Resting);
+            self.phase.send_replace(FetchPhase::Resting);
             sleep_until(begun + rest).await;
-            self.phase.send_replace(Phase::Ready);
+            self.phase.send_replace(FetchPhase::Ready);
             tokio::select! {
                 () = self.wanted.notified() => {}
                 () = sleep(again) => {}
@@ -198,71 +198,73 @@ mod tests {
         keys(text.as_bytes(), &[jsonwebtoken::Algorithm::ES256]).unwrap()
     }
 
-    fn has(ring: &KeyRing, id: &str) -> bool {
-        ring.keys().0.iter().any(|key| key.id.as_deref() == Some(id))
+    fn has(history: &KeyHistory, id: &str) -> bool {
+        history.keys().0.iter().any(|key| key.id.as_deref() == Some(id))
     }
 
     /// A ring over an issuer that counts, and answers as it is told at each time.
-    fn ring(answer: impl Fn(usize) -> Result<KeySet, String> + Send + Sync + 'static) -> (KeyRing, Arc<AtomicUsize>) {
+    fn history(
+        answer: impl Fn(usize) -> Result<KeySet, String> + Send + Sync + 'static,
+    ) -> (KeyHistory, Arc<AtomicUsize>) {
         let asked = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&asked);
-        let ring = KeyRing::followed("corp", &CONFIG, move || {
+        let history = KeyHistory::followed("corp", &CONFIG, move || {
             let answer = answer(counter.fetch_add(1, Ordering::SeqCst));
             async move {
                 sleep(Duration::from_millis(100)).await;
                 answer
             }
         });
-        (ring, asked)
+        (history, asked)
     }
 
     #[tokio::test(start_paused = true)]
     async fn ten_thousand_unknown_keys_ask_once_in_ten_seconds() {
-        let (ring, asked) = ring(|_| Ok(set("a")));
-        ring.refreshed().await;
-        assert!(has(&ring, "a") && asked.load(Ordering::SeqCst) == 1);
+        let (history, asked) = history(|_| Ok(set("a")));
+        history.refreshed().await;
+        assert!(has(&history, "a") && asked.load(Ordering::SeqCst) == 1);
         for second in 0..40 {
             for _ in 0..250 {
-                ring.refreshed().await;
+                history.refreshed().await;
             }
             sleep(Duration::from_secs(1)).await;
             assert!(asked.load(Ordering::SeqCst) <= 2 + second / 10, "{second}");
         }
-        assert_eq!(ring.generation(), 1, "the same keys are no change");
+        assert_eq!(history.generation(), 1, "the same keys are no change");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_new_key_is_found_by_the_call_that_needs_it() {
-        let (ring, _) = ring(|time| Ok(set(if time == 0 { "a" } else { "b" })));
-        ring.refreshed().await;
-        let (_, generation) = ring.keys();
+        let (history, _) = history(|time| Ok(set(if time == 0 { "a" } else { "b" })));
+        history.refreshed().await;
+        let (_, generation) = history.keys();
         sleep(Duration::from_secs(11)).await;
-        assert!(!has(&ring, "b"));
-        ring.refreshed().await;
-        assert!(has(&ring, "b") && !has(&ring, "a"));
-        assert!(ring.generation() > generation);
+        assert!(!has(&history, "b"));
+        history.refreshed().await;
+        assert!(has(&history, "b") && !has(&history, "a"));
+        assert!(history.generation() > generation);
     }
 
     #[tokio::test(start_paused = true)]
     async fn keys_stay_while_the_issuer_is_away_but_not_for_ever() {
-        let (ring, _) = ring(|time| if time == 0 { Ok(set("a")) } else { Err("away".to_owned()) });
-        assert!(ring.refreshed().await);
+        let (history, _) = history(|time| if time == 0 { Ok(set("a")) } else { Err("away".to_owned()) });
+        assert!(history.refreshed().await);
         sleep(Duration::from_secs(3600)).await;
-        assert!(has(&ring, "a") && !ring.refreshed().await);
+        assert!(has(&history, "a") && !history.refreshed().await);
         sleep(Duration::from_secs(3700)).await;
-        assert!(!has(&ring, "a"));
+        assert!(!has(&history, "a"));
     }
 
     #[tokio::test(start_paused = true)]
     async fn of_many_calls_only_some_wait() {
-        let (ring, _) = ring(|_| Ok(set("a")));
-        let ring = Arc::new(ring);
+        let (history, _) = history(|_| Ok(set("a")));
+        let history = Arc::new(history);
         let mut calls = JoinSet::new();
         for _ in 0..100 {
-            let ring = Arc::clone(&ring);
+            let history = Arc::clone(&history);
             calls.spawn(async move {
                 let begun = Instant::now();
-                let is_current = ring.refreshed().await;
+                let is_current = history.refreshed().await;
                 // Who does not wait knows nothing.
                 assert_eq!(is_current, begun.elapsed() > Duration::from_millis(50));
                 begun.elapsed() > Duration::from_millis(50)

@@ -4,36 +4,36 @@ use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     config::{GrantConfig, GroupConfig, key_entry::KeyEntry},
-    policy::grant::{Grant, Place},
+    policy::grant::{Grant, GrantSource},
 };
 
 type ByName = HashMap<String, Vec<Arc<Grant>>>;
 
 /// The grants of everybody, ready to be put together.
 #[derive(Debug, Default)]
-pub(crate) struct Roster {
+pub(crate) struct Bindings {
     principals: ByName,
     groups: ByName,
     claims: ByName,
 }
 
-impl Roster {
+impl Bindings {
     /// Reads groups and grants.
     pub(crate) fn new(groups: &[GroupConfig], grants: &[GrantConfig]) -> Self {
-        let mut roster = Self::default();
+        let mut bindings = Self::default();
         for (index, config) in grants.iter().enumerate() {
-            let grant = Arc::new(Grant::new(Place::Config(index), &config.methods, &config.accounts));
-            config.principals.iter().for_each(|name| give(&mut roster.principals, name, [&grant]));
-            config.groups.iter().for_each(|name| give(&mut roster.groups, name, [&grant]));
+            let grant = Arc::new(Grant::new(GrantSource::Config(index), &config.methods, &config.accounts));
+            config.principals.iter().for_each(|name| give(&mut bindings.principals, name, [&grant]));
+            config.groups.iter().for_each(|name| give(&mut bindings.groups, name, [&grant]));
         }
         for group in groups {
-            let Some(grants) = roster.groups.get(&group.name) else {
+            let Some(grants) = bindings.groups.get(&group.name) else {
                 continue;
             };
-            group.principals.iter().for_each(|name| give(&mut roster.principals, name, grants));
-            group.claims.iter().for_each(|claim| give(&mut roster.claims, claim, grants));
+            group.principals.iter().for_each(|name| give(&mut bindings.principals, name, grants));
+            group.claims.iter().for_each(|claim| give(&mut bindings.claims, claim, grants));
         }
-        roster
+        bindings
     }
 
     /// What a principal of the configuration may do.
@@ -48,7 +48,8 @@ impl Roster {
 
     /// What who has a key of the file may do.
     pub(crate) fn key(&self, index: usize, key: &KeyEntry) -> Vec<Arc<Grant>> {
-        let own = key.grants.iter().map(|grant| Grant::new(Place::KeyFile(index), &grant.methods, &grant.accounts));
+        let own =
+            key.grants.iter().map(|grant| Grant::new(GrantSource::KeyFile(index), &grant.methods, &grant.accounts));
         let groups = key.groups.iter().filter_map(|name| self.groups.get(name)).flatten();
         own.map(Arc::new).chain(groups.cloned()).chain(self.principal(&key.name).iter().cloned()).collect()
     }
@@ -74,18 +75,19 @@ mod tests {
         ];
         let grants =
             [grant("principals = [\"billing\"]"), grant("groups = [\"staff\"]"), grant("groups = [\"other\"]")];
-        let roster = Roster::new(&groups, &grants);
-        let places = |grants: &[Arc<Grant>]| grants.iter().map(|grant| grant.place).collect::<Vec<_>>();
-        assert_eq!(places(roster.principal("billing")), [Place::Config(0), Place::Config(1)]);
-        assert_eq!(places(roster.principal("staff")), []);
-        let claimed = |issuer: &str, value: &str| roster.claims(issuer, &[value.to_owned()]).count();
+        let bindings = Bindings::new(&groups, &grants);
+        let sources = |grants: &[Arc<Grant>]| grants.iter().map(|grant| grant.source).collect::<Vec<_>>();
+        assert_eq!(sources(bindings.principal("billing")), [GrantSource::Config(0), GrantSource::Config(1)]);
+        assert_eq!(sources(bindings.principal("staff")), []);
+        let claimed = |issuer: &str, value: &str| bindings.claims(issuer, &[value.to_owned()]).count();
         assert_eq!((claimed("corp", "people"), claimed("other", "people"), claimed("corp", "staff")), (1, 0, 0));
         let key: KeyEntry = toml::from_str(&format!(
             "name = \"billing\"\nhash = \"{}\"\ncreated = \"\"\ngroups = [\"other\"]\ngrants = [\"reads@*\"]",
             crate::key::KeyHash::of("one")
         ))
         .unwrap();
-        let expected = [Place::KeyFile(3), Place::Config(2), Place::Config(0), Place::Config(1)];
-        assert_eq!(places(&roster.key(3, &key)), expected);
+        let expected =
+            [GrantSource::KeyFile(3), GrantSource::Config(2), GrantSource::Config(0), GrantSource::Config(1)];
+        assert_eq!(sources(&bindings.key(3, &key)), expected);
     }
 }
