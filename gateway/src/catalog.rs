@@ -4,11 +4,11 @@
 //! (indices for reflection, messages for JSON, documents) is made when somebody asks for it first.
 
 mod contract;
+mod discover;
 mod filter;
-pub(crate) mod followers;
-mod kept;
-mod learn;
-pub(crate) mod methods;
+mod memo;
+pub(crate) mod method_list;
+pub(crate) mod refresher;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -25,9 +25,10 @@ use rustc_hash::FxHashMap;
 use tokio::time::sleep;
 use tonic::Code;
 
-use self::{contract::Contract, kept::Kept, learn::Shared};
+use self::contract::Contract;
 use crate::{
     answer::{self, Answer, Outcome},
+    catalog::{discover::SharedFiles, memo::Memo},
     fleet::route::Route,
     method::{MethodName, Nature, provider_of},
     openapi,
@@ -57,7 +58,7 @@ pub(crate) struct Signature {
 
 /// What is known of one method.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Known {
+pub(crate) struct MethodInfo {
     /// Whether it reads or writes: one that its provider has not shown writes; `None` if the provider has shown nothing yet.
     pub(crate) nature: Option<Nature>,
     /// Its full name, if its provider has it.
@@ -67,16 +68,16 @@ pub(crate) struct Known {
 }
 
 /// The methods that a document shows (all of them without a set), and the providers that are awaited.
-type Shown = (Option<BTreeSet<Arc<str>>>, BTreeSet<String>);
+type DocumentKey = (Option<BTreeSet<Arc<str>>>, BTreeSet<String>);
 
 /// One state of knowledge.
 #[derive(Default)]
 struct Snapshot {
     contracts: FxHashMap<Arc<str>, Arc<Contract>>,
     /// Reflection by the services that are shown; all of them without a set.
-    reflections: Kept<Option<BTreeSet<String>>, Option<Reflection>>,
+    reflections: Memo<Option<BTreeSet<String>>, Option<Reflection>>,
     /// OpenAPI documents.
-    documents: Kept<Shown, Bytes>,
+    documents: Memo<DocumentKey, Bytes>,
 }
 
 /// The knowledge, replaced as a whole when something is learnt.
@@ -84,23 +85,23 @@ struct Snapshot {
 pub(crate) struct Catalog {
     current: ArcSwap<Snapshot>,
     /// Held by who replaces the knowledge.
-    shared: Mutex<Shared>,
+    shared: Mutex<SharedFiles>,
 }
 
 impl Catalog {
     /// What is known of a method of a provider.
-    pub(crate) fn know(&self, provider: &str, method: &str) -> Known {
+    pub(crate) fn know(&self, provider: &str, method: &str) -> MethodInfo {
         let snapshot = self.current.load();
         let Some(contract) = snapshot.contracts.get(provider) else {
-            return Known::default();
+            return MethodInfo::default();
         };
         match contract.methods().get_key_value(method) {
-            Some((name, signature)) => Known {
+            Some((name, signature)) => MethodInfo {
                 nature: Some(signature.nature),
                 name: Some(Arc::clone(name)),
                 takes_one: !signature.is_client_streaming,
             },
-            None => Known { nature: Some(Nature::Write), ..Known::default() },
+            None => MethodInfo { nature: Some(Nature::Write), ..MethodInfo::default() },
         }
     }
 
@@ -229,17 +230,17 @@ impl Catalog {
         }
     }
 
-    async fn refresh(&self, route: &Arc<Route>) -> Result<(), learn::Error> {
+    async fn refresh(&self, route: &Arc<Route>) -> Result<(), discover::DiscoveryError> {
         if !route.is_up() {
-            return Err(learn::Error::Call(tonic::Code::Unavailable));
+            return Err(discover::DiscoveryError::Call(tonic::Code::Unavailable));
         }
-        let description = learn::learn(route, &route.segment()).await?;
+        let description = discover::discover(route, &route.segment()).await?;
         self.take(&route.provider, description);
         Ok(())
     }
 
     /// Takes what a provider has shown. The contracts of the others are not touched but for a pointer to each.
-    fn take(&self, provider: &Arc<str>, mut description: learn::Description) {
+    fn take(&self, provider: &Arc<str>, mut description: discover::Description) {
         let mut shared = self.lock();
         let before = self.current.load();
         if before.contracts.get(provider).is_some_and(|contract| contract.is(&description)) {
@@ -253,7 +254,7 @@ impl Catalog {
         self.replace(contracts);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Shared> {
+    fn lock(&self) -> MutexGuard<'_, SharedFiles> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -22,17 +22,17 @@ use crate::{
 };
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum GatewayCommand {
     /// Makes, revokes and lists API keys.
     #[command(subcommand)]
-    Keys(Keys),
+    KeysCommand(KeysCommand),
     /// Says whether a principal may call a method with an account, and by which grant.
-    Explain(explain::Arguments),
+    Explain(explain::ExplainArguments),
     /// Works with the keys by which services know the gateway.
     #[command(subcommand)]
-    Callers(Callers),
+    CallersCommand(CallersCommand),
     /// Prints the OpenAPI document of a gateway that runs, or of a contract.
-    Openapi(document::Arguments),
+    Openapi(document::DocumentArguments),
     /// Prints what gRPC clients should do by themselves, as a gRPC service config.
     ServiceConfig {
         /// The gateway's configuration, for its timeouts [default: that of --config]
@@ -41,7 +41,7 @@ enum Command {
 }
 
 #[derive(Debug, Subcommand)]
-enum Keys {
+enum KeysCommand {
     /// Makes an API key, prints it this one time and puts its hash into the file of keys.
     Add(keys::Add),
     /// Takes away one key, or all keys of a principal.
@@ -55,7 +55,7 @@ enum Keys {
 }
 
 #[derive(Debug, Subcommand)]
-enum Callers {
+enum CallersCommand {
     /// Reads the root of `[signing]` from standard input and prints the key of a service.
     Derive {
         /// Name of the service's program, e.g. ispbridge-aex.
@@ -65,30 +65,30 @@ enum Callers {
 
 /// Adds the commands to those of every program.
 pub(crate) fn augment(cli: clap::Command) -> clap::Command {
-    Command::augment_subcommands(cli)
+    GatewayCommand::augment_subcommands(cli)
 }
 
 /// Runs the command that was given.
 pub(crate) fn run(matches: &ArgMatches, config: Option<&Path>) -> ExitCode {
-    let command = match Command::from_arg_matches(matches) {
+    let command = match GatewayCommand::from_arg_matches(matches) {
         Ok(command) => command,
         Err(error) => return output::refuse(&error),
     };
     let printed = match command {
-        Command::Explain(arguments) => return explained(&arguments, config),
-        Command::Keys(Keys::Add(add)) => return keys::add(add, config),
-        Command::Keys(Keys::Revoke(revoke)) => return keys::revoke(&revoke, config),
-        Command::Keys(Keys::List(at)) => keys::list(&at, config),
-        Command::Keys(Keys::New) => fresh(),
-        Command::Keys(Keys::Hash) => first_line().map(|key| KeyHash::of(&key).to_string()),
-        Command::Callers(Callers::Derive { service }) => derive(&service),
-        Command::Openapi(arguments) => document::of(arguments),
-        Command::ServiceConfig { file } => service_config::of_file(file.as_deref().or(config)),
+        GatewayCommand::Explain(arguments) => return explained(&arguments, config),
+        GatewayCommand::KeysCommand(KeysCommand::Add(add)) => return keys::add(add, config),
+        GatewayCommand::KeysCommand(KeysCommand::Revoke(revoke)) => return keys::revoke(&revoke, config),
+        GatewayCommand::KeysCommand(KeysCommand::List(at)) => keys::list(&at, config),
+        GatewayCommand::KeysCommand(KeysCommand::New) => fresh(),
+        GatewayCommand::KeysCommand(KeysCommand::Hash) => first_line().map(|key| KeyHash::of(&key).to_string()),
+        GatewayCommand::CallersCommand(CallersCommand::Derive { service }) => derive(&service),
+        GatewayCommand::Openapi(arguments) => document::of(arguments),
+        GatewayCommand::ServiceConfig { file } => service_config::of_file(file.as_deref().or(config)),
     };
     printed.map_or_else(|error| output::complain(&error, 64), |text| output::answer(&text, 0))
 }
 
-fn explained(arguments: &explain::Arguments, config: Option<&Path>) -> ExitCode {
+fn explained(arguments: &explain::ExplainArguments, config: Option<&Path>) -> ExitCode {
     match explain::run(arguments, config) {
         Ok((code, text)) => output::answer(&text, code),
         Err(error) => output::complain(&error, 64),

@@ -20,9 +20,7 @@ use tower::Service;
 
 use crate::{
     answer::{self, Answer, Outcome},
-    catalog::{Catalog, Known},
-    doors,
-    doors::document,
+    catalog::{Catalog, MethodInfo},
     fleet::{route::Route, routes::Routes},
     forward, headers,
     identity::Identity,
@@ -30,7 +28,8 @@ use crate::{
     method::{MethodName, Nature},
     policy,
     principal::Principal,
-    telemetry::hop::Hops,
+    telemetry::client_span::ClientSpans,
+    transcode::{self, document},
 };
 
 /// Deadline of a call whose edge set none, which does not happen behind the chassis.
@@ -52,7 +51,7 @@ pub(crate) struct Edge {
     /// What is known of them.
     pub(crate) catalog: Arc<Catalog>,
     /// Spans and measurements.
-    pub(crate) hops: Hops,
+    pub(crate) spans: ClientSpans,
     /// Largest message of a request.
     pub(crate) max_request: u64,
     /// Whose audit log hears of writes before they go on.
@@ -80,7 +79,7 @@ impl Edge {
         let path = parts.uri.path();
         let method = MethodName::parse(path).ok_or_else(|| unknown_method(path))?;
         let route = self.routes.find(method.service).ok_or_else(|| unknown_service(&method))?;
-        let Known { nature, name, takes_one } = self.catalog.know(&route.provider, method.full);
+        let MethodInfo { nature, name, takes_one } = self.catalog.know(&route.provider, method.full);
         if name.is_some() {
             notes.set_known_method();
         }
@@ -92,7 +91,7 @@ impl Edge {
         let account = principal.grants.decide(&call, named_account(parts)?)?;
         notes.set_account(&account);
         let quota_permit = self.limits.enter(&principal.quota)?;
-        let body = match takes_one || doors::is_unread(&parts.extensions) {
+        let body = match takes_one || transcode::is_deferred(&parts.extensions) {
             true => match message::read(&notes, &parts.headers, body, self.max_request).await {
                 Ok(whole) => Body::from(whole),
                 Err(status) => return Ok(status.into_http()),
@@ -115,7 +114,7 @@ impl Edge {
             headers: onward(parts, &principal, &route, &account, &method),
             parent: parts.extensions.get::<Context>().cloned().unwrap_or_default(),
         };
-        let response = call.forward(body, call_permit, &self.hops).await?;
+        let response = call.forward(body, call_permit, &self.spans).await?;
         Ok(response.map(Body::new))
     }
 

@@ -28,7 +28,7 @@ use crate::{
     headers,
     limits::{self, CallPermit},
     method::Nature,
-    telemetry::hop::{Hop, Hops},
+    telemetry::client_span::{ClientSpan, ClientSpans},
 };
 
 /// How often one call is handed to an instance at most.
@@ -74,10 +74,10 @@ impl Forward<'_> {
         self,
         body: Body,
         call_permit: CallPermit,
-        hops: &Hops,
+        spans: &ClientSpans,
     ) -> Result<Response<Relay>, Box<Answer>> {
         let body = Replay::new(body);
-        let tried = self.try_all(&body, hops).await;
+        let tried = self.try_all(&body, spans).await;
         // A stream that its caller breaks off ends the call at the service, which has no part in that.
         let tried = tried.map_err(|answer| match body.failure() {
             Some(status) => answer::broken_off(&self.route.provider, self.nature, &status),
@@ -88,7 +88,7 @@ impl Forward<'_> {
         Ok(response)
     }
 
-    async fn try_all(&self, body: &Replay<Body>, hops: &Hops) -> Result<Response<Relay>, Box<Answer>> {
+    async fn try_all(&self, body: &Replay<Body>, spans: &ClientSpans) -> Result<Response<Relay>, Box<Answer>> {
         let mut repeats_left = usize::from(self.nature == Nature::Read);
         let mut last: Option<(Arc<Connection>, Box<Answer>)> = None;
         self.route.budget.deposit();
@@ -101,8 +101,8 @@ impl Forward<'_> {
             let Some(attempt) = body.attempt() else { break };
             let tried = match self.hedge {
                 // Boxed, because few calls need the room that two attempts take.
-                Some(after) => Box::pin(self.hedged(permit, attempt, (body, after), hops, &mut repeats_left)).await,
-                None => self.attempt(permit, attempt, hops, &mut repeats_left).await,
+                Some(after) => Box::pin(self.hedged(permit, attempt, (body, after), spans, &mut repeats_left)).await,
+                None => self.attempt(permit, attempt, spans, &mut repeats_left).await,
             };
             match tried {
                 Ok(response) => return Ok(response),
@@ -117,7 +117,7 @@ impl Forward<'_> {
         &self,
         permit: StreamPermit,
         body: B,
-        hops: &Hops,
+        spans: &ClientSpans,
         repeats_left: &mut usize,
     ) -> Result<Response<Relay>, Missed>
     where
@@ -130,14 +130,14 @@ impl Forward<'_> {
         };
         let waited_for = headers::waited_for(left);
         let patience = Instant::now() + waited_for;
-        let (mut head, mut hop) = self.head(&permit, hops);
+        let (mut head, mut span) = self.head(&permit, spans);
         let timeout = headers::grpc_timeout(passed_on);
         head.headers_mut().insert(chassis::names::GRPC_TIMEOUT, timeout);
         let sent = timeout_at(patience, permit.send(head.map(|()| body))).await;
         let missed = match sent {
             Ok(Ok(response)) => {
                 let connection = Arc::clone(permit.connection());
-                let pending = PendingReply::new(Arc::clone(provider), self.nature, permit).of_call(hop);
+                let pending = PendingReply::new(Arc::clone(provider), self.nature, permit).of_call(span);
                 let response = Relay::take(response, patience, pending).map_err(Missed::Final)?;
                 return self.unless_invited(response, connection, repeats_left).await;
             }
@@ -150,7 +150,7 @@ impl Forward<'_> {
             }
         };
         let (Missed::Final(answer) | Missed::Again(_, answer)) = &missed;
-        hop.end(answer.code());
+        span.end(answer.code());
         Err(missed)
     }
 
@@ -161,12 +161,12 @@ impl Forward<'_> {
         permit: StreamPermit,
         attempt: replay::AttemptBody<Body>,
         (body, after): (&Replay<Body>, Duration),
-        hops: &Hops,
+        spans: &ClientSpans,
         repeats_left: &mut usize,
     ) -> Result<Response<Relay>, Missed> {
         let connection = Arc::clone(permit.connection());
         let begun = Instant::now();
-        let mut first = pin!(self.attempt(permit, attempt, hops, repeats_left));
+        let mut first = pin!(self.attempt(permit, attempt, spans, repeats_left));
         tokio::select! {
             answered = &mut first => return answered,
             () = sleep(after) => {}
@@ -176,7 +176,7 @@ impl Forward<'_> {
             return first.await;
         };
         let mut none_left = 0;
-        let mut second = pin!(self.attempt(permit, copy, hops, &mut none_left));
+        let mut second = pin!(self.attempt(permit, copy, spans, &mut none_left));
         tokio::select! {
             answered = &mut first => match answered {
                 Ok(response) => Ok(response),
@@ -231,15 +231,15 @@ impl Forward<'_> {
         }
     }
 
-    fn head(&self, permit: &StreamPermit, hops: &Hops) -> (Request<()>, Hop) {
+    fn head(&self, permit: &StreamPermit, spans: &ClientSpans) -> (Request<()>, ClientSpan) {
         let mut request = Request::new(());
         *request.method_mut() = Method::POST;
         *request.version_mut() = Version::HTTP_2;
         *request.uri_mut() = headers::target(&permit.instance().origin, self.path);
         *request.headers_mut() = self.headers.clone();
         let called = (&self.route.provider, &self.method);
-        let hop = hops.begin((&self.parent, &self.notes), called, &permit.instance().origin, request.headers_mut());
-        (request, hop)
+        let span = spans.begin((&self.parent, &self.notes), called, &permit.instance().origin, request.headers_mut());
+        (request, span)
     }
 
     /// Nobody takes the call (any more): what went before says more than that.

@@ -5,20 +5,20 @@ use std::{path::Path, process::ExitCode, sync::Arc};
 use chassis::{Consul, Error, Findings, Process, Program, Settings, Surface, Workers, caller::Root};
 
 use crate::{
-    catalog::{Catalog, followers::Followers},
+    catalog::{Catalog, refresher::Refresher},
     commands,
     config::{self, Config},
-    doors::Doors,
     edge::{Edge, Front},
     fleet::{
         metrics,
         routes::{Routes, RoutesConfig},
     },
-    health::Doctor,
+    health::HealthService,
     identity::{self, Identity, key_source::KeysOfFile, refusals::RefusalRecorder},
     limits::Limits,
-    status::{Board, View},
-    telemetry::hop::Hops,
+    status::{CallStats, View},
+    telemetry::client_span::ClientSpans,
+    transcode::HttpTranscoder,
 };
 
 /// The program.
@@ -27,9 +27,9 @@ pub struct Gateway;
 
 /// What a new configuration changes while the gateway runs.
 #[derive(Debug)]
-struct Live {
+struct Reloadable {
     routes: Arc<Routes>,
-    followers: Followers,
+    refresher: Refresher,
     consul: Option<Consul>,
     identity: Arc<Identity>,
     limits: Arc<Limits>,
@@ -57,24 +57,24 @@ impl Program for Gateway {
         let routes =
             Arc::new(Routes::open(routes_config(&config, &config.root()?, consul.as_ref(), process.workers()))?);
         metrics::observe(process, &routes);
-        let followers = Followers::new(Arc::clone(&catalog));
-        followers.follow(routes.all());
+        let refresher = Refresher::new(Arc::clone(&catalog));
+        refresher.follow(routes.all());
         let limits = limits(&config, process);
         let identity = Arc::new(Identity::new(&config, limits.quotas(), Some(RefusalRecorder::new(process)))?);
         KeysOfFile { identity: Arc::clone(&identity), process: process.clone() }.follow()?;
         tokio::spawn(Arc::clone(identity.last_uses()).follow(process.draining()));
-        let board = Board::new(config.routes.iter().map(|route| route.provider.as_str()));
+        let stats = CallStats::new(config.routes.iter().map(|route| route.provider.as_str()));
         let view = View {
             process: process.clone(),
-            board: Arc::clone(&board),
+            stats: Arc::clone(&stats),
             limits: Arc::clone(&limits),
             routes: Arc::downgrade(&routes),
             catalog: Arc::clone(&catalog),
             identity: Arc::clone(&identity),
         };
-        process.keep(Arc::new(Live {
+        process.keep(Arc::new(Reloadable {
             routes: Arc::clone(&routes),
-            followers,
+            refresher,
             consul,
             identity: Arc::clone(&identity),
             limits: Arc::clone(&limits),
@@ -84,16 +84,16 @@ impl Program for Gateway {
             limits,
             routes: Arc::clone(&routes),
             catalog: Arc::clone(&catalog),
-            hops: Hops::new(process),
+            spans: ClientSpans::new(process),
             max_request: process.settings().server.max_request_bytes,
             process: process.clone(),
         };
-        let doors = config.doors.any().then(|| Doors::new(&config.doors, Arc::clone(&catalog), process));
-        let doctor = Doctor::server(routes, Arc::clone(&catalog), identity, process.clone());
-        let surface = Surface::new().service(doctor).fallback(Front(Arc::new(edge)));
+        let doors = config.doors.any().then(|| HttpTranscoder::new(&config.doors, Arc::clone(&catalog), process));
+        let health = HealthService::server(routes, Arc::clone(&catalog), identity, process.clone());
+        let surface = Surface::new().service(health).fallback(Front(Arc::new(edge)));
         let looked = view.clone();
         let surface =
-            surface.dependencies(move || looked.dependencies()).watch(board).describe(catalog).admin(view.routes());
+            surface.dependencies(move || looked.dependencies()).watch(stats).describe(catalog).admin(view.routes());
         Ok(match doors {
             Some(doors) => surface.door(doors),
             None => surface,
@@ -101,10 +101,10 @@ impl Program for Gateway {
     }
 
     fn reload(config: Config, process: &Process) -> Result<(), Error> {
-        let live = process.kept::<Live>().ok_or_else(|| Error::program("the gateway is not built yet"))?;
+        let live = process.kept::<Reloadable>().ok_or_else(|| Error::program("the gateway is not built yet"))?;
         let prepared = live.identity.prepare(&config)?;
         live.routes.update(routes_config(&config, &config.root()?, live.consul.as_ref(), process.workers()))?;
-        live.followers.follow(live.routes.all());
+        live.refresher.follow(live.routes.all());
         live.limits.apply(&config.limits, &providers(&config));
         live.identity.take(prepared).write_down(process, || "configuration".to_owned());
         Ok(())

@@ -28,21 +28,21 @@ const INTERVAL: Duration = Duration::from_secs(2);
 
 /// What a name of health that begins with `upstream/` is about.
 #[derive(Debug, Clone, Copy)]
-struct Upstream<'a> {
+struct UpstreamName<'a> {
     provider: &'a str,
     account: Option<&'a str>,
 }
 
 /// Answers for the gateway and asks the services for theirs.
 #[derive(Debug, Clone)]
-pub(crate) struct Doctor {
+pub(crate) struct HealthService {
     routes: Arc<Routes>,
     catalog: Arc<Catalog>,
     identity: Arc<Identity>,
     process: Process,
 }
 
-impl Doctor {
+impl HealthService {
     /// The health service of the gateway.
     pub(crate) fn server(
         routes: Arc<Routes>,
@@ -56,7 +56,7 @@ impl Doctor {
     /// The service that is asked for, if the caller may know of it.
     async fn asked(&self, request: Request<HealthCheckRequest>) -> Result<String, Status> {
         let (metadata, extensions, HealthCheckRequest { service }) = request.into_parts();
-        let upstream = Upstream::of(&service);
+        let upstream = UpstreamName::of(&service);
         // Names of accounts are no part of the contracts that are open to everybody.
         if service.is_empty() || (upstream.is_none() && self.identity.is_public()) {
             return Ok(service);
@@ -65,7 +65,7 @@ impl Doctor {
         let principal = self.identity.authenticate(metadata.as_ref(), extensions.get::<Peer>(), &notes).await;
         let principal = principal.map_err(|answer| answer.status())?;
         let is_shown = match upstream {
-            Some(Upstream { provider, account }) => principal.grants.reach_account(provider, account),
+            Some(UpstreamName { provider, account }) => principal.grants.reach_account(provider, account),
             None => self.catalog.shows(&service, &principal.grants),
         };
         if is_shown { Ok(service) } else { Err(no_such_service()) }
@@ -77,7 +77,7 @@ impl Doctor {
             let stopping = self.process.is_stopping();
             return Some(if stopping { ServingStatus::NotServing } else { ServingStatus::Serving });
         }
-        let (route, known) = match Upstream::of(service) {
+        let (route, known) = match UpstreamName::of(service) {
             Some(upstream) => (self.routes.of_provider(upstream.provider)?, true),
             None => {
                 let route = self.routes.find(service)?;
@@ -117,7 +117,7 @@ impl Doctor {
     }
 }
 
-impl<'a> Upstream<'a> {
+impl<'a> UpstreamName<'a> {
     fn of(service: &'a str) -> Option<Self> {
         let name = service.strip_prefix(chassis::HEALTH_PREFIX)?;
         let (provider, account) =
@@ -127,7 +127,7 @@ impl<'a> Upstream<'a> {
 }
 
 #[tonic::async_trait]
-impl Health for Doctor {
+impl Health for HealthService {
     type WatchStream = Pin<Box<dyn Stream<Item = Result<HealthCheckResponse, Status>> + Send>>;
 
     async fn check(&self, request: Request<HealthCheckRequest>) -> Result<Response<HealthCheckResponse>, Status> {

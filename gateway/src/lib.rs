@@ -10,7 +10,6 @@ mod catalog;
 mod commands;
 pub mod config;
 mod decider;
-mod doors;
 mod edge;
 mod fleet;
 mod forward;
@@ -27,6 +26,7 @@ mod principal;
 mod service_config;
 mod status;
 mod telemetry;
+mod transcode;
 
 pub use config::Config;
 pub use config::pattern::{AccountPattern, MethodPattern};

@@ -14,18 +14,18 @@ use crate::{
 
 /// The part of the gateway's file that clients should know; the rest, with its secrets, is not looked at.
 #[derive(Debug, Default, Deserialize)]
-struct Known {
+struct TimeoutSection {
     #[serde(default)]
     timeouts: Vec<TimeoutConfig>,
 }
 
 /// The service config, by what the file of a gateway says of methods if there is one.
 pub(crate) fn of_file(file: Option<&Path>) -> Result<String, String> {
-    let known = file.map_or_else(|| Ok(Known::default()), read)?;
-    serde_json::to_string_pretty(&config(&known.timeouts)).map_err(|error| error.to_string())
+    let section = file.map_or_else(|| Ok(TimeoutSection::default()), read)?;
+    serde_json::to_string_pretty(&config(&section.timeouts)).map_err(|error| error.to_string())
 }
 
-fn read(file: &Path) -> Result<Known, String> {
+fn read(file: &Path) -> Result<TimeoutSection, String> {
     let text = fs::read_to_string(file).map_err(|error| format!("{}: {}", file.display(), error.kind()))?;
     let table: toml::Table = text.parse().map_err(|error: toml::de::Error| error.message().to_owned())?;
     table.try_into().map_err(|error: toml::de::Error| error.message().to_owned())
@@ -102,8 +102,8 @@ mod tests {
     use super::*;
 
     fn timeouts(text: &str) -> Vec<TimeoutConfig> {
-        let known: Known = text.parse::<toml::Table>().unwrap().try_into().unwrap();
-        known.timeouts
+        let section: TimeoutSection = text.parse::<toml::Table>().unwrap().try_into().unwrap();
+        section.timeouts
     }
 
     #[test]

@@ -5,9 +5,9 @@
 
 mod history;
 pub(crate) mod key_list;
-pub(crate) mod methods;
+pub(crate) mod method_list;
+mod open_breakers;
 mod page;
-mod resting;
 
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
@@ -23,16 +23,16 @@ use chassis::{Dependency, DependencyState, Ended, Process, RefusalSummary, Watch
 use jiff::Timestamp;
 use serde::Serialize;
 
-use self::{
-    history::{End, History, Summary},
-    resting::{RestStatus, Resting},
-};
+use self::history::{CallResult, History, Summary};
 use crate::{
     catalog::Catalog,
     fleet::{ready::InstanceState, route::Route, routes::Routes},
     identity::Identity,
     limits::{Limits, Usage},
-    status::key_list::KeyList,
+    status::{
+        key_list::KeyList,
+        open_breakers::{BreakerStatus, OpenBreakers},
+    },
 };
 
 /// Failures that are remembered.
@@ -44,18 +44,18 @@ const PRINCIPALS: usize = 50;
 
 /// Counts calls as they end.
 #[derive(Debug)]
-pub(crate) struct Board {
+pub(crate) struct CallStats {
     begun: Instant,
     all: History,
-    providers: ArcSwap<HashMap<Arc<str>, Arc<Record>>>,
-    failures: Mutex<VecDeque<Failure>>,
+    providers: ArcSwap<HashMap<Arc<str>, Arc<ProviderStats>>>,
+    failures: Mutex<VecDeque<FailedCall>>,
 }
 
 /// What is heard of one provider.
 #[derive(Debug, Default)]
-struct Record {
+struct ProviderStats {
     history: History,
-    resting: Resting,
+    resting: OpenBreakers,
 }
 
 /// One instance as the page shows it.
@@ -89,7 +89,7 @@ pub(crate) struct View {
     /// The process.
     pub(crate) process: Process,
     /// Counts.
-    pub(crate) board: Arc<Board>,
+    pub(crate) stats: Arc<CallStats>,
     /// Limits.
     pub(crate) limits: Arc<Limits>,
     /// Instances; they end with the edge, and a page must not keep them.
@@ -101,7 +101,7 @@ pub(crate) struct View {
 }
 
 #[derive(Debug, Clone, Serialize)]
-struct Failure {
+struct FailedCall {
     time: String,
     method: String,
     code: &'static str,
@@ -115,23 +115,23 @@ struct Failure {
 }
 
 #[derive(Serialize)]
-struct Status {
+struct GatewayStatus {
     name: &'static str,
     version: &'static str,
     state: &'static str,
     uptime_seconds: u64,
     config: chassis::ConfigState,
-    gateway: Group,
-    providers: Vec<Provider>,
-    principals: Vec<Principal>,
+    gateway: GroupStatus,
+    providers: Vec<ProviderStatus>,
+    principals: Vec<PrincipalStatus>,
     keys: KeyList,
-    failures: Vec<Failure>,
+    failures: Vec<FailedCall>,
     /// Who was refused.
     refused: RefusalSummary,
 }
 
 #[derive(Serialize)]
-struct Group {
+struct GroupStatus {
     #[serde(flatten)]
     usage: Usage,
     #[serde(flatten)]
@@ -139,27 +139,27 @@ struct Group {
 }
 
 #[derive(Serialize)]
-struct Provider {
+struct ProviderStatus {
     name: String,
     /// `up`, `degraded` or `down`.
     health: &'static str,
     /// Methods that its service has shown.
     methods: usize,
     #[serde(flatten)]
-    group: Group,
+    group: GroupStatus,
     instances: Vec<InstanceStatus>,
     /// Accounts whose upstream is left alone.
-    resting: Vec<RestStatus>,
+    resting: Vec<BreakerStatus>,
 }
 
 #[derive(Serialize)]
-struct Principal {
+struct PrincipalStatus {
     name: String,
     #[serde(flatten)]
     usage: Usage,
 }
 
-impl Board {
+impl CallStats {
     /// Begins to count the calls of these providers.
     pub(crate) fn new<'a>(providers: impl IntoIterator<Item = &'a str>) -> Arc<Self> {
         let records = providers.into_iter().map(|name| (Arc::from(name), Arc::default()));
@@ -172,43 +172,43 @@ impl Board {
     }
 
     /// What was heard of a provider; one that came later is heard from now on.
-    fn provider(&self, name: &Arc<str>) -> Arc<Record> {
-        if let Some(record) = self.providers.load().get(name) {
-            return Arc::clone(record);
+    fn provider(&self, name: &Arc<str>) -> Arc<ProviderStats> {
+        if let Some(provider_stats) = self.providers.load().get(name) {
+            return Arc::clone(provider_stats);
         }
-        let record = Arc::<Record>::default();
+        let provider_stats = Arc::<ProviderStats>::default();
         self.providers.rcu(|providers| {
             let mut more = HashMap::clone(providers);
-            more.insert(Arc::clone(name), Arc::clone(&record));
+            more.insert(Arc::clone(name), Arc::clone(&provider_stats));
             more
         });
-        record
+        provider_stats
     }
 
-    fn failures(&self) -> std::sync::MutexGuard<'_, VecDeque<Failure>> {
+    fn failures(&self) -> std::sync::MutexGuard<'_, VecDeque<FailedCall>> {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Watch for Board {
+impl Watch for CallStats {
     fn ended(&self, call: &Ended<'_>) {
-        let end = End::of(call);
+        let end = CallResult::of(call);
         self.all.add(call.took, end);
         if let Some(provider) = call.provider()
-            && let Some(record) = self.providers.load().get(provider.as_str())
+            && let Some(provider_stats) = self.providers.load().get(provider.as_str())
         {
-            record.history.add(call.took, end);
-            record.resting.hear(call);
+            provider_stats.history.add(call.took, end);
+            provider_stats.resting.observe(call);
         }
-        if end == End::Failed {
+        if end == CallResult::Failed {
             let mut failures = self.failures();
             failures.truncate(FAILURES - 1);
-            failures.push_front(Failure::of(call));
+            failures.push_front(FailedCall::of(call));
         }
     }
 }
 
-impl Failure {
+impl FailedCall {
     fn of(call: &Ended<'_>) -> Self {
         Self {
             time: prost_types::Timestamp::from(SystemTime::now()).to_string(),
@@ -228,31 +228,31 @@ impl Failure {
 impl View {
     /// The routes of the admin port.
     pub(crate) fn routes(self) -> Router {
-        let page = Arc::new(page::Page::new());
+        let page = Arc::new(page::StatusPage::new());
         Router::new()
             .route("/status.json", get(json))
-            .route("/methods", get(methods::answer))
+            .route("/methods", get(method_list::answer))
             .with_state(Arc::new(self))
             .route("/", get(move || async move { page.answer() }))
     }
 
-    fn status(&self) -> Status {
-        Status {
+    fn status(&self) -> GatewayStatus {
+        GatewayStatus {
             name: self.process.name(),
             version: env!("CARGO_PKG_VERSION"),
             state: if self.process.is_stopping() { "stopping" } else { "serving" },
-            uptime_seconds: self.board.begun.elapsed().as_secs(),
+            uptime_seconds: self.stats.begun.elapsed().as_secs(),
             config: self.process.config_state(),
-            gateway: Group { usage: self.limits.gateway(), history: self.board.all.summary() },
+            gateway: GroupStatus { usage: self.limits.gateway(), history: self.stats.all.summary() },
             providers: self.providers(),
             principals: self.principals(),
             keys: KeyList::of(&self.identity),
-            failures: self.board.failures().iter().cloned().collect(),
+            failures: self.stats.failures().iter().cloned().collect(),
             refused: self.process.refusals().summary(),
         }
     }
 
-    fn providers(&self) -> Vec<Provider> {
+    fn providers(&self) -> Vec<ProviderStatus> {
         let Some(routes) = self.routes.upgrade() else {
             return Vec::new();
         };
@@ -261,16 +261,16 @@ impl View {
         providers
     }
 
-    fn provider(&self, route: &Route) -> Provider {
-        let record = self.board.provider(&route.provider);
+    fn provider(&self, route: &Route) -> ProviderStatus {
+        let provider_stats = self.stats.provider(&route.provider);
         let usage = self.limits.provider(&route.provider).unwrap_or(Usage { in_flight: 0, limit: None });
-        let mut provider = Provider {
+        let mut provider = ProviderStatus {
             name: route.provider.as_ref().to_owned(),
             health: "",
             methods: self.catalog.methods(&route.provider),
-            group: Group { usage, history: record.history.summary() },
+            group: GroupStatus { usage, history: provider_stats.history.summary() },
             instances: route.pool.ready.load().states.iter().map(InstanceStatus::of).collect(),
-            resting: record.resting.list(),
+            resting: provider_stats.resting.list(),
         };
         provider.health = provider.state().as_str();
         provider
@@ -278,14 +278,14 @@ impl View {
 
     /// How the providers are, for `/readyz?verbose`.
     pub(crate) fn dependencies(&self) -> Vec<Dependency> {
-        let describe = |provider: &Provider| Dependency::new(provider.name.clone(), provider.state(), provider);
+        let describe = |provider: &ProviderStatus| Dependency::new(provider.name.clone(), provider.state(), provider);
         self.providers().iter().map(describe).collect()
     }
 
-    fn principals(&self) -> Vec<Principal> {
+    fn principals(&self) -> Vec<PrincipalStatus> {
         let levels = self.limits.principals().into_iter();
         let mut principals: Vec<_> =
-            levels.map(|(name, usage)| Principal { name: name.as_ref().to_owned(), usage }).collect();
+            levels.map(|(name, usage)| PrincipalStatus { name: name.as_ref().to_owned(), usage }).collect();
         // Stable: those with the same number stay in the order of their names.
         principals.sort_by_key(|principal| std::cmp::Reverse(principal.usage.in_flight));
         principals.truncate(PRINCIPALS);
@@ -293,7 +293,7 @@ impl View {
     }
 }
 
-impl Provider {
+impl ProviderStatus {
     /// Down if nobody takes its calls or all of the last minute failed; degraded if something is not as it should be.
     fn state(&self) -> DependencyState {
         let (failures, answers) = self.group.history.last_minute();
@@ -309,7 +309,7 @@ impl Provider {
     }
 }
 
-impl fmt::Display for Provider {
+impl fmt::Display for ProviderStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (failures, answers) = self.group.history.last_minute();
         write!(f, "{} of {} instances up, ", self.up(), self.instances.len())?;
@@ -318,7 +318,7 @@ impl fmt::Display for Provider {
             methods => write!(f, "{methods} methods")?,
         }
         write!(f, ", {failures} of {} calls failed in the last minute", failures + answers)?;
-        let accounts: BTreeSet<_> = self.resting.iter().map(RestStatus::account).collect();
+        let accounts: BTreeSet<_> = self.resting.iter().map(BreakerStatus::account).collect();
         match accounts.is_empty() {
             true => Ok(()),
             false => write!(f, ", upstream rests: {}", accounts.into_iter().collect::<Vec<_>>().join(" ")),
@@ -333,10 +333,10 @@ pub(crate) fn to_the_second(time: Timestamp) -> String {
 
 impl fmt::Debug for View {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("View").field("board", &self.board).finish_non_exhaustive()
+        f.debug_struct("View").field("board", &self.stats).finish_non_exhaustive()
     }
 }
 
-async fn json(State(view): State<Arc<View>>) -> ([(header::HeaderName, &'static str); 1], Json<Status>) {
+async fn json(State(view): State<Arc<View>>) -> ([(header::HeaderName, &'static str); 1], Json<GatewayStatus>) {
     ([(header::CACHE_CONTROL, "no-store")], Json(view.status()))
 }

@@ -1,3 +1,3 @@
 //! What the gateway itself records of a call.
 
-pub(crate) mod hop;
+pub(crate) mod client_span;

@@ -8,7 +8,8 @@ use prost::encoding::{WireType, encode_key, encode_varint};
 use prost_reflect::{DescriptorError, DescriptorPool};
 use rustc_hash::FxHashMap;
 
-use super::{Signature, learn::Description};
+use super::Signature;
+use crate::catalog::discover::Description;
 
 /// The contract of one provider.
 #[derive(Debug)]

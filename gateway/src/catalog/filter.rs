@@ -13,8 +13,9 @@ use prost::{
 use prost_reflect::DescriptorPool;
 use prost_types::{FileDescriptorProto, ServiceDescriptorProto, SourceCodeInfo};
 
-use super::{Contract, Snapshot, learn::Description};
+use super::{Contract, Snapshot};
 use crate::{
+    catalog::discover::Description,
     method::{MethodName, Nature, provider_of},
     policy::{AccessRequest, Grants},
 };
@@ -112,18 +113,18 @@ fn without_hidden(encoded: &Bytes, file: &FileDescriptorProto, visible: &BTreeSe
     let shown: Vec<bool> = file.service.iter().map(is_visible).collect();
     let mut services = shown.iter();
     let mut rest = encoded.clone();
-    let mut kept = BytesMut::with_capacity(encoded.len());
+    let mut memo = BytesMut::with_capacity(encoded.len());
     while rest.has_remaining() {
         let before = rest.clone();
         let (tag, wire) = decode_key(&mut rest).ok()?;
         skip_field(wire, tag, &mut rest, DecodeContext::default()).ok()?;
         match tag {
             SERVICE if !*services.next()? => {}
-            SOURCE_CODE_INFO => message::encode(tag, &renumbered(file.source_code_info.clone()?, &shown), &mut kept),
-            _ => kept.extend_from_slice(&before[..before.len() - rest.len()]),
+            SOURCE_CODE_INFO => message::encode(tag, &renumbered(file.source_code_info.clone()?, &shown), &mut memo),
+            _ => memo.extend_from_slice(&before[..before.len() - rest.len()]),
         }
     }
-    Some(kept.freeze())
+    Some(memo.freeze())
 }
 
 /// The source info of a file whose services are shown or not: a location names its service by the place among them.

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use chassis::Describe;
 
 use super::*;
-use crate::catalog::learn::Description;
+use crate::catalog::discover::Description;
 
 /// What the service of a provider shows: the contract of `fake-isp` under another name of eight letters.
 fn description(segment: &str) -> Description {
@@ -42,8 +42,8 @@ fn one_look_tells_provider_nature_and_name() {
     let known = catalog.know("fake-isp", get);
     assert_eq!((known.nature, known.name.as_deref()), (Some(Nature::Read), Some(get)));
     let known = catalog.know("fake-isp", "ispbridge.fake_isp.v1.CustomerService/Nothing");
-    assert_eq!(known, Known { nature: Some(Nature::Write), ..Known::default() });
-    assert_eq!(catalog.know("other", "ispbridge.other.v1.S/Get"), Known::default());
+    assert_eq!(known, MethodInfo { nature: Some(Nature::Write), ..MethodInfo::default() });
+    assert_eq!(catalog.know("other", "ispbridge.other.v1.S/Get"), MethodInfo::default());
     assert_eq!(catalog.of_method(get), Some(Nature::Read));
     assert_eq!((catalog.of_method("ispbridge.other.v1.S/Get"), catalog.of_method("x")), (None, None));
 }
@@ -80,7 +80,7 @@ fn files_that_all_import_are_held_once() {
     catalog.forget("fake-isp");
     catalog.forget("provider");
     catalog.lock().join(&mut Description::default());
-    assert_eq!(format!("{:?}", *catalog.lock()), "Shared({})");
+    assert_eq!(format!("{:?}", *catalog.lock()), "SharedFiles({})");
 }
 
 #[test]

@@ -17,7 +17,7 @@ use crate::openapi;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct DocumentArguments {
     /// https://HOST:PORT (or http://) of a gateway, whose API key is read from standard input (an empty line where reflection is
     /// public), or a file with an encoded FileDescriptorSet
     source: String,
@@ -27,7 +27,7 @@ pub(super) struct Arguments {
 }
 
 /// Makes or fetches the document.
-pub(super) fn of(Arguments { source, ca }: Arguments) -> Result<String, String> {
+pub(super) fn of(DocumentArguments { source, ca }: DocumentArguments) -> Result<String, String> {
     match source.split_once("://") {
         Some(("http" | "https", rest)) if !rest.trim_end_matches('/').contains('/') => fetched(&source, ca),
         Some(_) => Err(format!("{source} is neither https://HOST:PORT nor a file")),
@@ -46,7 +46,7 @@ fn fetched(gateway: &str, ca: Option<PathBuf>) -> Result<String, String> {
     io::stdin().lock().read_line(&mut key).map_err(|error| error.to_string())?;
     let key = Some(key.trim_end().to_owned()).filter(|key| !key.is_empty());
     let address = format!("{}{}", gateway.trim_end_matches('/'), openapi::PATH);
-    match fetch::get(&address, &fetch::Options { ca, key, patience: PATIENCE })? {
+    match fetch::get(&address, &fetch::FetchOptions { ca, key, patience: PATIENCE })? {
         (status, body) if status.is_success() => Ok(body),
         (status, body) => Err(format!("{gateway} answered with HTTP {status}: {body}")),
     }

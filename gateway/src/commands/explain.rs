@@ -13,10 +13,10 @@ use clap::Args;
 use serde::Deserialize;
 
 use self::{
-    contract::{Checked, Contract},
+    contract::{MethodSource, MethodStatus},
     credentials::Credential,
 };
-use super::site::Site;
+use super::site::CommandConfig;
 use crate::{
     config::{GrantConfig, GroupConfig, KeysConfig, NAME, PrincipalConfig},
     method::{MethodName, provider_of},
@@ -37,7 +37,7 @@ Methods are known from --contract, else from the gateway that runs with this con
 /// Who, what, with which account.
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
-pub(super) struct Arguments {
+pub(super) struct ExplainArguments {
     /// Name of a principal, id of a key in the file of keys, ISSUER:SUBJECT of a token, or name in a certificate
     principal: String,
     /// package.Service/Method
@@ -66,37 +66,37 @@ fn claim(text: &str) -> Result<(String, String), &'static str> {
 struct Policy {
     principals: Vec<PrincipalConfig>,
     keys: Option<KeysConfig>,
-    issuers: Vec<Named>,
+    issuers: Vec<IssuerName>,
     groups: Vec<GroupConfig>,
     grants: Vec<GrantConfig>,
 }
 
 #[derive(Debug, Deserialize)]
-struct Named {
+struct IssuerName {
     name: String,
 }
 
 /// May, may not, or it depends: the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Answer {
+enum Explanation {
     May = 0,
     MayNot = 1,
     Depends = 3,
 }
 
 /// Answers the question: an exit code and a text. `Err` has a text of what is wrong with the question.
-pub(super) fn run(arguments: &Arguments, config: Option<&Path>) -> Result<(u8, String), String> {
+pub(super) fn run(arguments: &ExplainArguments, config: Option<&Path>) -> Result<(u8, String), String> {
     let document = chassis::config_source(NAME, config).read().map_err(|error| error.to_string())?;
     let policy: Policy = document.part().map_err(|error| error.to_string())?;
-    let site = Site::read(config)?;
-    let Arguments { principal, method, account, .. } = arguments;
+    let site = CommandConfig::read(config)?;
+    let ExplainArguments { principal, method, account, .. } = arguments;
     let name = method.trim_start_matches('/');
     let method = MethodName::of(name).ok_or_else(|| format!("{name:?} is no method: write package.Service/Method"))?;
     let provider = provider_of(method.service).ok_or_else(|| format!("{name:?} is no method of a provider"))?;
     let account = account.as_deref();
     let account = account.map(|account| account.strip_prefix(&format!("{provider}/")).unwrap_or(account));
     let credentials = policy.credentials(principal, &arguments.claims, &site)?;
-    let contract = Contract::learn(arguments.contract.as_deref(), arguments.admin.or(site.admin()))?;
+    let contract = MethodSource::learn(arguments.contract.as_deref(), arguments.admin.or(site.admin()))?;
     let checked = contract.check(&method, &provider)?;
     let question =
         Question { request: AccessRequest { method, provider: &provider, nature: checked.nature() }, account };
@@ -105,7 +105,7 @@ pub(super) fn run(arguments: &Arguments, config: Option<&Path>) -> Result<(u8, S
 }
 
 /// The answer for one credential, and what it rests on.
-fn answer(credential: &Credential, question: &Question<'_>, document: &Document) -> (Answer, String) {
+fn answer(credential: &Credential, question: &Question<'_>, document: &Document) -> (Explanation, String) {
     let own = explain(&credential.grants, question);
     let (answer, mut text) = said(&own, document);
     for claim in &credential.unseen {
@@ -116,23 +116,23 @@ fn answer(credential: &Credential, question: &Question<'_>, document: &Document)
             text = format!("{text}\n  otherwise if the token claims {}{}", claim.value, by.replace('\n', "\n  "));
         }
     }
-    (if text.contains("\n  otherwise") { Answer::Depends } else { answer }, text)
+    (if text.contains("\n  otherwise") { Explanation::Depends } else { answer }, text)
 }
 
 /// What one verdict says.
-fn said(verdict: &Verdict, document: &Document) -> (Answer, String) {
+fn said(verdict: &Verdict, document: &Document) -> (Explanation, String) {
     let by = |sources: &[GrantSource]| {
         sources.iter().map(|source| format!("\n  by {}", with_line(*source, document))).collect()
     };
     match verdict {
-        Verdict::May(sources) => (Answer::May, by(sources)),
+        Verdict::May(sources) => (Explanation::May, by(sources)),
         Verdict::MayRead(sources) => {
-            (Answer::Depends, format!("\n  if the method only reads{}", by(sources).replace('\n', "\n  ")))
+            (Explanation::Depends, format!("\n  if the method only reads{}", by(sources).replace('\n', "\n  ")))
         }
-        Verdict::NameAccount(why) => (Answer::MayNot, format!("\n  {why}")),
+        Verdict::NameAccount(why) => (Explanation::MayNot, format!("\n  {why}")),
         Verdict::MayNot(near) => {
             let near: String = near.iter().map(|line| format!("\n  {line}")).collect();
-            (Answer::MayNot, format!("\n  no grant covers it{near}"))
+            (Explanation::MayNot, format!("\n  no grant covers it{near}"))
         }
     }
 }
@@ -151,24 +151,24 @@ fn joined(
     principal: &str,
     question: &Question<'_>,
     credentials: &[Credential],
-    answers: &[(Answer, String)],
-    checked: &Checked,
+    answers: &[(Explanation, String)],
+    checked: &MethodStatus,
 ) -> (u8, String) {
     let mut all = answers.iter().map(|(answer, _)| *answer);
-    let first = all.next().unwrap_or(Answer::MayNot);
-    let mut answer = if all.all(|other| other == first) { first } else { Answer::Depends };
+    let first = all.next().unwrap_or(Explanation::MayNot);
+    let mut answer = if all.all(|other| other == first) { first } else { Explanation::Depends };
     let mut text: String = match answers {
         [(_, text)] => text.clone(),
         _ => credentials.iter().zip(answers).map(|(credential, answer)| of_one(credential, answer)).collect(),
     };
-    if let (Checked::Unchecked(why), true) = (checked, answer != Answer::MayNot) {
+    if let (MethodStatus::Unchecked(why), true) = (checked, answer != Explanation::MayNot) {
         text = format!("{text}\n  if there is such a method: {why}");
-        answer = Answer::Depends;
+        answer = Explanation::Depends;
     }
     let word = match answer {
-        Answer::May => "may call",
-        Answer::MayNot => "may not call",
-        Answer::Depends => "may call, or may not,",
+        Explanation::May => "may call",
+        Explanation::MayNot => "may not call",
+        Explanation::Depends => "may call, or may not,",
     };
     let Question { request, account } = question;
     let account = account.map_or_else(|| "no account named".to_owned(), |alias| format!("account {alias}"));
@@ -176,11 +176,11 @@ fn joined(
     (answer as u8, what + &text)
 }
 
-fn of_one(credential: &Credential, (answer, text): &(Answer, String)) -> String {
+fn of_one(credential: &Credential, (answer, text): &(Explanation, String)) -> String {
     let word = match answer {
-        Answer::May => "it may",
-        Answer::MayNot => "it may not",
-        Answer::Depends => "it may, or may not",
+        Explanation::May => "it may",
+        Explanation::MayNot => "it may not",
+        Explanation::Depends => "it may, or may not",
     };
     format!("\n  with {}: {word}{}", credential.name, text.replace('\n', "\n  "))
 }

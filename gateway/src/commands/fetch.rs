@@ -11,7 +11,7 @@ const MOST: usize = 64 << 20;
 
 /// How a gateway is asked.
 #[derive(Debug)]
-pub(crate) struct Options {
+pub(crate) struct FetchOptions {
     /// The authority that vouches for the gateway; those of the system if absent.
     pub(crate) ca: Option<PathBuf>,
     /// An API key.
@@ -20,7 +20,7 @@ pub(crate) struct Options {
     pub(crate) patience: Duration,
 }
 
-impl Options {
+impl FetchOptions {
     /// Of a question to an admin port, which asks for nothing and answers at once.
     pub(crate) fn admin() -> Self {
         Self { ca: None, key: None, patience: Duration::from_secs(2) }
@@ -28,12 +28,12 @@ impl Options {
 }
 
 /// Gets a document: code and body of the answer.
-pub(crate) fn get(address: &str, options: &Options) -> Result<(StatusCode, String), String> {
+pub(crate) fn get(address: &str, options: &FetchOptions) -> Result<(StatusCode, String), String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|error| error.to_string())?.block_on(ask(address, options))
 }
 
-async fn ask(address: &str, options: &Options) -> Result<(StatusCode, String), String> {
+async fn ask(address: &str, options: &FetchOptions) -> Result<(StatusCode, String), String> {
     let failed = |error: reqwest::Error| format!("{address}: {}", root_cause(&error));
     let request = client(options)?.get(address);
     let request = options.key.iter().fold(request, |request, key| request.header(API_KEY, key));
@@ -48,7 +48,7 @@ async fn ask(address: &str, options: &Options) -> Result<(StatusCode, String), S
     Ok((status, String::from_utf8_lossy(&body).into_owned()))
 }
 
-fn client(options: &Options) -> Result<Client, String> {
+fn client(options: &FetchOptions) -> Result<Client, String> {
     let builder = Client::builder()
         .redirect(redirect::Policy::none())
         .retry(reqwest::retry::never())

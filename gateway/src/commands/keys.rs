@@ -11,7 +11,7 @@ use clap::Args;
 use jiff::{Span, SpanRound, Timestamp, Unit, tz::TimeZone};
 use toml::Value;
 
-use super::{site::Site, taken};
+use super::{site::CommandConfig, taken};
 use crate::{
     atomic_file::beside,
     config::{
@@ -78,8 +78,8 @@ fn expiry(text: &str) -> Result<Expiry, String> {
 
 impl KeysAt {
     /// The file, and the configuration if there is one to look at.
-    fn find(&self, config: Option<&Path>) -> Result<(PathBuf, Option<Site>), String> {
-        let site = if self.file.is_none() || config.is_some() { Some(Site::read(config)?) } else { None };
+    fn find(&self, config: Option<&Path>) -> Result<(PathBuf, Option<CommandConfig>), String> {
+        let site = if self.file.is_none() || config.is_some() { Some(CommandConfig::read(config)?) } else { None };
         let named = site.as_ref().and_then(|site| site.keys.as_ref()).map(|keys| keys.file.clone());
         let file = self.file.clone().or(named);
         let file = file.ok_or("name the file with --file, or a configuration with [keys] file")?;
@@ -102,7 +102,7 @@ pub(super) fn add(add: Add, config: Option<&Path>) -> ExitCode {
 fn added(
     Add { name, grants, groups, expires, at }: Add,
     config: Option<&Path>,
-) -> Result<(String, String, PathBuf, Option<Site>), String> {
+) -> Result<(String, String, PathBuf, Option<CommandConfig>), String> {
     let (file, site) = at.find(config)?;
     let key = new_key()?;
     let hash = KeyHash::of(&key);
@@ -128,7 +128,7 @@ pub(super) fn revoke(Revoke { which, at }: &Revoke, config: Option<&Path>) -> Ex
     }
 }
 
-fn revoked(which: &str, at: &KeysAt, config: Option<&Path>) -> Result<(usize, PathBuf, Option<Site>), String> {
+fn revoked(which: &str, at: &KeysAt, config: Option<&Path>) -> Result<(usize, PathBuf, Option<CommandConfig>), String> {
     let (file, site) = at.find(config)?;
     let gone = KeyFile::change(&file, |keys| {
         let before = keys.len();

@@ -12,16 +12,16 @@ use crate::{
 /// The part of a configuration that keys have to do with.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Site {
+pub(super) struct CommandConfig {
     pub(super) keys: Option<KeysConfig>,
     groups: Vec<GroupConfig>,
-    routes: Vec<Route>,
+    routes: Vec<RouteName>,
     admin: Admin,
     server: Server,
 }
 
 #[derive(Debug, Deserialize)]
-struct Route {
+struct RouteName {
     provider: String,
 }
 
@@ -43,7 +43,7 @@ impl Default for Server {
     }
 }
 
-impl Site {
+impl CommandConfig {
     /// Reads what a command needs of the configuration.
     pub(super) fn read(config: Option<&Path>) -> Result<Self, String> {
         let document = chassis::config_source(NAME, config).read().map_err(|error| error.to_string())?;

@@ -10,7 +10,7 @@ use std::{
 use config::Content;
 use serde::Deserialize;
 
-use super::{fetch, site::Site};
+use super::{fetch, site::CommandConfig};
 
 /// How long a gateway may take beyond the time after which it looks.
 const GRACE: Duration = Duration::from_secs(3);
@@ -19,28 +19,28 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// Of `/config`.
 #[derive(Debug, Deserialize)]
-struct Answer {
+struct ConfigReply {
     #[serde(default)]
-    sources: Vec<Source>,
+    sources: Vec<SourceStatus>,
 }
 
 #[derive(Debug, Deserialize)]
-struct Source {
+struct SourceStatus {
     name: String,
     sha256: Option<String>,
-    last_error: Option<Refusal>,
+    last_error: Option<LastError>,
     #[serde(default)]
     problems: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
-struct Refusal {
+struct LastError {
     error: String,
 }
 
 /// Waits until the gateway of a configuration has taken the file, and says so; the error says why it is not known, or not so.
 /// `id` is that of a key that must count then.
-pub(super) fn wait(file: &Path, site: Option<&Site>, id: Option<&str>) -> Result<String, String> {
+pub(super) fn wait(file: &Path, site: Option<&CommandConfig>, id: Option<&str>) -> Result<String, String> {
     const LOOK: &str =
         "a gateway takes it within its server.reload_seconds: its admin port shows that in /config (sources)";
     let Some((site, admin)) = site.and_then(|site| Some((site, site.admin()?))) else {
@@ -66,7 +66,7 @@ pub(super) fn wait(file: &Path, site: Option<&Site>, id: Option<&str>) -> Result
     }
 }
 
-fn taken(source: &Source, admin: SocketAddr, id: Option<&str>) -> Result<String, String> {
+fn taken(source: &SourceStatus, admin: SocketAddr, id: Option<&str>) -> Result<String, String> {
     let named = id.map(|id| format!("id {id})"));
     let problem = named.and_then(|id| source.problems.iter().find(|problem| problem.contains(&id)));
     match problem {
@@ -75,9 +75,9 @@ fn taken(source: &Source, admin: SocketAddr, id: Option<&str>) -> Result<String,
     }
 }
 
-fn ask(admin: SocketAddr) -> Result<Source, String> {
-    let (status, body) = fetch::get(&format!("http://{admin}/config"), &fetch::Options::admin())?;
-    let answer: Option<Answer> = serde_json::from_str(&body).ok();
+fn ask(admin: SocketAddr) -> Result<SourceStatus, String> {
+    let (status, body) = fetch::get(&format!("http://{admin}/config"), &fetch::FetchOptions::admin())?;
+    let answer: Option<ConfigReply> = serde_json::from_str(&body).ok();
     let source = answer.and_then(|answer| answer.sources.into_iter().find(|source| source.name == "keys"));
     source.ok_or_else(|| format!("{admin} answers with HTTP {status} and tells nothing of a file of keys"))
 }

@@ -23,7 +23,7 @@ use crate::{
     headers,
     limits::CallPermit,
     method::Nature,
-    telemetry::hop::Hop,
+    telemetry::client_span::ClientSpan,
 };
 
 /// What is known of a call when its reply ends, and what must be held until then.
@@ -31,7 +31,7 @@ use crate::{
 pub(crate) struct PendingReply {
     provider: Arc<str>,
     nature: Nature,
-    hop: Option<Hop>,
+    span: Option<ClientSpan>,
     permit: StreamPermit,
     call_permit: Option<CallPermit>,
 }
@@ -39,26 +39,26 @@ pub(crate) struct PendingReply {
 impl PendingReply {
     /// Holds a place on a connection until the reply ends.
     pub(crate) fn new(provider: Arc<str>, nature: Nature, permit: StreamPermit) -> Self {
-        Self { provider, nature, hop: None, permit, call_permit: None }
+        Self { provider, nature, span: None, permit, call_permit: None }
     }
 
     /// Also writes the hop down at the end.
-    pub(crate) fn of_call(self, hop: Hop) -> Self {
-        Self { hop: Some(hop), ..self }
+    pub(crate) fn of_call(self, span: ClientSpan) -> Self {
+        Self { span: Some(span), ..self }
     }
 
     fn end(&mut self, code: Code) {
         // Before the caller can know of the end: it may have as many calls in flight as it may, one after the other.
         self.call_permit = None;
-        if let Some(hop) = &mut self.hop {
-            hop.end(code);
+        if let Some(span) = &mut self.span {
+            span.end(code);
         }
     }
 
     /// The service's own status came.
     fn answered(&mut self, code: Code, headers: &HeaderMap) {
-        if let Some(hop) = &mut self.hop {
-            hop.timed(Timing::read(headers));
+        if let Some(span) = &mut self.span {
+            span.timed(Timing::read(headers));
         }
         self.end(code);
         match verdict::blames_instance(code, headers, &self.provider) {

@@ -11,7 +11,7 @@ const EXTRA_FIELDS: &str = "extra_fields";
 
 /// Reads the options that the document shows.
 #[derive(Debug)]
-pub(crate) struct Options {
+pub(crate) struct OptionReader {
     behaviour: Option<ExtensionDescriptor>,
     sensitive: Option<ExtensionDescriptor>,
     probe: Option<ExtensionDescriptor>,
@@ -19,7 +19,7 @@ pub(crate) struct Options {
 
 /// What they say of one field.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Said {
+pub(crate) struct FieldOptions {
     /// A request without it is refused.
     pub(crate) required: bool,
     /// Only replies have it.
@@ -32,7 +32,7 @@ pub(crate) struct Said {
     pub(crate) deprecated: bool,
 }
 
-impl Options {
+impl OptionReader {
     /// Finds the options' own descriptors.
     pub(crate) fn new(pool: &DescriptorPool) -> Self {
         Self {
@@ -50,7 +50,7 @@ impl Options {
     }
 
     /// Reads the options of a field.
-    pub(crate) fn of(&self, field: &FieldDescriptor) -> Said {
+    pub(crate) fn of(&self, field: &FieldDescriptor) -> FieldOptions {
         let options = field.options();
         let behaviours = self.behaviour.as_ref().map(|extension| options.get_extension(extension).into_owned());
         let is = |wanted: i32| match &behaviours {
@@ -58,7 +58,7 @@ impl Options {
             _ => false,
         };
         let sensitive = self.sensitive.as_ref();
-        Said {
+        FieldOptions {
             required: is(REQUIRED),
             output_only: is(OUTPUT_ONLY),
             input_only: is(INPUT_ONLY),

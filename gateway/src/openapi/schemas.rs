@@ -7,21 +7,21 @@ use prost_reflect::{
 };
 use serde_json::{Map, Value, json};
 
-use super::{comments::Comments, fields::Options, kinds};
+use super::{comments::Comments, fields::OptionReader, kinds};
 
 /// The schemas that a document needs.
 #[derive(Debug)]
 pub(crate) struct Schemas {
-    options: Options,
+    options: OptionReader,
     comments: Comments,
-    wanted: Vec<Wanted>,
+    wanted: Vec<PendingSchema>,
     seen: HashSet<String>,
     /// Messages that requests hold: what is `REQUIRED` there must be there.
     sent: HashSet<String>,
 }
 
 #[derive(Debug)]
-enum Wanted {
+enum PendingSchema {
     Message(MessageDescriptor),
     Enum(EnumDescriptor),
 }
@@ -30,7 +30,7 @@ impl Schemas {
     /// Starts with none.
     pub(crate) fn new(pool: &DescriptorPool) -> Self {
         Self {
-            options: Options::new(pool),
+            options: OptionReader::new(pool),
             comments: Comments::default(),
             wanted: Vec::new(),
             seen: HashSet::new(),
@@ -39,7 +39,7 @@ impl Schemas {
     }
 
     /// The options of the contract's own.
-    pub(crate) fn options(&self) -> &Options {
+    pub(crate) fn options(&self) -> &OptionReader {
         &self.options
     }
 
@@ -64,8 +64,10 @@ impl Schemas {
         let mut schemas = Map::new();
         while let Some(wanted) = self.wanted.pop() {
             match wanted {
-                Wanted::Message(message) => schemas.insert(message.full_name().to_owned(), self.object(&message)),
-                Wanted::Enum(list) => schemas.insert(list.full_name().to_owned(), self.list(&list)),
+                PendingSchema::Message(message) => {
+                    schemas.insert(message.full_name().to_owned(), self.object(&message))
+                }
+                PendingSchema::Enum(list) => schemas.insert(list.full_name().to_owned(), self.list(&list)),
             };
         }
         schemas
@@ -87,7 +89,7 @@ impl Schemas {
             return form;
         }
         if self.seen.insert(message.full_name().to_owned()) {
-            self.wanted.push(Wanted::Message(message.clone()));
+            self.wanted.push(PendingSchema::Message(message.clone()));
         }
         reference(message.full_name())
     }
@@ -156,7 +158,7 @@ impl Schemas {
             Kind::Enum(list) if list.full_name() == "google.protobuf.NullValue" => json!({ "type": "null" }),
             Kind::Enum(list) => {
                 if self.seen.insert(list.full_name().to_owned()) {
-                    self.wanted.push(Wanted::Enum(list.clone()));
+                    self.wanted.push(PendingSchema::Enum(list.clone()));
                 }
                 reference(list.full_name())
             }

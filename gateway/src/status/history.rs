@@ -21,9 +21,9 @@ const SECONDS: usize = 60;
 /// Rates are means over so many seconds, without the one that is not over.
 const RATE: usize = 10;
 /// Durations are kept by so many seconds together.
-const STEP: u64 = 10;
+const SLOT_SECONDS: u64 = 10;
 /// Slots of durations.
-const STEPS: usize = SECONDS / STEP as usize;
+const SLOTS: usize = SECONDS / SLOT_SECONDS as usize;
 /// Limits of durations: from 0.25 ms on, each 1.41 times the one before, to three minutes.
 const BUCKETS: usize = 40;
 
@@ -32,12 +32,12 @@ static BEGUN: LazyLock<Instant> = LazyLock::new(Instant::now);
 /// What happened in the last minute.
 #[derive(Debug)]
 pub(super) struct History {
-    seconds: [Second; SECONDS],
-    steps: [Step; STEPS],
+    seconds: [SecondCounts; SECONDS],
+    slots: [DurationSlot; SLOTS],
 }
 
 #[derive(Debug, Default)]
-struct Second {
+struct SecondCounts {
     number: AtomicU64,
     calls: AtomicU32,
     failures: AtomicU32,
@@ -46,7 +46,7 @@ struct Second {
 
 /// How a call has ended, as far as it tells of those who should answer it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
+pub(super) enum CallResult {
     Failed,
     Answered,
     /// It was the caller's doing.
@@ -54,7 +54,7 @@ pub(super) enum End {
 }
 
 #[derive(Debug)]
-struct Step {
+struct DurationSlot {
     number: AtomicU64,
     durations: [AtomicU32; BUCKETS],
 }
@@ -81,7 +81,7 @@ impl Summary {
     }
 }
 
-impl End {
+impl CallResult {
     pub(super) fn of(call: &Ended<'_>) -> Self {
         match call.is_failure() {
             true => Self::Failed,
@@ -94,15 +94,16 @@ impl End {
 impl Default for History {
     fn default() -> Self {
         // The first call must not fall into the second that a fresh slot claims to be.
-        let step = |_| Step { number: AtomicU64::new(u64::MAX), durations: array::from_fn(|_| AtomicU32::new(0)) };
-        let second = |_| Second { number: AtomicU64::new(u64::MAX), ..Second::default() };
-        Self { seconds: array::from_fn(second), steps: array::from_fn(step) }
+        let slot =
+            |_| DurationSlot { number: AtomicU64::new(u64::MAX), durations: array::from_fn(|_| AtomicU32::new(0)) };
+        let second = |_| SecondCounts { number: AtomicU64::new(u64::MAX), ..SecondCounts::default() };
+        Self { seconds: array::from_fn(second), slots: array::from_fn(slot) }
     }
 }
 
 impl History {
     /// Counts a call.
-    pub(super) fn add(&self, took: Duration, end: End) {
+    pub(super) fn add(&self, took: Duration, result: CallResult) {
         let now = now();
         let second = &self.seconds[now as usize % SECONDS];
         if is_old(&second.number, now) {
@@ -111,22 +112,22 @@ impl History {
             second.answers.store(0, Relaxed);
         }
         second.calls.fetch_add(1, Relaxed);
-        match end {
-            End::Failed => _ = second.failures.fetch_add(1, Relaxed),
-            End::Answered => _ = second.answers.fetch_add(1, Relaxed),
-            End::Neither => {}
+        match result {
+            CallResult::Failed => _ = second.failures.fetch_add(1, Relaxed),
+            CallResult::Answered => _ = second.answers.fetch_add(1, Relaxed),
+            CallResult::Neither => {}
         }
-        let step = &self.steps[(now / STEP) as usize % STEPS];
-        if is_old(&step.number, now / STEP) {
-            step.durations.iter().for_each(|count| count.store(0, Relaxed));
+        let slot = &self.slots[(now / SLOT_SECONDS) as usize % SLOTS];
+        if is_old(&slot.number, now / SLOT_SECONDS) {
+            slot.durations.iter().for_each(|count| count.store(0, Relaxed));
         }
-        step.durations[bucket(took)].fetch_add(1, Relaxed);
+        slot.durations[bucket(took)].fetch_add(1, Relaxed);
     }
 
     /// What happened up to now.
     pub(super) fn summary(&self) -> Summary {
         let now = now();
-        let read = |count: fn(&Second) -> &AtomicU32| -> Vec<u32> {
+        let read = |count: fn(&SecondCounts) -> &AtomicU32| -> Vec<u32> {
             let seconds = (0..SECONDS as u64).rev().map(|ago| now.checked_sub(ago));
             let counted = seconds.map(|number| {
                 let second = &self.seconds[number? as usize % SECONDS];
@@ -135,7 +136,7 @@ impl History {
             counted.map(Option::unwrap_or_default).collect()
         };
         let (calls, failures) = (read(|second| &second.calls), read(|second| &second.failures));
-        let durations = self.durations(now / STEP);
+        let durations = self.durations(now / SLOT_SECONDS);
         Summary {
             calls_per_second: rate(&calls),
             failures_per_second: rate(&failures),
@@ -148,13 +149,13 @@ impl History {
     }
 
     fn durations(&self, now: u64) -> [u64; BUCKETS] {
-        let recent = self.steps.iter().filter(|step| {
-            let number = step.number.load(Relaxed);
-            number <= now && now - number < STEPS as u64
+        let recent = self.slots.iter().filter(|slot| {
+            let number = slot.number.load(Relaxed);
+            number <= now && now - number < SLOTS as u64
         });
         let mut sums = [0; BUCKETS];
-        for step in recent {
-            let counts = step.durations.iter().map(|count| u64::from(count.load(Relaxed)));
+        for slot in recent {
+            let counts = slot.durations.iter().map(|count| u64::from(count.load(Relaxed)));
             sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
         }
         sums
@@ -202,14 +203,14 @@ mod tests {
     async fn a_minute_is_counted_and_forgotten() {
         let history = History::default();
         for _ in 0..20 {
-            (0..10).for_each(|_| history.add(Duration::from_millis(20), End::Answered));
-            history.add(Duration::from_secs(2), End::Failed);
+            (0..10).for_each(|_| history.add(Duration::from_millis(20), CallResult::Answered));
+            history.add(Duration::from_secs(2), CallResult::Failed);
             tokio::time::advance(Duration::from_secs(1)).await;
         }
         let summary = history.summary();
         assert_eq!((summary.calls_per_second, summary.failures_per_second), (11.0, 1.0));
         assert_eq!((summary.calls.len(), summary.calls.iter().sum::<u32>()), (60, 220));
-        history.add(Duration::ZERO, End::Neither);
+        history.add(Duration::ZERO, CallResult::Neither);
         assert_eq!(history.summary().last_minute(), (20, 200));
         let (half, most) = (summary.p50_ms.unwrap(), summary.p99_ms.unwrap());
         assert!((20.0..29.0).contains(&half) && (2000.0..2900.0).contains(&most), "{half} {most}");

@@ -11,11 +11,11 @@ const TEXT: &str = include_str!("page.html");
 
 /// The page and what a browser may do with it.
 #[derive(Debug)]
-pub(super) struct Page {
+pub(super) struct StatusPage {
     policy: HeaderValue,
 }
 
-impl Page {
+impl StatusPage {
     /// Allows the page's own style and script by their hashes, and nothing else.
     pub(super) fn new() -> Self {
         let (style, script) = (hash("<style>", "</style>"), hash("<script>", "</script>"));

@@ -6,33 +6,33 @@ use prost::Message;
 use prost_types::{FileDescriptorSet, method_options::IdempotencyLevel};
 
 use crate::{
-    catalog::methods::Methods,
+    catalog::method_list::MethodList,
     commands::fetch,
     method::{MethodName, Nature},
 };
 
 /// The methods, and who says so.
-pub(super) enum Contract {
+pub(super) enum MethodSource {
     /// They are known.
     Known {
         /// A file, or a gateway.
         source: String,
         /// The methods.
-        methods: Methods,
+        methods: MethodList,
     },
     /// They are not, for this reason.
     Unknown(String),
 }
 
 /// What is known of one method that may well be there.
-pub(super) enum Checked {
+pub(super) enum MethodStatus {
     /// It is there.
     Is(Nature),
     /// Nobody could say, for this reason.
     Unchecked(String),
 }
 
-impl Checked {
+impl MethodStatus {
     /// Whether it reads or writes, if that is known.
     pub(super) fn nature(&self) -> Option<Nature> {
         match self {
@@ -42,7 +42,7 @@ impl Checked {
     }
 }
 
-impl Contract {
+impl MethodSource {
     /// Reads the file, or asks the gateway.
     pub(super) fn learn(file: Option<&Path>, admin: Option<SocketAddr>) -> Result<Self, String> {
         match (file, admin) {
@@ -55,16 +55,16 @@ impl Contract {
     }
 
     /// What is known of a method; `Err` says that it is not there, and which is the nearest.
-    pub(super) fn check(&self, method: &MethodName<'_>, provider: &str) -> Result<Checked, String> {
+    pub(super) fn check(&self, method: &MethodName<'_>, provider: &str) -> Result<MethodStatus, String> {
         let (source, methods) = match self {
             Self::Known { source, methods } => (source, methods),
-            Self::Unknown(why) => return Ok(Checked::Unchecked(why.clone())),
+            Self::Unknown(why) => return Ok(MethodStatus::Unchecked(why.clone())),
         };
         if let Some(nature) = methods.methods.get(method.full) {
-            return Ok(Checked::Is(*nature));
+            return Ok(MethodStatus::Is(*nature));
         }
         if methods.undescribed.iter().any(|name| name == provider) {
-            return Ok(Checked::Unchecked(format!("{source} has not seen a service of {provider} yet")));
+            return Ok(MethodStatus::Unchecked(format!("{source} has not seen a service of {provider} yet")));
         }
         let distance = |name: &&String| strsim::damerau_levenshtein(name, method.full);
         let nearest = methods.methods.keys().min_by_key(distance);
@@ -74,7 +74,7 @@ impl Contract {
 }
 
 /// The methods of a `FileDescriptorSet`.
-fn read(file: &Path) -> Result<Methods, String> {
+fn read(file: &Path) -> Result<MethodList, String> {
     let bytes = fs::read(file);
     let file = file.display();
     let bytes = bytes.map_err(|error| format!("{file}: {error}"))?;
@@ -88,18 +88,18 @@ fn read(file: &Path) -> Result<Methods, String> {
             (name(method.name()), if reads { Nature::Read } else { Nature::Write })
         })
     });
-    Ok(Methods { methods: methods.collect(), undescribed: Vec::new() })
+    Ok(MethodList { methods: methods.collect(), undescribed: Vec::new() })
 }
 
 /// The methods of a gateway that runs, if it does.
-fn asked(address: SocketAddr) -> Contract {
+fn asked(address: SocketAddr) -> MethodSource {
     let unknown = |why: String| {
-        Contract::Unknown(format!("no gateway told it ({why}); --contract FILE or --admin ADDRESS tells"))
+        MethodSource::Unknown(format!("no gateway told it ({why}); --contract FILE or --admin ADDRESS tells"))
     };
-    match fetch::get(&format!("http://{address}/methods"), &fetch::Options::admin()) {
+    match fetch::get(&format!("http://{address}/methods"), &fetch::FetchOptions::admin()) {
         Err(why) => unknown(why),
         Ok((status, text)) => match serde_json::from_str(&text) {
-            Ok(methods) => Contract::Known { source: format!("the gateway at {address}"), methods },
+            Ok(methods) => MethodSource::Known { source: format!("the gateway at {address}"), methods },
             Err(_) => unknown(format!("{address} answers with HTTP {status} and names no methods")),
         },
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Policy, Site};
+use super::{CommandConfig, Policy};
 use crate::{
     config::{PrincipalConfig, key_entry::KeyEntry, key_file::KeyFile},
     policy::{bindings::Bindings, grant::Grant},
@@ -32,7 +32,7 @@ struct Ways<'a> {
     bindings: Bindings,
     file: KeyFile,
     claims: &'a [(String, String)],
-    site: &'a Site,
+    site: &'a CommandConfig,
 }
 
 impl Policy {
@@ -41,7 +41,7 @@ impl Policy {
         &self,
         name: &str,
         claims: &[(String, String)],
-        site: &Site,
+        site: &CommandConfig,
     ) -> Result<Vec<Credential>, String> {
         let file = self.keys.as_ref().map_or_else(|| Ok(KeyFile::default()), |keys| KeyFile::read_if_there(&keys.file));
         let file = file.map_err(|error| error.to_string())?;

@@ -8,7 +8,7 @@ use crate::method::Nature;
 
 /// The methods of all providers.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Methods {
+pub(crate) struct MethodList {
     /// Whether each reads or writes, by its full name.
     pub(crate) methods: BTreeMap<String, Nature>,
     /// Providers that have a route, but no service that has shown its methods yet.

@@ -15,21 +15,21 @@ use tonic::Status;
 
 /// In the extensions of a request: its body can still turn out wrong, and must be read whole before anything goes on.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Unread;
+pub(crate) struct Deferred;
 
 /// A body of one piece in the making.
-struct Made(Option<Making>);
+struct DeferredBody(Option<Making>);
 
 type Making = Pin<Box<dyn Future<Output = Result<Bytes, Status>> + Send>>;
 
 /// A body that is made by a future.
-pub(crate) fn made(making: impl Future<Output = Result<Bytes, Status>> + Send + 'static) -> Body {
-    Body::new(Made(Some(Box::pin(making))))
+pub(crate) fn deferred(making: impl Future<Output = Result<Bytes, Status>> + Send + 'static) -> Body {
+    Body::new(DeferredBody(Some(Box::pin(making))))
 }
 
 /// Whether a door has translated the request.
-pub(crate) fn is_unread(extensions: &Extensions) -> bool {
-    extensions.get::<Unread>().is_some()
+pub(crate) fn is_deferred(extensions: &Extensions) -> bool {
+    extensions.get::<Deferred>().is_some()
 }
 
 /// Reads a body of a caller, which has a limit.
@@ -42,7 +42,7 @@ pub(crate) async fn read(body: Body, max: usize) -> Result<Bytes, Status> {
     Ok(read.to_bytes())
 }
 
-impl http_body::Body for Made {
+impl http_body::Body for DeferredBody {
     type Data = Bytes;
     type Error = Status;
 
@@ -50,9 +50,9 @@ impl http_body::Body for Made {
         let Some(making) = &mut self.0 else {
             return Poll::Ready(None);
         };
-        let made = ready!(making.as_mut().poll(context));
+        let deferred = ready!(making.as_mut().poll(context));
         self.0 = None;
-        Poll::Ready(Some(made.map(Frame::data)))
+        Poll::Ready(Some(deferred.map(Frame::data)))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -10,9 +10,9 @@ use std::{
 const MOST: usize = 64;
 
 /// A bounded number of things by what they were made of.
-pub(super) struct Kept<K, V>(Mutex<HashMap<K, Arc<OnceLock<V>>>>);
+pub(super) struct Memo<K, V>(Mutex<HashMap<K, Arc<OnceLock<V>>>>);
 
-impl<K: Clone + Eq + Hash, V: Clone> Kept<K, V> {
+impl<K: Clone + Eq + Hash, V: Clone> Memo<K, V> {
     /// The thing that belongs to the key, made if there is none; who wants the same one meanwhile waits, nobody else does.
     pub(super) fn get(&self, key: &K, make: impl FnOnce() -> V) -> V {
         self.place(key).get_or_init(make).clone()
@@ -30,7 +30,7 @@ impl<K: Clone + Eq + Hash, V: Clone> Kept<K, V> {
     }
 }
 
-impl<K, V> Default for Kept<K, V> {
+impl<K, V> Default for Memo<K, V> {
     fn default() -> Self {
         Self(Mutex::default())
     }
@@ -42,17 +42,17 @@ mod tests {
 
     #[test]
     fn a_thing_is_made_once_and_only_so_many_are_kept() {
-        let kept = Kept::default();
+        let memo = Memo::default();
         let mut made = 0;
         for key in (0..MOST).chain(0..MOST) {
-            let thing = kept.get(&key, || {
+            let thing = memo.get(&key, || {
                 made += 1;
                 key * 2
             });
             assert_eq!(thing, key * 2);
         }
         assert_eq!(made, MOST);
-        kept.get(&MOST, || 0);
-        assert_eq!(kept.0.lock().unwrap().len(), 1);
+        memo.get(&MOST, || 0);
+        assert_eq!(memo.0.lock().unwrap().len(), 1);
     }
 }

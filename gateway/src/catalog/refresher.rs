@@ -11,18 +11,18 @@ use crate::{catalog::Catalog, fleet::route::Route};
 
 /// The tasks that learn; they end with this value.
 #[derive(Debug)]
-pub(crate) struct Followers {
+pub(crate) struct Refresher {
     catalog: Arc<Catalog>,
-    tasks: Mutex<HashMap<Arc<str>, Task>>,
+    tasks: Mutex<HashMap<Arc<str>, RefreshTask>>,
 }
 
 #[derive(Debug)]
-struct Task {
+struct RefreshTask {
     route: Arc<Route>,
     handle: AbortHandle,
 }
 
-impl Followers {
+impl Refresher {
     /// Begins with nobody to follow.
     pub(crate) fn new(catalog: Arc<Catalog>) -> Self {
         Self { catalog, tasks: Mutex::default() }
@@ -42,13 +42,13 @@ impl Followers {
         for route in routes {
             tasks.entry(Arc::clone(&route.provider)).or_insert_with(|| {
                 let task = tokio::spawn(Arc::clone(&self.catalog).follow(Arc::clone(&route)));
-                Task { route, handle: task.abort_handle() }
+                RefreshTask { route, handle: task.abort_handle() }
             });
         }
     }
 }
 
-impl Drop for Task {
+impl Drop for RefreshTask {
     fn drop(&mut self) {
         self.handle.abort();
     }

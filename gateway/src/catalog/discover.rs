@@ -34,7 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why a provider's description could not be learnt.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
+pub(crate) enum DiscoveryError {
     /// The reflection call failed.
     #[error("reflection failed: {0}")]
     Call(tonic::Code),
@@ -59,9 +59,9 @@ pub(crate) struct Description {
 
 /// Files that many providers import, each of which is held once for all of them.
 #[derive(Debug, Default)]
-pub(crate) struct Shared(HashMap<String, Bytes>);
+pub(crate) struct SharedFiles(HashMap<String, Bytes>);
 
-impl Shared {
+impl SharedFiles {
     /// Gives a description the files that others have already.
     pub(crate) fn join(&mut self, description: &mut Description) {
         self.0.retain(|_, file| !file.is_unique());
@@ -79,12 +79,12 @@ impl Shared {
 
 impl Description {
     /// Adds a file; the names of those that it imports.
-    pub(crate) fn add(&mut self, segment: &str, encoded: Vec<u8>) -> Result<Vec<String>, Error> {
+    pub(crate) fn add(&mut self, segment: &str, encoded: Vec<u8>) -> Result<Vec<String>, DiscoveryError> {
         let file = FileDescriptorProto::decode(encoded.as_slice())
-            .map_err(|_| Error::Answer("an unreadable file descriptor"))?;
+            .map_err(|_| DiscoveryError::Answer("an unreadable file descriptor"))?;
         let name = file.name().to_owned();
         if !may_describe(segment, file.package()) {
-            return Err(Error::Answer("a file of a foreign package"));
+            return Err(DiscoveryError::Answer("a file of a foreign package"));
         }
         for service in &file.service {
             self.add_service(segment, &file, service);
@@ -116,8 +116,8 @@ impl Description {
 }
 
 /// Asks an instance for all it has.
-pub(crate) async fn learn(route: &Arc<Route>, segment: &str) -> Result<Description, Error> {
-    timeout(PATIENCE, Conversation::open(route).await?.describe(segment)).await.unwrap_or(Err(Error::Late))
+pub(crate) async fn discover(route: &Arc<Route>, segment: &str) -> Result<Description, DiscoveryError> {
+    timeout(PATIENCE, Conversation::open(route).await?.describe(segment)).await.unwrap_or(Err(DiscoveryError::Late))
 }
 
 /// One reflection stream: a question, an answer, the next question.
@@ -127,21 +127,21 @@ struct Conversation {
 }
 
 impl Conversation {
-    async fn open(route: &Arc<Route>) -> Result<Self, Error> {
+    async fn open(route: &Arc<Route>) -> Result<Self, DiscoveryError> {
         let (questions, asked) = mpsc::channel(1);
         let channel = Channel(Arc::clone(route));
         let mut client = ServerReflectionClient::with_origin(channel, Channel::origin());
         // Some servers send the head of the reply only after the first question.
         let first = question(MessageRequest::ListServices(String::new()));
-        questions.try_send(first).map_err(|_| Error::Answer("nothing"))?;
+        questions.try_send(first).map_err(|_| DiscoveryError::Answer("nothing"))?;
         let reply = client.server_reflection_info(ReceiverStream::new(asked)).await;
-        let answers = reply.map_err(|status| Error::Call(status.code()))?.into_inner();
+        let answers = reply.map_err(|status| DiscoveryError::Call(status.code()))?.into_inner();
         Ok(Self { questions, answers })
     }
 
-    async fn describe(mut self, segment: &str) -> Result<Description, Error> {
+    async fn describe(mut self, segment: &str) -> Result<Description, DiscoveryError> {
         let MessageResponse::ListServicesResponse(list) = self.answer().await? else {
-            return Err(Error::Answer("no list of services"));
+            return Err(DiscoveryError::Answer("no list of services"));
         };
         let names = list.service.into_iter().map(|service| service.name);
         let own = names.filter(|name| provider_segment(name) == Some(segment));
@@ -156,7 +156,7 @@ impl Conversation {
                 wanted.extend(dependencies.into_iter().map(MessageRequest::FileByFilename));
             }
             if description.is_too_big() {
-                return Err(Error::Answer("too many descriptors"));
+                return Err(DiscoveryError::Answer("too many descriptors"));
             }
         }
         description.services.sort_unstable();
@@ -164,19 +164,19 @@ impl Conversation {
         Ok(description)
     }
 
-    async fn files(&mut self, request: MessageRequest) -> Result<Vec<Vec<u8>>, Error> {
+    async fn files(&mut self, request: MessageRequest) -> Result<Vec<Vec<u8>>, DiscoveryError> {
         let sent = self.questions.send(question(request)).await;
-        sent.map_err(|_| Error::Answer("the end of the stream"))?;
+        sent.map_err(|_| DiscoveryError::Answer("the end of the stream"))?;
         match self.answer().await? {
             MessageResponse::FileDescriptorResponse(files) => Ok(files.file_descriptor_proto),
-            _ => Err(Error::Answer("no file")),
+            _ => Err(DiscoveryError::Answer("no file")),
         }
     }
 
-    async fn answer(&mut self) -> Result<MessageResponse, Error> {
+    async fn answer(&mut self) -> Result<MessageResponse, DiscoveryError> {
         let message = self.answers.message().await;
-        let message = message.map_err(|status| Error::Call(status.code()))?;
-        message.and_then(|response| response.message_response).ok_or(Error::Answer("nothing"))
+        let message = message.map_err(|status| DiscoveryError::Call(status.code()))?;
+        message.and_then(|response| response.message_response).ok_or(DiscoveryError::Answer("nothing"))
     }
 }
 

@@ -31,12 +31,12 @@ const BYTES: [&str; 2] = ["application/grpc-web+proto", "application/grpc-web"];
 const TEXT: [&str; 2] = ["application/grpc-web-text+proto", "application/grpc-web-text"];
 
 /// Writes a reply for gRPC-Web.
-struct Web {
+struct WebRewrite {
     text: bool,
 }
 
 /// A request in base64: any number of texts, each padded or not, one after the other.
-struct Texts {
+struct Base64Body {
     inner: Body,
     /// Less than four characters that are not decoded yet.
     rest: BytesMut,
@@ -45,10 +45,10 @@ struct Texts {
 /// Answers a request, whose body is base64 if `text`.
 pub(crate) async fn answer(parts: Parts, body: Body, text: bool, inside: &Inside) -> Response<Body> {
     let reply_in_text = accepts_text(&parts.headers).unwrap_or(text);
-    let body = if text { Body::new(Texts { inner: body, rest: BytesMut::new() }) } else { body };
-    let (mut headers, body) = rewritten(inside.call(call(parts, body)).await, Web { text: reply_in_text });
-    let [kind, _] = if reply_in_text { TEXT } else { BYTES };
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    let body = if text { Body::new(Base64Body { inner: body, rest: BytesMut::new() }) } else { body };
+    let (mut headers, body) = rewritten(inside.call(call(parts, body)).await, WebRewrite { text: reply_in_text });
+    let [protocol, _] = if reply_in_text { TEXT } else { BYTES };
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(protocol));
     let mut response = Response::new(body);
     *response.headers_mut() = headers;
     response
@@ -57,10 +57,11 @@ pub(crate) async fn answer(parts: Parts, body: Body, text: bool, inside: &Inside
 /// Whether the caller likes its reply better in base64 than in bytes, if it likes either better.
 fn accepts_text(headers: &HeaderMap) -> Option<bool> {
     let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    let accepted: Vec<_> = accepted.flat_map(|value| value.split(',')).filter_map(range).collect();
+    let accepted: Vec<_> = accepted.flat_map(|value| value.split(',')).filter_map(media_range).collect();
     let weight = |names: [&str; 2]| {
-        let of =
-            |name: &str| accepted.iter().filter(|(range, _)| range == name).map(|(_, weight)| *weight).reduce(f32::max);
+        let of = |name: &str| {
+            accepted.iter().filter(|(media_range, _)| media_range == name).map(|(_, weight)| *weight).reduce(f32::max)
+        };
         let named = names.into_iter().filter_map(of).reduce(f32::max);
         named.or_else(|| of("application/*")).or_else(|| of("*/*")).unwrap_or_default()
     };
@@ -69,19 +70,19 @@ fn accepts_text(headers: &HeaderMap) -> Option<bool> {
 }
 
 /// A media range in small letters, and its weight.
-fn range(text: &str) -> Option<(String, f32)> {
+fn media_range(text: &str) -> Option<(String, f32)> {
     let (name, parameters) = text.split_once(';').unwrap_or((text, ""));
     let weight = parameters.split(';').find_map(|one| one.trim().strip_prefix("q=")).map_or(Ok(1.0), str::parse);
     Some((name.trim().to_ascii_lowercase(), weight.ok()?))
 }
 
-impl Web {
+impl WebRewrite {
     fn form(&self, bytes: Bytes) -> Bytes {
         if self.text { STANDARD.encode(bytes).into() } else { bytes }
     }
 }
 
-impl Rewrite for Web {
+impl Rewrite for WebRewrite {
     fn data(&mut self, data: Bytes) -> Result<Bytes, Status> {
         Ok(self.form(data))
     }
@@ -98,7 +99,7 @@ impl Rewrite for Web {
     }
 }
 
-impl Texts {
+impl Base64Body {
     fn decode(&mut self, text: &[u8]) -> Result<Bytes, Status> {
         self.rest.extend_from_slice(text);
         let whole = self.rest.len() / 4 * 4;
@@ -117,7 +118,7 @@ fn not_base64() -> Status {
     wrong("body", "the body of the request is not base64")
 }
 
-impl http_body::Body for Texts {
+impl http_body::Body for Base64Body {
     type Data = Bytes;
     type Error = Status;
 
@@ -151,7 +152,7 @@ mod tests {
 
     async fn decoded(parts: Vec<Bytes>) -> Result<Bytes, ()> {
         let body = Body::from_stream(tokio_stream::iter(parts.into_iter().map(Ok::<_, Status>)));
-        let texts = Texts { inner: body, rest: BytesMut::new() };
+        let texts = Base64Body { inner: body, rest: BytesMut::new() };
         texts.collect().await.map(|body| body.to_bytes()).map_err(|_| ())
     }
 
@@ -206,7 +207,7 @@ mod tests {
     fn trailers_are_the_last_envelope() {
         let mut trailers = HeaderMap::new();
         trailers.insert("grpc-status", HeaderValue::from_static("0"));
-        let end = |text: bool| Web { text }.end(trailers.clone());
+        let end = |text: bool| WebRewrite { text }.end(trailers.clone());
         assert_eq!(end(false), &b"\x80\0\0\0\x10grpc-status: 0\r\n"[..]);
         assert_eq!(end(true), STANDARD.encode(b"\x80\0\0\0\x10grpc-status: 0\r\n"));
     }

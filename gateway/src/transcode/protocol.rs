@@ -19,7 +19,7 @@ const TAKEN: &str = "application/json, application/proto, application/connect+js
 
 /// A protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum Protocol {
     /// gRPC-Web, its request in base64 if `text`.
     Web {
         /// Whether the body of the request is base64.
@@ -35,7 +35,7 @@ pub(crate) enum Kind {
     Stream(Codec),
 }
 
-impl Kind {
+impl Protocol {
     /// Reads method and content type; what no open door takes gets its refusal.
     pub(crate) fn of(request: &Request<Body>, open: &DoorsConfig) -> Result<Self, Box<Response<Body>>> {
         let path = request.uri().path();
@@ -58,7 +58,7 @@ impl Kind {
     fn of_content_type(request: &Request<Body>, open: &DoorsConfig) -> Option<Self> {
         let value = request.headers().get(header::CONTENT_TYPE)?.to_str().ok()?;
         let (essence, parameters) = value.split_once(';').unwrap_or((value, ""));
-        let kind = match essence.trim().to_ascii_lowercase().as_str() {
+        let protocol = match essence.trim().to_ascii_lowercase().as_str() {
             "application/json" if is_utf8(parameters) => Self::Unary(Codec::Json),
             "application/proto" => Self::Unary(Codec::Proto),
             "application/connect+json" => Self::Stream(Codec::Json),
@@ -67,8 +67,8 @@ impl Kind {
             "application/grpc-web-text" | "application/grpc-web-text+proto" => Self::Web { text: true },
             _ => return None,
         };
-        let is_open = if matches!(kind, Self::Web { .. }) { open.grpc_web } else { open.connect };
-        is_open.then_some(kind)
+        let is_open = if matches!(protocol, Self::Web { .. }) { open.grpc_web } else { open.connect };
+        is_open.then_some(protocol)
     }
 }
 
@@ -114,19 +114,19 @@ fn refusal(status: StatusCode, text: &str) -> Box<Response<Body>> {
 mod tests {
     use super::*;
 
-    fn kind(method: &str, address: &str, content_type: &str) -> Result<Kind, StatusCode> {
+    fn protocol(method: &str, address: &str, content_type: &str) -> Result<Protocol, StatusCode> {
         let request = Request::builder().method(method).uri(address).header("content-type", content_type);
         let request = request.body(Body::empty()).unwrap();
-        Kind::of(&request, &DoorsConfig::default()).map_err(|response| response.status())
+        Protocol::of(&request, &DoorsConfig::default()).map_err(|response| response.status())
     }
 
     #[test]
     fn a_protocol_is_told_by_its_content_type() {
-        let post = |content_type| kind("POST", "/a.B/C", content_type);
-        assert_eq!(post("application/json"), Ok(Kind::Unary(Codec::Json)));
-        assert_eq!(post("Application/JSON; charset=UTF-8"), Ok(Kind::Unary(Codec::Json)));
-        assert_eq!(post("application/connect+proto"), Ok(Kind::Stream(Codec::Proto)));
-        assert_eq!(post("application/grpc-web-text+proto"), Ok(Kind::Web { text: true }));
+        let post = |content_type| protocol("POST", "/a.B/C", content_type);
+        assert_eq!(post("application/json"), Ok(Protocol::Unary(Codec::Json)));
+        assert_eq!(post("Application/JSON; charset=UTF-8"), Ok(Protocol::Unary(Codec::Json)));
+        assert_eq!(post("application/connect+proto"), Ok(Protocol::Stream(Codec::Proto)));
+        assert_eq!(post("application/grpc-web-text+proto"), Ok(Protocol::Web { text: true }));
         for none in ["text/plain", "", "application/json; charset=latin1", "application/grpc", "application/grpc-webx"]
         {
             assert_eq!(post(none), Err(StatusCode::UNSUPPORTED_MEDIA_TYPE), "{none}");
@@ -135,12 +135,12 @@ mod tests {
 
     #[test]
     fn what_is_no_call_is_told_why() {
-        assert_eq!(kind("GET", "/openapi.json", ""), Ok(Kind::Document));
-        assert_eq!(kind("HEAD", "/openapi.json", ""), Ok(Kind::Document));
-        assert_eq!(kind("POST", "/openapi.json", "application/json"), Err(StatusCode::METHOD_NOT_ALLOWED));
-        assert_eq!(kind("POST", "/", "application/json"), Err(StatusCode::NOT_FOUND));
-        assert_eq!(kind("GET", "/a.B/C", ""), Err(StatusCode::METHOD_NOT_ALLOWED));
-        assert_eq!(kind("GET", "/a.B/C?message=", ""), Ok(Kind::Get));
-        assert_eq!(kind("DELETE", "/a.B/C", ""), Err(StatusCode::METHOD_NOT_ALLOWED));
+        assert_eq!(protocol("GET", "/openapi.json", ""), Ok(Protocol::Document));
+        assert_eq!(protocol("HEAD", "/openapi.json", ""), Ok(Protocol::Document));
+        assert_eq!(protocol("POST", "/openapi.json", "application/json"), Err(StatusCode::METHOD_NOT_ALLOWED));
+        assert_eq!(protocol("POST", "/", "application/json"), Err(StatusCode::NOT_FOUND));
+        assert_eq!(protocol("GET", "/a.B/C", ""), Err(StatusCode::METHOD_NOT_ALLOWED));
+        assert_eq!(protocol("GET", "/a.B/C?message=", ""), Ok(Protocol::Get));
+        assert_eq!(protocol("DELETE", "/a.B/C", ""), Err(StatusCode::METHOD_NOT_ALLOWED));
     }
 }

@@ -25,7 +25,7 @@ pub(crate) enum Codec {
 
 /// What is wrong with a text: never with the value itself, which may be a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Problem {
+struct JsonProblem {
     /// The field, as the caller writes it; empty for the whole.
     field: String,
     what: String,
@@ -56,7 +56,7 @@ impl Codec {
 pub(crate) fn to_proto(descriptor: MessageDescriptor, json: &[u8]) -> Result<Vec<u8>, Status> {
     match parse(descriptor, json) {
         Ok(message) => Ok(message.encode_to_vec()),
-        Err(Problem { field, what }) => {
+        Err(JsonProblem { field, what }) => {
             let text = if field.is_empty() { format!("the JSON {what}") } else { format!("field {field} {what}") };
             let answer = Answer::new(Code::InvalidArgument, "REQUEST_JSON", text).outcome(Outcome::NotSent);
             Err(answer.violation(&field, &what).status())
@@ -70,7 +70,7 @@ pub(crate) fn from_proto(descriptor: MessageDescriptor, message: &[u8]) -> Optio
     serde_json::to_vec(&message).ok()
 }
 
-fn parse(descriptor: MessageDescriptor, json: &[u8]) -> Result<DynamicMessage, Problem> {
+fn parse(descriptor: MessageDescriptor, json: &[u8]) -> Result<DynamicMessage, JsonProblem> {
     let mut deserializer = serde_json::Deserializer::from_slice(json);
     let mut track = Track::new();
     let tracked = serde_path_to_error::Deserializer::new(&mut deserializer, &mut track);
@@ -82,7 +82,7 @@ fn parse(descriptor: MessageDescriptor, json: &[u8]) -> Result<DynamicMessage, P
     Ok(message)
 }
 
-fn problem(path: &str, error: &serde_json::Error) -> Problem {
+fn problem(path: &str, error: &serde_json::Error) -> JsonProblem {
     let text = error.to_string();
     let text = text.rsplit_once(" at line ").map_or(&*text, |(text, _)| text);
     let place = format!("(line {}, column {})", error.line(), error.column());
@@ -92,7 +92,7 @@ fn problem(path: &str, error: &serde_json::Error) -> Problem {
     if !error.is_data() {
         // Where a text ends too early nobody knows what it was about.
         let field = if error.is_eof() { String::new() } else { short(field) };
-        return Problem { field, what: format!("cannot be read: {text} {place}") };
+        return JsonProblem { field, what: format!("cannot be read: {text} {place}") };
     }
     let named = [
         ("unrecognized field name '", "does not exist"),
@@ -103,10 +103,10 @@ fn problem(path: &str, error: &serde_json::Error) -> Problem {
         if let Some(name) = quoted(text, before) {
             let name = if name.is_empty() { "\"\"".to_owned() } else { short(name) };
             let field = if field.is_empty() { name } else { format!("{field}.{name}") };
-            return Problem { field, what: what.to_owned() };
+            return JsonProblem { field, what: what.to_owned() };
         }
     }
-    Problem { field: field.to_owned(), what: format!("{} {place}", without_value(text)) }
+    JsonProblem { field: field.to_owned(), what: format!("{} {place}", without_value(text)) }
 }
 
 fn short(name: &str) -> String {

@@ -23,7 +23,7 @@ const SERVER_PORT: &str = "server.port";
 
 /// Makes the hops of a process.
 #[derive(Debug, Clone)]
-pub(crate) struct Hops {
+pub(crate) struct ClientSpans {
     tracer: SdkTracer,
     propagator: Arc<TextMapCompositePropagator>,
     duration: Durations,
@@ -31,7 +31,7 @@ pub(crate) struct Hops {
 
 /// One attempt at a service; it is written down when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Hop {
+pub(crate) struct ClientSpan {
     span: Span,
     duration: Durations,
     started: Instant,
@@ -41,7 +41,7 @@ pub(crate) struct Hop {
     code: Option<Code>,
 }
 
-impl Hops {
+impl ClientSpans {
     /// Prepares the instruments.
     pub(crate) fn new(process: &Process) -> Self {
         let duration = process.durations(CLIENT_DURATION, "Seconds a call took at the service.");
@@ -55,7 +55,7 @@ impl Hops {
         (provider, method): (&Arc<str>, &Arc<str>),
         instance: &Uri,
         headers: &mut HeaderMap,
-    ) -> Hop {
+    ) -> ClientSpan {
         notes.set_instance(&instance.authority().map_or("", |authority| authority.as_str()).into());
         let builder = self.tracer.span_builder(chassis::names::OTHER).with_kind(SpanKind::Client);
         let mut span = builder.start_with_context(&self.tracer, parent);
@@ -70,7 +70,7 @@ impl Hops {
             ]);
         }
         self.inject(span.span_context(), headers);
-        Hop {
+        ClientSpan {
             span,
             duration: self.duration.clone(),
             started: Instant::now(),
@@ -82,14 +82,14 @@ impl Hops {
     }
 }
 
-impl Hops {
+impl ClientSpans {
     fn inject(&self, span: &SpanContext, headers: &mut HeaderMap) {
         let context = Context::new().with_remote_span_context(span.clone());
-        self.propagator.inject_context(&context, &mut Headers(headers));
+        self.propagator.inject_context(&context, &mut HeaderInjector(headers));
     }
 }
 
-impl Hop {
+impl ClientSpan {
     /// Notes how it ended; the first word counts.
     pub(crate) fn end(&mut self, code: Code) {
         self.code.get_or_insert(code);
@@ -101,7 +101,7 @@ impl Hop {
     }
 }
 
-impl Drop for Hop {
+impl Drop for ClientSpan {
     fn drop(&mut self) {
         // A hop that nobody ended was given up by the caller.
         let code = self.code.unwrap_or(Code::Cancelled);
@@ -130,9 +130,9 @@ impl Drop for Hop {
     }
 }
 
-struct Headers<'a>(&'a mut HeaderMap);
+struct HeaderInjector<'a>(&'a mut HeaderMap);
 
-impl Injector for Headers<'_> {
+impl Injector for HeaderInjector<'_> {
     fn set(&mut self, key: &str, value: String) {
         let name = HeaderName::from_bytes(key.as_bytes());
         if let (Ok(name), Ok(mut value)) = (name, HeaderValue::try_from(value)) {

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, Response, header, request::Parts};
 use http_body_util::BodyExt;
 use tonic::Code;
 
-use super::{call, connect::error, packed, status};
+use super::{call, connect::error, gzip, status};
 
 /// In the extensions of a request: the door asks the edge for the document, on behalf of a caller.
 #[derive(Debug, Clone, Copy)]
@@ -36,7 +36,7 @@ pub(crate) async fn answer(mut parts: Parts, inside: &Inside) -> Response<Body> 
             let mut headers = HeaderMap::new();
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private"));
-            let mut response = Response::new(Body::from(packed::body(document, packs, &mut headers).await));
+            let mut response = Response::new(Body::from(gzip::body(document, packs, &mut headers).await));
             *response.headers_mut() = headers;
             response
         }

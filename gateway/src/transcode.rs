@@ -5,13 +5,13 @@
 
 mod connect;
 mod cors;
+mod deferred;
 pub(crate) mod document;
+mod gzip;
 mod json;
-mod kind;
-mod packed;
+mod protocol;
 mod rewrite;
 mod status;
-mod unread;
 mod web;
 
 use std::{fmt, sync::Arc};
@@ -23,10 +23,10 @@ use tonic::Status;
 use crate::{
     catalog::Catalog,
     config::doors::DoorsConfig,
-    doors::{cors::Cors, kind::Kind},
+    transcode::{cors::Cors, protocol::Protocol},
 };
 
-pub(crate) use unread::is_unread;
+pub(crate) use deferred::is_deferred;
 
 /// What a request may have that its gRPC call must not: it is about this one connection, or about the form of the body.
 const NOT_FOR_GRPC: [&str; 14] = [
@@ -48,31 +48,31 @@ const NOT_FOR_GRPC: [&str; 14] = [
 
 /// All doors of the gateway.
 #[derive(Clone)]
-pub(crate) struct Doors(Arc<Inner>);
+pub(crate) struct HttpTranscoder(Arc<TranscoderState>);
 
-struct Inner {
+struct TranscoderState {
     open: DoorsConfig,
     cors: Cors,
     catalog: Arc<Catalog>,
     max_request: usize,
 }
 
-impl Doors {
+impl HttpTranscoder {
     /// Opens the doors of the configuration.
     pub(crate) fn new(config: &DoorsConfig, catalog: Arc<Catalog>, process: &Process) -> Self {
         let max_request = usize::try_from(process.settings().server.max_request_bytes).unwrap_or(usize::MAX);
-        let inner = Inner { open: config.clone(), cors: Cors::new(&config.cors), catalog, max_request };
+        let inner = TranscoderState { open: config.clone(), cors: Cors::new(&config.cors), catalog, max_request };
         Self(Arc::new(inner))
     }
 }
 
-impl fmt::Debug for Doors {
+impl fmt::Debug for HttpTranscoder {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_tuple("Doors").field(&self.0.open).finish()
     }
 }
 
-impl Door for Doors {
+impl Door for HttpTranscoder {
     fn takes(&self, request: &Request<Body>) -> bool {
         let is_native = request.version() == Version::HTTP_2
             && request.method() == Method::POST
@@ -85,29 +85,29 @@ impl Door for Doors {
     }
 
     fn answer(&self, request: Request<Body>, inside: Inside) -> Answering {
-        let doors = Arc::clone(&self.0);
+        let transcoder = Arc::clone(&self.0);
         Box::pin(async move {
-            if let Some(response) = doors.cors.preflight(&request) {
+            if let Some(response) = transcoder.cors.preflight(&request) {
                 return response;
             }
             let origin = request.headers().get(header::ORIGIN).cloned();
-            let mut response = doors.open(request, inside).await;
-            doors.cors.mark(origin.as_ref(), response.headers_mut());
+            let mut response = transcoder.open(request, inside).await;
+            transcoder.cors.mark(origin.as_ref(), response.headers_mut());
             response
         })
     }
 }
 
-impl Inner {
+impl TranscoderState {
     async fn open(&self, request: Request<Body>, inside: Inside) -> Response<Body> {
-        let kind = Kind::of(&request, &self.open);
+        let protocol = Protocol::of(&request, &self.open);
         let (parts, body) = request.into_parts();
-        match kind {
-            Ok(Kind::Web { text }) => web::answer(parts, body, text, &inside).await,
-            Ok(Kind::Unary(codec)) => connect::unary(self, parts, body, codec, &inside).await,
-            Ok(Kind::Document) => document::answer(parts, &inside).await,
-            Ok(Kind::Get) => connect::get(self, parts, &inside).await,
-            Ok(Kind::Stream(codec)) => connect::stream(self, parts, body, codec, &inside).await,
+        match protocol {
+            Ok(Protocol::Web { text }) => web::answer(parts, body, text, &inside).await,
+            Ok(Protocol::Unary(codec)) => connect::unary(self, parts, body, codec, &inside).await,
+            Ok(Protocol::Document) => document::answer(parts, &inside).await,
+            Ok(Protocol::Get) => connect::get(self, parts, &inside).await,
+            Ok(Protocol::Stream(codec)) => connect::stream(self, parts, body, codec, &inside).await,
             Err(refusal) => *refusal,
         }
     }

@@ -20,19 +20,19 @@ pub(super) const TWICE: &str = "duplicate name '";
 /// JSON that is read as a message.
 pub(super) struct ProtoJson<D> {
     inner: D,
-    form: Form,
+    form: ValueForm,
 }
 
 impl<D> ProtoJson<D> {
     /// JSON of one message.
     pub(super) fn new(inner: D, message: &MessageDescriptor) -> Self {
-        Self { inner, form: Form::of_message(message) }
+        Self { inner, form: ValueForm::of_message(message) }
     }
 }
 
 /// What a value stands for.
 #[derive(Clone)]
-enum Form {
+enum ValueForm {
     Message(MessageDescriptor),
     Any(DescriptorPool),
     Map {
@@ -49,7 +49,7 @@ enum Form {
     Other,
 }
 
-impl Form {
+impl ValueForm {
     fn of_field(field: &FieldDescriptor) -> Self {
         match field.kind() {
             Kind::Message(entry) if field.is_map() => {
@@ -110,7 +110,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for ProtoJson<D> {
 /// Hands a value to prost-reflect's visitor.
 struct Reader<V> {
     visitor: V,
-    form: Form,
+    form: ValueForm,
 }
 
 impl<'de, V: Visitor<'de>> Reader<V> {
@@ -145,16 +145,16 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Reader<V> {
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<V::Value, E> {
         match self.form {
-            Form::Integer | Form::Enum => self.whole(number::whole_of_float(value)),
+            ValueForm::Integer | ValueForm::Enum => self.whole(number::whole_of_float(value)),
             _ => self.visitor.visit_f64(value),
         }
     }
 
     fn visit_str<E: Error>(self, value: &str) -> Result<V::Value, E> {
         match self.form {
-            Form::Integer => self.whole(number::whole(value)),
-            Form::Float => self.visitor.visit_f64(number::float(value).map_err(E::custom)?),
-            Form::Time if number::fraction(value) > number::NANOS => Err(E::custom(number::TOO_FINE)),
+            ValueForm::Integer => self.whole(number::whole(value)),
+            ValueForm::Float => self.visitor.visit_f64(number::float(value).map_err(E::custom)?),
+            ValueForm::Time if number::fraction(value) > number::NANOS => Err(E::custom(number::TOO_FINE)),
             _ => self.visitor.visit_str(value),
         }
     }
@@ -177,7 +177,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Reader<V> {
 
     fn visit_map<A: MapAccess<'de>>(self, inner: A) -> Result<V::Value, A::Error> {
         let members =
-            Members { inner, form: self.form, numbers: Vec::new(), names: HashSet::new(), value: Form::Other };
+            Members { inner, form: self.form, numbers: Vec::new(), names: HashSet::new(), value: ValueForm::Other };
         self.visitor.visit_map(members)
     }
 }
@@ -185,7 +185,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Reader<V> {
 /// A value on its way to where prost-reflect puts it.
 struct Seed<T> {
     seed: T,
-    form: Form,
+    form: ValueForm,
 }
 
 impl<'de, T: DeserializeSeed<'de>> DeserializeSeed<'de> for Seed<T> {
@@ -199,7 +199,7 @@ impl<'de, T: DeserializeSeed<'de>> DeserializeSeed<'de> for Seed<T> {
 /// The elements of a list.
 struct Elements<A> {
     inner: A,
-    form: Form,
+    form: ValueForm,
 }
 
 impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Elements<A> {
@@ -213,13 +213,13 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Elements<A> {
 /// The members of an object, each of which comes once.
 struct Members<A> {
     inner: A,
-    form: Form,
+    form: ValueForm,
     /// Fields of a message that were there.
     numbers: Vec<u32>,
     /// Keys of everything else.
     names: HashSet<String>,
     /// What the value behind the last key stands for.
-    value: Form,
+    value: ValueForm,
 }
 
 impl<A> Members<A> {
@@ -227,7 +227,7 @@ impl<A> Members<A> {
     fn enter<E: Error>(&mut self, key: String) -> Result<String, E> {
         let twice = |key: &str| E::custom(format!("{TWICE}{key}'"));
         match &self.form {
-            Form::Message(message) => {
+            ValueForm::Message(message) => {
                 let field = message.get_field_by_json_name(&key).or_else(|| message.get_field_by_name(&key));
                 // What is unknown prost-reflect refuses.
                 let Some(field) = field else { return Ok(key) };
@@ -235,13 +235,13 @@ impl<A> Members<A> {
                     return Err(twice(&key));
                 }
                 self.numbers.push(field.number());
-                self.value = Form::of_field(&field);
+                self.value = ValueForm::of_field(&field);
                 Ok(key)
             }
-            Form::Map { key: kind, value } => {
-                self.value = Form::of_kind(value);
-                let plain = match Form::of_kind(kind) {
-                    Form::Integer => {
+            ValueForm::Map { key: kind, value } => {
+                self.value = ValueForm::of_kind(value);
+                let plain = match ValueForm::of_kind(kind) {
+                    ValueForm::Integer => {
                         number::whole(&key).map_err(|_| E::custom("must have whole numbers as keys"))?.to_string()
                     }
                     _ => key.clone(),
@@ -268,19 +268,19 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Members<A> {
     }
 
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, A::Error> {
-        if let Form::Any(pool) = &self.form
+        if let ValueForm::Any(pool) = &self.form
             && self.names.len() == 1
             && self.names.contains("@type")
         {
             // The usual order: from here on it is known which fields there are.
             let address: String = self.inner.next_value()?;
             let message = address.rsplit('/').next().and_then(|name| pool.get_message_by_name(name));
-            if let Some(form @ Form::Message(_)) = message.as_ref().map(Form::of_message) {
+            if let Some(form @ ValueForm::Message(_)) = message.as_ref().map(ValueForm::of_message) {
                 self.form = form;
             }
             return seed.deserialize(address.into_deserializer());
         }
-        let form = std::mem::replace(&mut self.value, Form::Other);
+        let form = std::mem::replace(&mut self.value, ValueForm::Other);
         self.inner.next_value_seed(Seed { seed, form })
     }
 }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use axum::{Json, extract::State};
 
 use super::View;
-use crate::catalog::methods::Methods;
+use crate::catalog::method_list::MethodList;
 
 /// Answers with what the providers have shown.
-pub(super) async fn answer(State(view): State<Arc<View>>) -> Json<Methods> {
+pub(super) async fn answer(State(view): State<Arc<View>>) -> Json<MethodList> {
     let routes = view.routes.upgrade();
     let providers = routes
         .iter()
         .flat_map(|routes| routes.all().iter().map(|route| route.provider.to_string()).collect::<Vec<_>>());
     let undescribed = providers.filter(|provider| !view.catalog.has_described(provider)).collect();
-    Json(Methods { methods: view.catalog.natures(), undescribed })
+    Json(MethodList { methods: view.catalog.natures(), undescribed })
 }

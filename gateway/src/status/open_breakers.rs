@@ -28,29 +28,29 @@ const MOST: usize = 100;
 
 /// The accounts of one provider that rest.
 #[derive(Debug, Default)]
-pub(super) struct Resting {
+pub(super) struct OpenBreakers {
     /// How many there are, for those who have nothing to say: a call that went well looks no further than here.
     count: AtomicUsize,
-    accounts: Mutex<BTreeMap<Place, Rest>>,
+    accounts: Mutex<BTreeMap<BreakerId, OpenBreaker>>,
 }
 
 /// The breaker of one account in one instance.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
+struct BreakerId {
     account: String,
     instance: Option<Arc<str>>,
 }
 
 #[derive(Debug)]
-struct Rest {
+struct OpenBreaker {
     since: Timestamp,
     refused: Timestamp,
-    heard: Instant,
+    last_seen: Instant,
 }
 
 /// What a call tells of its account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Word {
+enum BreakerSignal {
     /// The breaker is open.
     Refused,
     /// The upstream has answered.
@@ -61,7 +61,7 @@ enum Word {
 
 /// One account that rests, as the page shows it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct RestStatus {
+pub(super) struct BreakerStatus {
     account: String,
     instance: Option<String>,
     /// RFC 3339.
@@ -70,56 +70,56 @@ pub(super) struct RestStatus {
     last_refused: String,
 }
 
-impl Resting {
+impl OpenBreakers {
     /// Hears how a call has ended.
-    pub(super) fn hear(&self, call: &Ended<'_>) {
-        let word = Word::of(call);
-        if word != Word::Refused && self.count.load(Relaxed) == 0 {
+    pub(super) fn observe(&self, call: &Ended<'_>) {
+        let signal = BreakerSignal::of(call);
+        if signal != BreakerSignal::Refused && self.count.load(Relaxed) == 0 {
             return;
         }
         if let Some(account) = call.account {
-            self.note(Place { account: account.to_owned(), instance: call.instance.clone() }, word);
+            self.note(BreakerId { account: account.to_owned(), instance: call.instance.clone() }, signal);
         }
     }
 
     /// The accounts that rest now.
-    pub(super) fn list(&self) -> Vec<RestStatus> {
+    pub(super) fn list(&self) -> Vec<BreakerStatus> {
         if self.count.load(Relaxed) == 0 {
             return Vec::new();
         }
         let mut accounts = self.lock();
         self.forget_old(&mut accounts);
-        accounts.iter().map(|(place, rest)| RestStatus::of(place, rest)).collect()
+        accounts.iter().map(|(id, breaker)| BreakerStatus::of(id, breaker)).collect()
     }
 
-    fn note(&self, place: Place, word: Word) {
-        let (now, heard) = (Timestamp::now(), Instant::now());
+    fn note(&self, id: BreakerId, signal: BreakerSignal) {
+        let (now, last_seen) = (Timestamp::now(), Instant::now());
         let mut accounts = self.lock();
         self.forget_old(&mut accounts);
         let has_room = accounts.len() < MOST;
-        match (word, accounts.get_mut(&place)) {
-            (Word::Answered, _) => drop(accounts.remove(&place)),
-            (Word::Refused, Some(rest)) => (rest.refused, rest.heard) = (now, heard),
-            (Word::Refused, None) if has_room => {
-                accounts.insert(place, Rest { since: now, refused: now, heard });
+        match (signal, accounts.get_mut(&id)) {
+            (BreakerSignal::Answered, _) => drop(accounts.remove(&id)),
+            (BreakerSignal::Refused, Some(breaker)) => (breaker.refused, breaker.last_seen) = (now, last_seen),
+            (BreakerSignal::Refused, None) if has_room => {
+                accounts.insert(id, OpenBreaker { since: now, refused: now, last_seen });
             }
-            (Word::Failed, Some(rest)) => rest.heard = heard,
-            (Word::Refused | Word::Failed, None) => {}
+            (BreakerSignal::Failed, Some(breaker)) => breaker.last_seen = last_seen,
+            (BreakerSignal::Refused | BreakerSignal::Failed, None) => {}
         }
         self.count.store(accounts.len(), Relaxed);
     }
 
-    fn forget_old(&self, accounts: &mut BTreeMap<Place, Rest>) {
-        accounts.retain(|_, rest| rest.heard.elapsed() < PROBE);
+    fn forget_old(&self, accounts: &mut BTreeMap<BreakerId, OpenBreaker>) {
+        accounts.retain(|_, breaker| breaker.last_seen.elapsed() < PROBE);
         self.count.store(accounts.len(), Relaxed);
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Place, Rest>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<BreakerId, OpenBreaker>> {
         self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Word {
+impl BreakerSignal {
     fn of(call: &Ended<'_>) -> Self {
         match &call.reason {
             _ if call.is_answer() => Self::Answered,
@@ -129,18 +129,18 @@ impl Word {
     }
 }
 
-impl RestStatus {
+impl BreakerStatus {
     /// Its alias.
     pub(super) fn account(&self) -> &str {
         &self.account
     }
 
-    fn of(place: &Place, rest: &Rest) -> Self {
+    fn of(id: &BreakerId, breaker: &OpenBreaker) -> Self {
         Self {
-            account: place.account.clone(),
-            instance: place.instance.as_deref().map(str::to_owned),
-            since: to_the_second(rest.since),
-            last_refused: to_the_second(rest.refused),
+            account: id.account.clone(),
+            instance: id.instance.as_deref().map(str::to_owned),
+            since: to_the_second(breaker.since),
+            last_refused: to_the_second(breaker.refused),
         }
     }
 }
@@ -149,49 +149,53 @@ impl RestStatus {
 mod tests {
     use super::*;
 
-    fn place(account: &str, instance: &str) -> Place {
-        Place { account: account.to_owned(), instance: Some(instance.into()) }
+    fn id(account: &str, instance: &str) -> BreakerId {
+        BreakerId { account: account.to_owned(), instance: Some(instance.into()) }
     }
 
-    fn accounts(resting: &Resting) -> Vec<String> {
-        resting.list().into_iter().map(|rest| format!("{}@{}", rest.account, rest.instance.unwrap())).collect()
+    fn accounts(breakers: &OpenBreakers) -> Vec<String> {
+        breakers
+            .list()
+            .into_iter()
+            .map(|breaker| format!("{}@{}", breaker.account, breaker.instance.unwrap()))
+            .collect()
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_account_rests_until_its_upstream_answers() {
-        let resting = Resting::default();
+        let breakers = OpenBreakers::default();
         for (account, instance) in [("main", "a"), ("main", "b"), ("other", "a")] {
-            resting.note(place(account, instance), Word::Refused);
+            breakers.note(id(account, instance), BreakerSignal::Refused);
         }
-        assert_eq!(accounts(&resting), ["main@a", "main@b", "other@a"]);
-        resting.note(place("main", "a"), Word::Failed);
-        resting.note(place("third", "a"), Word::Failed);
-        resting.note(place("main", "b"), Word::Answered);
-        assert_eq!(accounts(&resting), ["main@a", "other@a"]);
-        resting.note(place("main", "a"), Word::Answered);
-        resting.note(place("other", "a"), Word::Answered);
-        assert_eq!(resting.count.load(Relaxed), 0);
+        assert_eq!(accounts(&breakers), ["main@a", "main@b", "other@a"]);
+        breakers.note(id("main", "a"), BreakerSignal::Failed);
+        breakers.note(id("third", "a"), BreakerSignal::Failed);
+        breakers.note(id("main", "b"), BreakerSignal::Answered);
+        assert_eq!(accounts(&breakers), ["main@a", "other@a"]);
+        breakers.note(id("main", "a"), BreakerSignal::Answered);
+        breakers.note(id("other", "a"), BreakerSignal::Answered);
+        assert_eq!(breakers.count.load(Relaxed), 0);
     }
 
     #[tokio::test(start_paused = true)]
     async fn it_is_forgotten_when_nothing_is_heard() {
-        let resting = Resting::default();
-        resting.note(place("main", "a"), Word::Refused);
-        let since = resting.list()[0].since.clone();
+        let breakers = OpenBreakers::default();
+        breakers.note(id("main", "a"), BreakerSignal::Refused);
+        let since = breakers.list()[0].since.clone();
         for _ in 0..3 {
             tokio::time::advance(PROBE / 2 + Duration::from_secs(1)).await;
             // The call that was let through has failed.
-            resting.note(place("main", "a"), Word::Failed);
+            breakers.note(id("main", "a"), BreakerSignal::Failed);
         }
-        assert_eq!(resting.list()[0].since, since);
+        assert_eq!(breakers.list()[0].since, since);
         tokio::time::advance(PROBE).await;
-        assert!(resting.list().is_empty() && resting.count.load(Relaxed) == 0);
+        assert!(breakers.list().is_empty() && breakers.count.load(Relaxed) == 0);
     }
 
     #[test]
     fn only_so_many_are_remembered() {
-        let resting = Resting::default();
-        (0..2 * MOST).for_each(|number| resting.note(place(&number.to_string(), "a"), Word::Refused));
-        assert_eq!(resting.list().len(), MOST);
+        let breakers = OpenBreakers::default();
+        (0..2 * MOST).for_each(|number| breakers.note(id(&number.to_string(), "a"), BreakerSignal::Refused));
+        assert_eq!(breakers.list().len(), MOST);
     }
 }

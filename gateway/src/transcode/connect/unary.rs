@@ -13,11 +13,13 @@ use tonic::{Code, Status};
 
 use super::{
     super::{
-        Inner, call,
+        TranscoderState, call,
+        deferred::{Deferred, deferred, read},
+        gzip,
         json::{self, Codec},
-        kind::not_allowed,
-        metadata, packed, status,
-        unread::{Unread, made, read},
+        metadata,
+        protocol::not_allowed,
+        status,
     },
     error,
     query::Query,
@@ -29,32 +31,38 @@ use crate::{
 };
 
 /// Answers a POST.
-pub(crate) async fn unary(doors: &Inner, parts: Parts, body: Body, codec: Codec, inside: &Inside) -> Response<Body> {
-    let max = doors.max_request;
+pub(crate) async fn unary(
+    transcoder: &TranscoderState,
+    parts: Parts,
+    body: Body,
+    codec: Codec,
+    inside: &Inside,
+) -> Response<Body> {
+    let max = transcoder.max_request;
     let encoding = match request::encoding(&parts.headers, header::CONTENT_ENCODING) {
         Ok(encoding) => encoding,
         Err(status) => return error::response(&status),
     };
     let message = async move { request::unpacked(encoding, read(body, max).await?, max) };
-    answer(doors, parts, message, codec, inside).await
+    answer(transcoder, parts, message, codec, inside).await
 }
 
 /// Answers a GET; only what changes nothing is called so.
-pub(crate) async fn get(doors: &Inner, parts: Parts, inside: &Inside) -> Response<Body> {
-    let mut response = got(doors, parts, inside).await;
+pub(crate) async fn get(transcoder: &TranscoderState, parts: Parts, inside: &Inside) -> Response<Body> {
+    let mut response = got(transcoder, parts, inside).await;
     // The key that the answer is for stands in a header of which caches know nothing, and some refusals would be kept too.
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 
-async fn got(doors: &Inner, parts: Parts, inside: &Inside) -> Response<Body> {
+async fn got(transcoder: &TranscoderState, parts: Parts, inside: &Inside) -> Response<Body> {
     let full = parts.uri.path().trim_start_matches('/');
-    if let Some(Err(status)) = MethodName::of(full).map(|name| doors.catalog.is_ready(&name)) {
+    if let Some(Err(status)) = MethodName::of(full).map(|name| transcoder.catalog.is_ready(&name)) {
         // Nobody knows whether it reads: all that can be done inside is to say so, to a caller who may know.
         let message = async move { Err(status.status()) };
-        return answer(doors, parts, message, Codec::Proto, inside).await;
+        return answer(transcoder, parts, message, Codec::Proto, inside).await;
     }
-    if doors.catalog.of_method(full) != Some(Nature::Read) {
+    if transcoder.catalog.of_method(full) != Some(Nature::Read) {
         let text = "only a method that changes nothing is called with GET; this one is called with POST";
         return *not_allowed(text, "POST");
     }
@@ -62,13 +70,13 @@ async fn got(doors: &Inner, parts: Parts, inside: &Inside) -> Response<Body> {
         Ok(query) => query,
         Err(status) => return error::response(&status),
     };
-    let (codec, max) = (query.codec, doors.max_request);
+    let (codec, max) = (query.codec, transcoder.max_request);
     let message = async move { request::unpacked(query.encoding, query.message, max) };
-    answer(doors, parts, message, codec, inside).await
+    answer(transcoder, parts, message, codec, inside).await
 }
 
 async fn answer(
-    doors: &Inner,
+    transcoder: &TranscoderState,
     mut parts: Parts,
     message: impl Future<Output = Result<Bytes, Status>> + Send + 'static,
     codec: Codec,
@@ -78,10 +86,10 @@ async fn answer(
         return error::response(&status);
     }
     let packs = message::wants_gzip(&parts.headers, &header::ACCEPT_ENCODING);
-    let method = doors.described(parts.uri.path(), codec).and_then(only_unary);
+    let method = transcoder.described(parts.uri.path(), codec).and_then(only_unary);
     let reply = method.as_ref().ok().cloned().flatten();
     let full = parts.uri.path().trim_start_matches('/').to_owned();
-    let body = made(async move {
+    let body = deferred(async move {
         let message = message.await?;
         Ok(match method? {
             Some(method) => envelope(0, &json::to_proto(method.input(), &message)?),
@@ -89,9 +97,9 @@ async fn answer(
         })
     });
     let mut request: Request<Body> = call(parts, body);
-    request.extensions_mut().insert(Unread);
+    request.extensions_mut().insert(Deferred);
     let (head, body) = inside.call(request).await.into_parts();
-    finished(head, body, Form { codec, packs }, reply, || doors.catalog.of_method(&full)).await
+    finished(head, body, ReplyForm { codec, packs }, reply, || transcoder.catalog.of_method(&full)).await
 }
 
 /// JSON without envelopes has room for one message each way.
@@ -105,7 +113,7 @@ fn only_unary(method: Option<MethodDescriptor>) -> Result<Option<MethodDescripto
     }
 }
 
-impl Inner {
+impl TranscoderState {
     /// The descriptor that JSON needs, or why there is none; protobuf needs none.
     pub(crate) fn described(&self, path: &str, codec: Codec) -> Result<Option<MethodDescriptor>, Status> {
         match (codec, MethodName::parse(path)) {
@@ -117,7 +125,7 @@ impl Inner {
 
 /// How the caller wants its answer.
 #[derive(Debug, Clone, Copy)]
-struct Form {
+struct ReplyForm {
     codec: Codec,
     /// Whether it takes gzip.
     packs: bool,
@@ -127,7 +135,7 @@ struct Form {
 async fn finished(
     head: response::Parts,
     body: Body,
-    form: Form,
+    form: ReplyForm,
     method: Option<MethodDescriptor>,
     nature: impl FnOnce() -> Option<Nature>,
 ) -> Response<Body> {
@@ -144,7 +152,7 @@ async fn finished(
         Ok(message) => {
             let mut headers = HeaderMap::new();
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(form.codec.unary()));
-            let mut response = Response::new(Body::from(packed::body(message, form.packs, &mut headers).await));
+            let mut response = Response::new(Body::from(gzip::body(message, form.packs, &mut headers).await));
             *response.headers_mut() = headers;
             response
         }

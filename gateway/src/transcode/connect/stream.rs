@@ -20,12 +20,12 @@ use tonic::{Code, Status};
 
 use super::{
     super::{
-        Inner, call,
+        TranscoderState, call,
+        deferred::{Deferred, deferred, read},
         json::{self, Codec},
         metadata,
         rewrite::{Rewrite, rewritten},
         status,
-        unread::{Unread, made, read},
     },
     error,
     request::{encoding as encoding_of, translate},
@@ -39,7 +39,7 @@ const ENCODING: HeaderName = HeaderName::from_static("connect-content-encoding")
 const END: u8 = 2;
 
 /// Writes a reply for Connect.
-struct Stream {
+struct StreamRewrite {
     /// Splits the reply where its messages must be written anew.
     splitter: Option<Splitter>,
     /// The method whose messages become JSON.
@@ -49,14 +49,14 @@ struct Stream {
 }
 
 /// The messages of a request, from Connect's envelopes to gRPC's.
-struct Messages {
+struct RequestMessages {
     inner: Body,
     splitter: Splitter,
-    form: Form,
+    form: RequestForm,
 }
 
 /// How the messages of a request are written.
-struct Form {
+struct RequestForm {
     encoding: Encoding,
     max: usize,
     method: MethodDescriptor,
@@ -64,7 +64,7 @@ struct Form {
 
 /// Answers a request.
 pub(crate) async fn stream(
-    doors: &Inner,
+    transcoder: &TranscoderState,
     mut parts: Parts,
     body: Body,
     codec: Codec,
@@ -76,11 +76,11 @@ pub(crate) async fn stream(
         Err(status) => return ended(codec, &status),
     };
     let packs = message::wants_gzip(&parts.headers, &ACCEPT_ENCODING);
-    let method = doors.described(parts.uri.path(), codec);
+    let method = transcoder.described(parts.uri.path(), codec);
     let reply = method.as_ref().ok().cloned().flatten();
-    let request = request(parts, body, method.transpose(), (encoding, doors.max_request));
+    let request = request(parts, body, method.transpose(), (encoding, transcoder.max_request));
     let splitter = (packs || reply.is_some()).then(|| Splitter::new(usize::MAX));
-    let (headers, body) = rewritten(inside.call(request).await, Stream { splitter, json: reply, packs });
+    let (headers, body) = rewritten(inside.call(request).await, StreamRewrite { splitter, json: reply, packs });
     let mut response = Response::new(body);
     *response.headers_mut() = metadata(headers);
     if packs {
@@ -106,17 +106,17 @@ fn request(
             call(parts, body)
         }
         Some(Ok(method)) if method.is_client_streaming() => {
-            let form = Form { encoding, max, method };
-            call(parts, Body::new(Messages { inner: body, splitter: Splitter::new(max), form }))
+            let form = RequestForm { encoding, max, method };
+            call(parts, Body::new(RequestMessages { inner: body, splitter: Splitter::new(max), form }))
         }
         // One message can be wrong as a whole, before anything of it goes on; of a stream that only ends the stream.
         Some(method) => {
-            let body = made(async move {
+            let body = deferred(async move {
                 let (flags, message) = message::single(&read(body, max + HEAD).await?, encoding, max)?;
-                Form { encoding, max, method: method? }.translated(flags, &message)
+                RequestForm { encoding, max, method: method? }.translated(flags, &message)
             });
             let mut request = call(parts, body);
-            request.extensions_mut().insert(Unread);
+            request.extensions_mut().insert(Deferred);
             request
         }
     }
@@ -129,7 +129,7 @@ fn ended(codec: Codec, status: &Status) -> Response<Body> {
     response
 }
 
-impl Form {
+impl RequestForm {
     /// A message as gRPC has it.
     fn translated(&self, flags: u8, message: &Bytes) -> Result<Bytes, Status> {
         self.encoding.check(flags)?;
@@ -161,7 +161,7 @@ fn last(status: &Status, trailers: HeaderMap) -> Bytes {
     envelope(END, Value::from(end).to_string().as_bytes())
 }
 
-impl Rewrite for Stream {
+impl Rewrite for StreamRewrite {
     fn data(&mut self, data: Bytes) -> Result<Bytes, Status> {
         let Some(splitter) = &mut self.splitter else {
             // Envelopes of both protocols are the same.
@@ -187,7 +187,7 @@ impl Rewrite for Stream {
     }
 }
 
-impl http_body::Body for Messages {
+impl http_body::Body for RequestMessages {
     type Data = Bytes;
     type Error = Status;
 
