@@ -3,17 +3,23 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::{
+    runtime::Handle,
+    sync::{Semaphore, SemaphorePermit},
+};
+use tokio_util::task::TaskTracker;
 
 use crate::{
     account_health::{AccountHealth, AccountStatus},
     breaker::Breaker,
+    credential_guard::CredentialGuard,
+    farewell::Farewell,
     fault::{Fault, Kind, Operation, Outcome},
     http::{BaseUrl, Client, ClientError, Transport},
     problem::{Problem, Problems},
     provider::Provider,
     retry::RetryBudget,
-    session::{CredentialGuard, SessionSlot},
+    session::SessionSlot,
     table::Tables,
     telemetry::Telemetry,
 };
@@ -76,14 +82,18 @@ pub(crate) struct Shared {
     pub(crate) domain: &'static str,
     pub(crate) accounts: ArcSwap<Accounts>,
     pub(crate) telemetry: Telemetry,
+    /// The sessions that are being ended.
+    pub(crate) farewells: TaskTracker,
 }
 
 pub(crate) type Accounts = HashMap<String, Arc<Account>>;
 
 pub(crate) struct Account {
-    pub(crate) provider: Box<dyn Provider>,
+    pub(crate) provider: Arc<dyn Provider>,
     pub(crate) tables: Arc<Tables>,
     pub(crate) client: Client,
+    telemetry: Telemetry,
+    farewells: TaskTracker,
     in_flight: Semaphore,
     pub(crate) budget: RetryBudget,
     pub(crate) breaker: Breaker,
@@ -92,12 +102,16 @@ pub(crate) struct Account {
     pub(crate) health: AccountHealth,
 }
 
-pub(crate) fn ready(accounts: impl IntoIterator<Item = (String, AccountSetup)>) -> Result<Accounts, SetupError> {
+pub(crate) fn ready(
+    accounts: impl IntoIterator<Item = (String, AccountSetup)>,
+    telemetry: &Telemetry,
+    farewells: &TaskTracker,
+) -> Result<Accounts, SetupError> {
     let mut ready = HashMap::new();
     for (alias, setup) in accounts {
         let client = Client::new(&setup.base_url, &setup.transport)
             .map_err(|error| SetupError::Account(alias.clone(), error))?;
-        ready.insert(alias, Arc::new(Account::new(setup, client)));
+        ready.insert(alias, Arc::new(Account::new(setup, client, telemetry.clone(), farewells.clone())));
     }
     if ready.is_empty() { Err(SetupError::NoAccounts) } else { Ok(ready) }
 }
@@ -126,9 +140,11 @@ impl Shared {
 }
 
 impl Account {
-    fn new(setup: AccountSetup, client: Client) -> Self {
+    fn new(setup: AccountSetup, client: Client, telemetry: Telemetry, farewells: TaskTracker) -> Self {
         Account {
-            provider: setup.provider,
+            provider: setup.provider.into(),
+            telemetry,
+            farewells,
             tables: setup.tables,
             client,
             in_flight: Semaphore::new(setup.transport.in_flight),
@@ -138,6 +154,18 @@ impl Account {
             guard: CredentialGuard::default(),
             health: AccountHealth::default(),
         }
+    }
+
+    /// Ends the session, after a login or a renewal that is under way, if that does not take longer than `patience`.
+    pub(crate) async fn close(&self, patience: Duration) {
+        if let Some(session) = self.session.close(patience).await {
+            self.farewell().say(session).await;
+        }
+    }
+
+    fn farewell(&self) -> Farewell {
+        let (provider, client) = (self.provider.clone(), self.client.clone());
+        Farewell { provider, client, telemetry: self.telemetry.clone() }
     }
 
     pub(crate) fn status(&self, alias: &str) -> AccountStatus {
@@ -151,5 +179,16 @@ impl Account {
             Fault::new(Kind::ResourceExhausted, Outcome::NotSent, "ACCOUNT_BUSY", message)
                 .with_retry_after(Some(Duration::from_millis(500)))
         })
+    }
+}
+
+/// An account that was replaced lives as long as its last call; then its session ends.
+impl Drop for Account {
+    fn drop(&mut self) {
+        let Some(session) = self.session.end() else { return };
+        // Without a runtime the process has ended.
+        if let Ok(runtime) = Handle::try_current() {
+            self.farewells.spawn_on(self.farewell().say(session), &runtime);
+        }
     }
 }

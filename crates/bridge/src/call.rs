@@ -6,15 +6,15 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
 };
 
 use bumpalo::Bump;
+use http::StatusCode;
 use opentelemetry::Context;
 use prost::{Message, Name};
 use tokio::{
     sync::OwnedSemaphorePermit,
-    time::{Instant, sleep, timeout_at},
+    time::{Instant, sleep},
 };
 use tonic::{Response, metadata::MetadataValue};
 
@@ -25,7 +25,7 @@ use crate::{
     http::{HttpReply, HttpRequest, MAX_REPLY_BYTES},
     node::Node,
     provider::Outgoing,
-    session::{Login, Session},
+    session::{Lease, Session},
     sign::Sign,
     table::{Decoded, Tables},
     telemetry::Attempt,
@@ -46,9 +46,6 @@ pub struct Call {
     /// The call's place in the process; a write that outlives its caller keeps it, so that drain waits.
     pub(crate) _place: Option<Arc<OwnedSemaphorePermit>>,
 }
-
-/// How long a login may take, whatever the deadline of the call that needs it.
-const LOGIN_LIMIT: Duration = Duration::from_secs(30);
 
 /// How many times the bytes of a reply the records of its message may take.
 const MEMORY: usize = 16;
@@ -133,21 +130,23 @@ impl Call {
         let mut replayed = false;
         let mut attempt = 1;
         loop {
-            let session = self.session().await?;
+            let lease = self.session().await?;
             account.breaker.check()?;
             if gone() {
                 return Err(caller_gone());
             }
+            let session = lease.as_ref().map(Lease::session);
             let request = match &ready {
                 Some(request) => Cow::Borrowed(request),
-                None => Cow::Owned(write_request(account, operation, session.as_ref(), arguments)?),
+                None => Cow::Owned(write_request(account, operation, session, arguments)?),
             };
-            let fault = match self.attempt(operation, write, attempt, &request, decode).await {
+            let sending = Sending { operation, write, attempt, session, is_renewal: false };
+            let fault = match self.attempt(&sending, &request, decode).await {
                 Ok(value) => return Ok(value),
                 Err(fault) => fault,
             };
-            if let Some(session) = session.filter(|_| fault.kind() == Kind::SessionDead && !replayed) {
-                account.session.forget(&session).await;
+            if let Some(lease) = lease.filter(|_| fault.kind() == Kind::SessionDead && !replayed) {
+                account.session.died(&lease);
                 replayed = true;
                 continue;
             }
@@ -157,38 +156,10 @@ impl Call {
         }
     }
 
-    async fn session(&self) -> Result<Option<Session>, Fault> {
-        let account = &*self.account;
-        account.guard.check()?;
-        let Some(login) = account.provider.login() else { return Ok(None) };
-        if let Some(session) = account.session.current(login.lifetime()) {
-            return Ok(Some(session));
-        }
-        let call = Call { deadline: Instant::now() + LOGIN_LIMIT, ..self.clone() };
-        // The login is for everybody: it goes on when the caller that began it goes away.
-        let task = tokio::spawn(async move { call.fresh_session().await });
-        let ended = timeout_at(self.deadline, task).await.map_err(|_| Fault::not_in_time())?;
-        ended.map_err(|_| Fault::not_in_time())?
-    }
-
-    async fn fresh_session(&self) -> Result<Option<Session>, Fault> {
-        let Some(login) = self.account.provider.login() else { return Ok(None) };
-        self.account.session.get(login.lifetime(), || self.log_in(login)).await.map(Some)
-    }
-
-    /// Makes one login. Whatever becomes of it, the call it was for has not been sent.
-    async fn log_in(&self, login: &dyn Login) -> Result<String, Fault> {
-        let operation = login.operation();
-        let request = write_request(&self.account, operation, None, login.arguments(&Bump::new()))?;
-        let result = self.attempt(operation, false, 1, &request, &|node| login.key(node)).await;
-        result.inspect_err(|fault| self.account.health.login_failed(fault)).map_err(|fault| not_logged_in(&fault))
-    }
-
-    async fn attempt<R>(
+    /// Sends once and reads the answer.
+    pub(crate) async fn attempt<R>(
         &self,
-        operation: &'static str,
-        write: bool,
-        attempt: u32,
+        sending: &Sending<'_>,
         request: &HttpRequest,
         decode: &Decode<'_, R>,
     ) -> Result<R, Fault> {
@@ -197,12 +168,12 @@ impl Call {
             return Err(Fault::not_in_time());
         }
         let begun = Instant::now();
-        let span = self.shared.telemetry.begin(operation, request, attempt, &self.context);
-        let reply = account.client.send(request, write, self.deadline).await;
+        let span = self.shared.telemetry.begin(sending.operation, request, sending.attempt, &self.context);
+        let reply = account.client.send(request, sending.write, self.deadline).await;
         let status = Attempt::status(&reply);
         let waited = span.elapsed().as_micros() as u64;
         self.waited.iter().for_each(|all| _ = all.fetch_add(waited, Ordering::Relaxed));
-        let result = reply.and_then(|reply| read_reply(account, operation, &reply, decode));
+        let result = reply.and_then(|reply| read_reply(account, sending, &reply, decode));
         self.shared.telemetry.end(span, status, result.as_ref().map(|_| ()));
         let sign = Sign::of(&result, begun.elapsed());
         account.breaker.record(sign);
@@ -216,25 +187,53 @@ impl Call {
     }
 }
 
+/// One attempt of a call.
+pub(crate) struct Sending<'s> {
+    pub(crate) operation: &'s str,
+    pub(crate) write: bool,
+    /// Counted from one.
+    pub(crate) attempt: u32,
+    pub(crate) session: Option<&'s Session>,
+    /// Whether it renews the session: a refusal is then about that, and not about the account's credentials.
+    pub(crate) is_renewal: bool,
+}
+
+impl Sending<'_> {
+    /// A fault of the reply as it may be told.
+    fn told(&self, fault: Fault, status: StatusCode) -> Fault {
+        let fault = match fault.kind() {
+            Kind::UpstreamAuth if self.is_renewal => Fault::session_dead("the renewal was refused"),
+            _ => fault,
+        };
+        let fault = match self.session {
+            Some(session) => session.cleared(fault),
+            None => fault,
+        };
+        if fault.http_status().is_some() { fault } else { fault.with_http_status(status.as_u16()) }
+    }
+}
+
 /// What a provider adds and what a reply holds live in arenas of their own, one for each attempt.
-fn write_request(
+pub(crate) fn write_request(
     account: &Account,
     operation: &str,
     session: Option<&Session>,
     arguments: Node<'_>,
 ) -> Result<HttpRequest, Fault> {
     let arena = Bump::new();
-    let session = session.map(|session| &*session.key);
     let call = Outgoing { operation, arguments, session, arena: &arena };
     account.provider.request(&call)
 }
 
-fn read_reply<R>(account: &Account, operation: &str, reply: &HttpReply, decode: &Decode<'_, R>) -> Result<R, Fault> {
+fn read_reply<R>(
+    account: &Account,
+    sending: &Sending<'_>,
+    reply: &HttpReply,
+    decode: &Decode<'_, R>,
+) -> Result<R, Fault> {
     let arena = Bump::with_capacity(reply.body.len() * 2);
-    let read = account.provider.reply(operation, reply, &arena).and_then(decode);
-    read.map_err(
-        |fault| if fault.http_status().is_some() { fault } else { fault.with_http_status(reply.status.as_u16()) },
-    )
+    let read = account.provider.reply(sending.operation, reply, &arena).and_then(decode);
+    read.map_err(|fault| sending.told(fault, reply.status))
 }
 
 fn decode<R: Message + Name + Default>(tables: &Tables, node: Node<'_>, room: usize) -> Result<Decoded<R>, Fault> {
@@ -261,11 +260,4 @@ fn respond<R>(decoded: Decoded<R>) -> Response<R> {
 fn caller_gone() -> Fault {
     let message = "the caller went away before anything was sent";
     Fault::new(Kind::Unavailable, Outcome::NotSent, "CALLER_GONE", message)
-}
-
-fn not_logged_in(fault: &Fault) -> Fault {
-    let kind = if fault.kind() == Kind::UpstreamAuth { Kind::UpstreamAuth } else { Kind::Unavailable };
-    let message = format!("no session with the upstream: {}", fault.message());
-    let new = Fault::new(kind, Outcome::NotSent, fault.reason(), message).with_retry_after(fault.retry_after());
-    fault.upstream_message().map_or(new.clone(), |text| new.with_upstream_message(text))
 }

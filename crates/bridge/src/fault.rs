@@ -35,6 +35,9 @@ pub enum Kind {
     SessionDead,
 }
 
+/// What stands for a secret that an upstream has quoted.
+const REDACTED: &str = "[redacted]";
+
 /// A failed call.
 #[derive(Clone, Debug)]
 pub struct Fault(Box<Inner>);
@@ -204,6 +207,22 @@ impl Fault {
         self.0.kind = kind;
         self.0.reason = reason;
         self.0.message = message.into();
+        self
+    }
+
+    /// The same failure without texts that must not be told, wherever the upstream quotes them.
+    pub(crate) fn without<'s>(mut self, secrets: impl IntoIterator<Item = &'s str>) -> Self {
+        let inner = &mut *self.0;
+        for secret in secrets.into_iter().filter(|secret| !secret.is_empty()) {
+            let quoted = |text: &str| text.contains(secret).then(|| text.replace(secret, REDACTED));
+            if let Some(text) = quoted(&inner.message) {
+                inner.message = text.into();
+            }
+            let violations = inner.violations.0.iter_mut().map(|violation| &mut violation.text);
+            for text in inner.upstream_code.iter_mut().chain(&mut inner.upstream_message).chain(violations) {
+                quoted(text).into_iter().for_each(|clear| *text = clear);
+            }
+        }
         self
     }
 

@@ -10,6 +10,8 @@ mod fresh;
 mod location;
 mod reply;
 
+use std::fmt;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use url::Url;
@@ -20,7 +22,7 @@ pub use reply::HttpReply;
 pub(crate) use reply::MAX_REPLY_BYTES;
 
 /// A request, ready to be sent.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct HttpRequest {
     /// The HTTP method.
     pub method: Method,
@@ -46,5 +48,13 @@ impl HttpRequest {
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.insert(name, value);
         self
+    }
+}
+
+/// Path, query, headers and body may carry credentials.
+impl fmt::Debug for HttpRequest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (host, bytes) = (self.url.host_str().unwrap_or(""), self.body.len());
+        write!(formatter, "HttpRequest({} to {host}, {bytes} bytes)", self.method)
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     fault::Fault,
     http::{HttpReply, HttpRequest},
     node::Node,
-    session::Login,
+    session::{Login, Session},
 };
 
 /// What a provider adds to the engine; one value per account, which holds that account's settings.
@@ -40,15 +40,14 @@ pub trait Provider: Send + Sync + 'static {
     fn check(&self) -> (&'static str, &'static [(&'static str, Node<'static>)]);
 }
 
-/// One call on its way to the wire.
-#[derive(Debug)]
+/// One call on its way to the wire; it has no readable form, because a login's arguments are secrets.
 pub struct Outgoing<'t> {
     /// The upstream call, as the method names it.
     pub operation: &'t str,
     /// Its arguments in the upstream's words.
     pub arguments: Node<'t>,
-    /// The key of the session, if the provider has sessions.
-    pub session: Option<&'t str>,
+    /// The session, if the provider has sessions; not at a login.
+    pub session: Option<&'t Session>,
     /// Where a provider may keep what it adds to the arguments.
     pub arena: &'t Bump,
 }

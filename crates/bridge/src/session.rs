@@ -1,278 +1,111 @@
-//! Upstream sessions: log in, use, expire, log in again; and the stop after refused credentials.
+//! Upstream sessions: log in, use, renew before the end, log in again, log out.
 
-use std::{sync::Arc, time::Duration};
+mod slot;
+
+use std::time::Duration;
 
 use bumpalo::Bump;
-use tokio::{sync::Mutex, time::Instant};
+use config::Secret;
+use tokio::time::Instant;
 
-use crate::{
-    fault::{Fault, Kind, Outcome},
-    node::Node,
-};
+use crate::{fault::Fault, node::Node};
+
+pub(crate) use slot::{Current, Lease, SessionSlot, Source};
 
 /// How a provider's sessions work.
 pub trait Login: Send + Sync {
-    /// The upstream call that logs in.
-    fn operation(&self) -> &'static str;
+    /// The call that logs in.
+    fn open<'t>(&self, arena: &'t Bump) -> Exchange<'t>;
 
-    /// The arguments of that call.
-    fn arguments<'t>(&self, arena: &'t Bump) -> Node<'t>;
+    /// The call that gets a new session for an old one without the credentials, where the upstream has one. What it answers
+    /// is read by [`Self::read`].
+    fn renew<'t>(&self, _old: &'t Session, _arena: &'t Bump) -> Option<Exchange<'t>> {
+        None
+    }
 
-    /// The session's key, out of the reply.
+    /// The calls that end a session, in their order: revoke its refresh token, then log out, or whatever the upstream has.
+    /// Each is made once, whatever became of the one before it.
+    fn close<'t>(&self, _old: &'t Session, _arena: &'t Bump) -> Vec<Exchange<'t>> {
+        Vec::new()
+    }
+
+    /// The session, out of the reply to a login or a renewal that was sent at `sent`.
     ///
     /// # Errors
     /// [`Fault::upstream_auth`] when the credentials are refused.
-    fn key(&self, reply: Node<'_>) -> Result<String, Fault>;
-
-    /// How long a session lives.
-    fn lifetime(&self) -> Lifetime;
+    fn read(&self, reply: Node<'_>, sent: Instant) -> Result<Session, Fault>;
 }
 
-/// When a session is over without the upstream saying so.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Lifetime {
-    /// Counted from the login.
-    pub absolute: Option<Duration>,
-    /// Counted from the last use.
-    pub sliding: Option<Duration>,
+/// One call that a session needs for itself; it has no readable form, because its arguments are secrets.
+pub struct Exchange<'t> {
+    /// The upstream call, as a method would name it.
+    pub operation: &'t str,
+    /// Its arguments in the upstream's words.
+    pub arguments: Node<'t>,
 }
 
-/// A live session; cloned into each call that uses it.
+/// What an upstream gave for a login.
 #[derive(Clone, Debug)]
-pub(crate) struct Session {
-    pub(crate) key: Arc<str>,
-    number: u64,
+pub struct Session {
+    key: Secret,
+    refresh: Option<Secret>,
+    ends: Option<Instant>,
+    idle_limit: Option<Duration>,
 }
 
-/// At most one login in this time: a supplier that ends every session at once must not be flooded.
-const PACE: Duration = Duration::from_secs(10);
-
-/// The session of one account.
-#[derive(Debug, Default)]
-pub(crate) struct SessionSlot(Mutex<State>);
-
-#[derive(Debug, Default)]
-struct State {
-    live: Option<Live>,
-    last_login: Option<Instant>,
-    /// Why the last login failed, if it did.
-    failure: Option<Fault>,
-    logins: u64,
-}
-
-#[derive(Debug)]
-struct Live {
-    session: Session,
-    since: Instant,
-    used: Instant,
-}
-
-impl SessionSlot {
-    /// The live session, if there is one and no login is under way.
-    pub(crate) fn current(&self, lifetime: Lifetime) -> Option<Session> {
-        let mut state = self.0.try_lock().ok()?;
-        let now = Instant::now();
-        let live = state.live.as_mut().filter(|live| live.is_valid(lifetime, now))?;
-        live.used = now;
-        Some(live.session.clone())
+impl Session {
+    /// A session that ends when the upstream says so.
+    #[must_use]
+    pub fn new(key: impl Into<String>) -> Self {
+        Self { key: Secret::new(key), refresh: None, ends: None, idle_limit: None }
     }
 
-    /// The live session, or one that `log_in` makes now. Callers that come meanwhile wait for the one
-    /// login instead of making their own.
-    pub(crate) async fn get<F>(&self, lifetime: Lifetime, log_in: impl FnOnce() -> F) -> Result<Session, Fault>
-    where
-        F: Future<Output = Result<String, Fault>>,
-    {
-        let mut state = self.0.lock().await;
-        let now = Instant::now();
-        if let Some(live) = state.live.as_mut().filter(|live| live.is_valid(lifetime, now)) {
-            live.used = now;
-            return Ok(live.session.clone());
-        }
-        if let Some(wait) =
-            state.last_login.and_then(|last| PACE.checked_sub(now - last)).filter(|wait| !wait.is_zero())
-        {
-            return Err(state.failure.clone().unwrap_or_else(ended).with_retry_after(Some(wait)));
-        }
-        state.last_login = Some(now);
-        state.live = None;
-        let key = log_in().await.inspect_err(|fault| state.failure = Some(fault.clone()))?;
-        state.failure = None;
-        let now = Instant::now();
-        state.logins += 1;
-        let session = Session { key: key.into(), number: state.logins };
-        state.live = Some(Live { session: session.clone(), since: now, used: now });
-        Ok(session)
+    /// Adds the token that renews it.
+    #[must_use]
+    pub fn with_refresh(mut self, token: impl Into<String>) -> Self {
+        self.refresh = Some(Secret::new(token));
+        self
     }
 
-    /// Forgets a session that the upstream called dead, unless another call has replaced it already.
-    pub(crate) async fn forget(&self, session: &Session) {
-        let mut state = self.0.lock().await;
-        if state.live.as_ref().is_some_and(|live| live.session.number == session.number) {
-            state.live = None;
-        }
-    }
-}
-
-impl Live {
-    fn is_valid(&self, lifetime: Lifetime, now: Instant) -> bool {
-        let within = |limit: Option<Duration>, start: Instant| limit.is_none_or(|limit| now - start < limit);
-        within(lifetime.absolute, self.since) && within(lifetime.sliding, self.used)
-    }
-}
-
-fn ended() -> Fault {
-    let message = "the upstream ended its session and the next login is due in a moment";
-    Fault::new(Kind::Unavailable, Outcome::NotSent, "UPSTREAM_SESSION", message)
-}
-
-/// Refusals in a row after which an account is left alone.
-const MAX_REFUSALS: u32 = 3;
-/// How long it is left alone before one more call is let through.
-const REST: Duration = Duration::from_secs(60);
-
-/// Counts refused credentials of one account, so that a supplier does not ban our address for a password
-/// that an operator mistyped.
-#[derive(Debug, Default)]
-pub(crate) struct CredentialGuard(std::sync::Mutex<Refusals>);
-
-#[derive(Debug, Default)]
-struct Refusals {
-    in_a_row: u32,
-    last: Option<Instant>,
-}
-
-impl CredentialGuard {
-    /// Refuses a call while the account rests.
-    pub(crate) fn check(&self) -> Result<(), Fault> {
-        let mut refusals = self.lock();
-        let now = Instant::now();
-        let rest = refusals.last.and_then(|last| REST.checked_sub(now - last)).filter(|rest| !rest.is_zero());
-        match rest {
-            Some(rest) if refusals.in_a_row >= MAX_REFUSALS => {
-                let message =
-                    "the upstream refused this account's credentials repeatedly; it is left alone for a minute";
-                Err(Fault::new(Kind::UpstreamAuth, Outcome::NotSent, "UPSTREAM_AUTH", message)
-                    .with_retry_after(Some(rest)))
-            }
-            _ => {
-                // One call goes through after the rest; the others wait for its answer.
-                if refusals.in_a_row >= MAX_REFUSALS {
-                    refusals.last = Some(now);
-                }
-                Ok(())
-            }
-        }
+    /// Adds the moment at which it ends whatever happens.
+    #[must_use]
+    pub fn ending_at(mut self, end: Instant) -> Self {
+        self.ends = Some(end);
+        self
     }
 
-    /// Whether calls are held back because the credentials were refused repeatedly.
-    pub(crate) fn is_resting(&self) -> bool {
-        self.lock().in_a_row >= MAX_REFUSALS
+    /// Adds how long after its last use it ends.
+    #[must_use]
+    pub fn ending_unused_after(mut self, limit: Duration) -> Self {
+        self.idle_limit = Some(limit);
+        self
     }
 
-    /// Counts the answer of a call.
-    pub(crate) fn record(&self, refused: bool) {
-        let mut refusals = self.lock();
-        if refused {
-            refusals.in_a_row = refusals.in_a_row.saturating_add(1);
-            refusals.last = Some(Instant::now());
-        } else {
-            *refusals = Refusals::default();
-        }
+    /// The key that calls carry, for the one place that writes it.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        self.key.expose()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Refusals> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicU32, Ordering};
-
-    use super::*;
-
-    const HOUR: Lifetime = Lifetime { absolute: Some(Duration::from_secs(3600)), sliding: None };
-
-    async fn log_in(count: &AtomicU32) -> Result<String, Fault> {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        Ok(format!("key{}", count.fetch_add(1, Ordering::SeqCst)))
+    /// The token that renews it, for the one place that writes it.
+    #[must_use]
+    pub fn refresh(&self) -> Option<&str> {
+        self.refresh.as_ref().map(Secret::expose)
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn many_callers_make_one_login() {
-        let (slot, count) = (Arc::new(SessionSlot::default()), Arc::new(AtomicU32::new(0)));
-        let calls = (0..20).map(|_| {
-            let (slot, count) = (slot.clone(), count.clone());
-            tokio::spawn(async move { slot.get(HOUR, || log_in(&count)).await.unwrap().key.to_string() })
-        });
-        for call in calls.collect::<Vec<_>>() {
-            assert_eq!(call.await.unwrap(), "key0");
-        }
+    /// The same failure without the session's secrets, which an upstream may have quoted.
+    pub(crate) fn cleared(&self, fault: Fault) -> Fault {
+        fault.without([Some(self.key()), self.refresh()].into_iter().flatten())
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn sessions_expire_absolutely_or_by_rest() {
-        let (slot, count) = (SessionSlot::default(), AtomicU32::new(0));
-        let sliding = Lifetime { absolute: None, sliding: Some(Duration::from_secs(60)) };
-        for (lifetime, pause, logins) in
-            [(HOUR, 0, 1), (HOUR, 3500, 1), (HOUR, 101, 2), (sliding, 59, 2), (sliding, 59, 2), (sliding, 61, 3)]
-        {
-            tokio::time::advance(Duration::from_secs(pause)).await;
-            slot.get(lifetime, || log_in(&count)).await.unwrap();
-            assert_eq!(count.load(Ordering::SeqCst), logins);
-        }
+    /// Upstreams answer a renewal with a new refresh token, or leave the old one in force.
+    fn keeping_refresh_of(mut self, old: &Session) -> Self {
+        self.refresh = self.refresh.or_else(|| old.refresh.clone());
+        self
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn logins_are_paced_and_only_the_dead_session_is_forgotten() {
-        let (slot, count) = (SessionSlot::default(), AtomicU32::new(0));
-        let first = slot.get(HOUR, || log_in(&count)).await.unwrap();
-        slot.forget(&first).await;
-        let early = slot.get(HOUR, || log_in(&count)).await.unwrap_err();
-        assert_eq!((early.outcome(), early.kind()), (Outcome::NotSent, Kind::Unavailable));
-        assert!(early.retry_after().unwrap() <= PACE);
-        tokio::time::advance(PACE).await;
-        let second = slot.get(HOUR, || log_in(&count)).await.unwrap();
-        slot.forget(&first).await;
-        assert_eq!(slot.get(HOUR, || log_in(&count)).await.unwrap().key, second.key);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_login_that_failed_says_so_until_the_next_one_is_due() {
-        let (slot, count) = (SessionSlot::default(), AtomicU32::new(0));
-        let refused = Fault::upstream_auth("Incorrect password.");
-        let away = Fault::new(Kind::Unavailable, Outcome::NotSent, "UPSTREAM_UNREACHABLE", "cannot be reached");
-        for fault in [refused, away] {
-            tokio::time::advance(PACE).await;
-            slot.get(HOUR, || async { Err(fault.clone()) }).await.unwrap_err();
-            for seconds in [0, 1, 8] {
-                tokio::time::advance(Duration::from_secs(seconds)).await;
-                let told = slot.get(HOUR, || log_in(&count)).await.unwrap_err();
-                assert_eq!((told.kind(), told.reason()), (fault.kind(), fault.reason()));
-                assert_eq!(told.upstream_message(), fault.upstream_message());
-                assert!(told.retry_after().unwrap() <= PACE);
-            }
-        }
-        tokio::time::advance(PACE).await;
-        let session = slot.get(HOUR, || log_in(&count)).await.unwrap();
-        slot.forget(&session).await;
-        assert_eq!(slot.get(HOUR, || log_in(&count)).await.unwrap_err().reason(), "UPSTREAM_SESSION");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn refused_credentials_stop_the_account() {
-        let guard = CredentialGuard::default();
-        for _ in 0..3 {
-            guard.check().unwrap();
-            guard.record(true);
-        }
-        assert_eq!(guard.check().unwrap_err().kind(), Kind::UpstreamAuth);
-        tokio::time::advance(REST).await;
-        guard.check().unwrap();
-        assert!(guard.check().is_err(), "one probe at a time");
-        guard.record(false);
-        guard.check().unwrap();
-        guard.check().unwrap();
+    fn is_over(&self, used: Instant, now: Instant) -> bool {
+        let is_idle = self.idle_limit.is_some_and(|limit| now.saturating_duration_since(used) >= limit);
+        is_idle || self.ends.is_some_and(|end| end <= now)
     }
 }

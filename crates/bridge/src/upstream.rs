@@ -8,7 +8,11 @@ use std::{
 use arc_swap::ArcSwap;
 use opentelemetry::Context;
 use prost::{Message, Name};
-use tokio::{sync::OwnedSemaphorePermit, time::Instant};
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    time::{Instant, timeout},
+};
+use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status, metadata::MetadataValue};
 
 use crate::{
@@ -27,6 +31,9 @@ pub type Reply<R> = Result<Response<R>, Status>;
 /// Deadline of calls that came without one.
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(60);
 
+/// How long the end of all sessions may take.
+const CLOSING: Duration = Duration::from_secs(5);
+
 /// The upstream of one provider with all its accounts.
 #[derive(Clone)]
 pub struct Upstream(Arc<Shared>);
@@ -41,17 +48,30 @@ impl Upstream {
         accounts: impl IntoIterator<Item = (String, AccountSetup)>,
         telemetry: Telemetry,
     ) -> Result<Self, SetupError> {
-        let accounts = ArcSwap::from_pointee(ready(accounts)?);
-        Ok(Upstream(Arc::new(Shared { domain, accounts, telemetry })))
+        let farewells = TaskTracker::new();
+        let accounts = ArcSwap::from_pointee(ready(accounts, &telemetry, &farewells)?);
+        Ok(Upstream(Arc::new(Shared { domain, accounts, telemetry, farewells })))
     }
 
-    /// Puts other accounts in the place of the present ones; calls under way end with the old ones.
+    /// Puts other accounts in the place of the present ones; calls under way end with the old ones, whose sessions are ended
+    /// after the last of them.
     ///
     /// # Errors
     /// [`SetupError`] naming the account; then nothing has changed.
     pub fn replace(&self, accounts: impl IntoIterator<Item = (String, AccountSetup)>) -> Result<(), SetupError> {
-        self.0.accounts.store(Arc::new(ready(accounts)?));
+        self.0.accounts.store(Arc::new(ready(accounts, &self.0.telemetry, &self.0.farewells)?));
         Ok(())
+    }
+
+    /// Ends the sessions of all accounts, within a few seconds, and makes none any more: when no call is under way, before the
+    /// process ends.
+    pub async fn close(self) {
+        for account in self.0.accounts.load().values() {
+            let account = account.clone();
+            self.0.farewells.spawn(async move { account.close(CLOSING / 2).await });
+        }
+        self.0.farewells.close();
+        let _ = timeout(CLOSING, self.0.farewells.wait()).await;
     }
 
     /// All accounts as operators see them, in the order of their aliases.

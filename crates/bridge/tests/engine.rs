@@ -2,6 +2,7 @@
 
 mod connecting;
 mod sample;
+mod sessions;
 
 use std::{
     sync::{

@@ -9,6 +9,7 @@
 mod admin;
 mod audit;
 mod cli;
+mod closing;
 mod connection;
 mod consul;
 mod dependency;

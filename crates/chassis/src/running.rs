@@ -12,6 +12,7 @@ use toml::Table;
 use crate::{
     ConfigSource, Document, Error, Process, Program, Surface, admin,
     audit::Audit,
+    closing::Closing,
     consul::registration::Registration,
     dependency::Dependencies,
     descriptors,
@@ -29,6 +30,9 @@ use crate::{
 
 /// How long the end may take once the time to drain is over.
 const AFTERWARDS: Duration = Duration::from_secs(1);
+
+/// How long the program may take for its last act, within the time to drain.
+const CLOSING: Duration = Duration::from_secs(5);
 
 /// What a test or an embedding program adds to a start.
 #[derive(Debug, Default)]
@@ -52,6 +56,7 @@ pub struct Running {
     grpc: (SocketAddr, JoinHandle<usize>),
     admin: Option<(SocketAddr, JoinHandle<()>)>,
     registration: Option<Registration>,
+    closing: Closing,
     /// Why it stops, for the log.
     reason: &'static str,
 }
@@ -90,7 +95,7 @@ pub(crate) async fn start_prepared<P: Program>(prepared: Prepared<P>, options: S
             .map_err(|error| Error::program(format!("the descriptor set of the program cannot be read: {error}")))?,
     );
     let (surface, health) = health::add(surface, process.settings().server.reflection).await?;
-    let services = surface.names.clone();
+    let (services, closing) = (surface.names.clone(), surface.closing.clone());
     let door = surface.door.clone();
     let has_door = door.is_some();
     if let (true, Some(tls)) = (has_door, &tls) {
@@ -115,6 +120,7 @@ pub(crate) async fn start_prepared<P: Program>(prepared: Prepared<P>, options: S
         source,
         reload,
         registration,
+        closing,
         reason: "told by the program",
     };
     running.watch_files();
@@ -221,6 +227,7 @@ impl Running {
             0 => tracing::info!(process, reason, calls, cut, took_ms, "the drain ends"),
             _ => tracing::warn!(process, reason, calls, cut, took_ms, "the drain ends; calls ran out of its time"),
         }
+        self.closing.run(CLOSING.min(end.saturating_duration_since(Instant::now()))).await;
         if let Some(watches) = self.process.watches() {
             watches.end(end.saturating_duration_since(Instant::now())).await;
         }

@@ -7,7 +7,7 @@ use http::{Request, Response};
 use tonic::{server::NamedService, service::Routes};
 use tower::Service;
 
-use crate::{Body, Dependency, Describe, Door, Watch, dependency::Dependencies, redact::Described};
+use crate::{Body, Dependency, Describe, Door, Watch, closing::Closing, dependency::Dependencies, redact::Described};
 
 /// What a program serves.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +21,7 @@ pub struct Surface {
     pub(crate) watches: Vec<Arc<dyn Watch>>,
     pub(crate) admin: Router,
     pub(crate) dependencies: Dependencies,
+    pub(crate) closing: Closing,
     describe: Option<Arc<dyn Describe>>,
 }
 
@@ -83,6 +84,16 @@ impl Surface {
     /// `upstream/<name>`. It is asked every second.
     pub fn dependencies(mut self, look: impl Fn() -> Vec<Dependency> + Send + Sync + 'static) -> Self {
         self.dependencies = Dependencies::new(look);
+        self
+    }
+
+    /// Does something when the process stops and its last call has ended; what takes longer than a few seconds, or than is left
+    /// of the time to drain, is left undone.
+    pub fn closing<F>(mut self, close: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.closing = Closing::new(close);
         self
     }
 

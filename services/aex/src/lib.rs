@@ -55,9 +55,10 @@ impl Program for Aex {
     async fn build(config: config::Config, process: &Process) -> Result<Surface, Error> {
         let upstream = upstream::connect(config, process)?;
         process.keep(Arc::new(upstream.clone()));
-        let watched = upstream.clone();
+        let (watched, closed) = (upstream.clone(), upstream.clone());
         Ok(Surface::new()
             .descriptors(DESCRIPTORS)
+            .closing(move || closed.clone().close())
             .dependencies(move || watched.accounts().iter().map(dependency).collect())
             .service(CustomerServiceServer::new(customer::Customers(upstream.clone())))
             .service(OrderServiceServer::new(order::Orders(upstream.clone())))
@@ -70,7 +71,10 @@ impl Program for Aex {
     }
 
     async fn check_account(config: config::Config, process: &Process, alias: &str) -> Result<String, String> {
-        upstream::connect(config, process).map_err(|error| error.to_string())?.check(alias).await
+        let upstream = upstream::connect(config, process).map_err(|error| error.to_string())?;
+        let checked = upstream.check(alias).await;
+        upstream.close().await;
+        checked
     }
 }
 

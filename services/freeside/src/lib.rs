@@ -69,9 +69,10 @@ impl Program for Freeside {
     async fn build(config: config::Config, process: &Process) -> Result<Surface, Error> {
         let upstream = upstream::connect(config, process)?;
         process.keep(Arc::new(upstream.clone()));
-        let watched = upstream.clone();
+        let (watched, closed) = (upstream.clone(), upstream.clone());
         Ok(Surface::new()
             .descriptors(DESCRIPTORS)
+            .closing(move || closed.clone().close())
             .dependencies(move || watched.accounts().iter().map(dependency).collect())
             .service(AccountServiceServer::new(account::Accounts(upstream.clone())))
             .service(AgentServiceServer::new(agent::Agents(upstream.clone())))
@@ -91,7 +92,10 @@ impl Program for Freeside {
     }
 
     async fn check_account(config: config::Config, process: &Process, alias: &str) -> Result<String, String> {
-        upstream::connect(config, process).map_err(|error| error.to_string())?.check(alias).await
+        let upstream = upstream::connect(config, process).map_err(|error| error.to_string())?;
+        let checked = upstream.check(alias).await;
+        upstream.close().await;
+        checked
     }
 }
 

@@ -7,7 +7,7 @@ use bridge::{
     fault::{Kind, Outcome},
     http::{HttpReply, HttpRequest},
     node::Entry,
-    session::{Lifetime, Login},
+    session::{Exchange, Login, Session},
     table::{Tables, TextRule, Vocabulary},
     wire::{
         self, ProtocolFault,
@@ -17,6 +17,7 @@ use bridge::{
 };
 use bumpalo::{Bump, collections::Vec as BumpVec};
 use chassis::{Error, Process};
+use tokio::time::Instant;
 use url::Url;
 
 use crate::config::{Account, Config, Door};
@@ -135,7 +136,7 @@ impl Provider for Freeside {
     fn request(&self, call: &Outgoing<'_>) -> Result<HttpRequest, Fault> {
         let key = session_key(call.operation);
         let mut arguments = BumpVec::new_in(call.arena);
-        arguments.extend(call.session.map(|session| (key, Node::Text(session))));
+        arguments.extend(call.session.map(|session| (key, Node::Text(session.key()))));
         if let Node::Map(entries) = call.arguments {
             arguments.extend_from_slice(entries);
         }
@@ -194,30 +195,22 @@ struct Reseller {
 }
 
 impl Login for Reseller {
-    fn operation(&self) -> &'static str {
-        "agent_login"
-    }
-
-    fn arguments<'t>(&self, arena: &'t Bump) -> Node<'t> {
+    fn open<'t>(&self, arena: &'t Bump) -> Exchange<'t> {
         let text = |text: &str| Node::Text(arena.alloc_str(text));
-        Node::Map(
-            arena.alloc_slice_copy(&[("username", text(&self.username)), ("password", text(self.password.expose()))]),
-        )
+        let arguments = [("username", text(&self.username)), ("password", text(self.password.expose()))];
+        Exchange { operation: "agent_login", arguments: Node::Map(arena.alloc_slice_copy(&arguments)) }
     }
 
-    fn key(&self, reply: Node<'_>) -> Result<String, Fault> {
+    fn read(&self, reply: Node<'_>, sent: Instant) -> Result<Session, Fault> {
         match reply.text_at("session_id") {
             "" => Err(Fault::unreadable("the login's reply has no session_id")),
-            key => Ok(key.to_owned()),
+            key => Ok(Session::new(key).ending_at(sent + LIFE)),
         }
     }
-
-    /// One hour from the login, whatever happens in it (dossier 1.2); a minute earlier, so that no call
-    /// meets the end on its way.
-    fn lifetime(&self) -> Lifetime {
-        Lifetime { absolute: Some(Duration::from_secs(59 * 60)), sliding: None }
-    }
 }
+
+/// One hour from the login, whatever happens in it (dossier 1.2); a minute earlier, so that no call meets the end on its way.
+const LIFE: Duration = Duration::from_secs(59 * 60);
 
 /// A result has failed if its `error` says something; a result without the key has not (dossier 1.3).
 fn verdict<'t>(entries: &'t [(&'t str, Node<'t>)], arena: &'t Bump) -> Result<Node<'t>, Fault> {

@@ -65,7 +65,7 @@ impl Default for Transport {
 }
 
 /// The HTTP client of one account.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Client {
     pooled: reqwest::Client,
     fresh: reqwest::Client,

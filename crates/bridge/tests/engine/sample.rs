@@ -6,7 +6,7 @@ use bridge::{
     AccountSetup, Fault, Node, Outgoing, Provider, Telemetry, Upstream,
     fault::Kind,
     http::{BaseUrl, HttpReply, HttpRequest, Transport},
-    session::{Lifetime, Login},
+    session::{Exchange, Login, Session},
     wire::json,
 };
 use bumpalo::Bump;
@@ -14,6 +14,7 @@ use http::{HeaderName, HeaderValue};
 use ispbridge_kit::Reply;
 use opentelemetry::{metrics::MeterProvider, trace::TracerProvider};
 use opentelemetry_sdk::{metrics::SdkMeterProvider, trace::SdkTracerProvider};
+use tokio::time::Instant;
 use url::Url;
 
 use crate::contract::fresh_tables;
@@ -76,7 +77,7 @@ impl Provider for Sample {
         json::write(call.arguments, &mut body);
         let request = HttpRequest::post(url, "application/json", body);
         let Some(session) = call.session else { return Ok(request) };
-        let session = HeaderValue::try_from(session).expect("a key");
+        let session = HeaderValue::try_from(session.key()).expect("a key");
         Ok(request.with_header(HeaderName::from_static("x-session"), session))
     }
 
@@ -102,19 +103,11 @@ impl Provider for Sample {
 }
 
 impl Login for Sample {
-    fn operation(&self) -> &'static str {
-        "login"
+    fn open<'t>(&self, _: &'t Bump) -> Exchange<'t> {
+        Exchange { operation: "login", arguments: Node::Map(&[("user", Node::Text("u"))]) }
     }
 
-    fn arguments<'t>(&self, _: &'t Bump) -> Node<'t> {
-        Node::Map(&[("user", Node::Text("u"))])
-    }
-
-    fn key(&self, reply: Node<'_>) -> Result<String, Fault> {
-        Ok(reply.text_at("key").to_owned())
-    }
-
-    fn lifetime(&self) -> Lifetime {
-        Lifetime { absolute: Some(Duration::from_secs(3600)), sliding: None }
+    fn read(&self, reply: Node<'_>, sent: Instant) -> Result<Session, Fault> {
+        Ok(Session::new(reply.text_at("key")).ending_at(sent + Duration::from_secs(3600)))
     }
 }

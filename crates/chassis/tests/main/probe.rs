@@ -79,6 +79,27 @@ struct Word {
     word: Mutex<String>,
     /// Calls that were worked on.
     calls: AtomicU64,
+    /// How many there were when the program did its last act.
+    last: Arc<Mutex<Vec<u64>>>,
+}
+
+impl Word {
+    /// Hangs if the word says so.
+    async fn close(self: Arc<Self>) {
+        self.last.lock().unwrap().push(self.calls.load(Ordering::SeqCst));
+        if self.is("hang at the end") {
+            std::future::pending().await
+        }
+    }
+
+    fn is(&self, word: &str) -> bool {
+        *self.word.lock().unwrap() == word
+    }
+}
+
+/// How many calls had been worked on at each last act of the program.
+pub(crate) fn last_acts(process: &Process) -> Arc<Mutex<Vec<u64>>> {
+    process.kept::<Word>().unwrap().last.clone()
 }
 
 impl NamedService for ProbeService {
@@ -91,9 +112,12 @@ impl Program for Probe {
 
     async fn build(config: ProbeConfig, process: &Process) -> Result<Surface, Error> {
         static SET: LazyLock<Vec<u8>> = LazyLock::new(descriptors);
-        let word = Arc::new(Word { word: Mutex::new(config.word()), calls: AtomicU64::new(0) });
+        let word = config.word();
+        let word = Arc::new(Word { word: Mutex::new(word), calls: AtomicU64::new(0), last: Arc::default() });
         process.keep(word.clone());
-        Ok(Surface::new().descriptors(&SET).service(ProbeService(word)))
+        let last = word.clone();
+        let surface = Surface::new().descriptors(&SET).service(ProbeService(word));
+        Ok(surface.closing(move || last.clone().close()))
     }
 
     fn reload(config: ProbeConfig, process: &Process) -> Result<(), Error> {

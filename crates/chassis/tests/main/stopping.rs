@@ -11,7 +11,7 @@ use tonic::{Code, Request, transport::Endpoint};
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 use tonic_types::StatusExt;
 
-use crate::probe::{READ, WRITE, ask, connected, drink, send, started, until_metric};
+use crate::probe::{READ, WRITE, ask, connected, drink, last_acts, send, started, until_metric};
 
 /// Starts a call and waits until its handler has it.
 async fn begun(
@@ -22,6 +22,25 @@ async fn begun(
     let call = tokio::spawn(send(connected(running.grpc_addr()).await, READ, Request::new(text.to_owned())));
     until_metric(admin, "ispbridge_calls_in_flight{", " 1").await;
     call
+}
+
+#[tokio::test]
+async fn the_program_does_its_last_act_after_its_last_call() {
+    let running = started(ADMIN).await;
+    let acts = last_acts(running.process());
+    let call = begun(&running, "sleep 300").await;
+    assert!(acts.lock().unwrap().is_empty());
+    running.drain().await;
+    assert!(call.await.unwrap().is_ok());
+    assert_eq!(*acts.lock().unwrap(), [1]);
+}
+
+#[tokio::test]
+async fn a_last_act_without_an_end_does_not_keep_the_process() {
+    let running = started("word = \"hang at the end\"\n[server]\ndrain_seconds = 0.2").await;
+    let acts = last_acts(running.process());
+    tokio::time::timeout(Duration::from_secs(20), running.drain()).await.unwrap();
+    assert_eq!(*acts.lock().unwrap(), [0]);
 }
 
 const ADMIN: &str = "[admin]\nlisten = \"127.0.0.1:0\"\n";
