@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Response};
 pub(crate) use protocol::Outcome;
+use protocol::method::Idempotency;
 use protocol::{
     StatusBuilder,
     answer::{OUTCOME_UNKNOWN, UNAUDITED},
@@ -11,7 +12,7 @@ use protocol::{
 };
 use tonic::{Code, Status};
 
-use crate::{headers::PUSHBACK, method::Nature};
+use crate::headers::PUSHBACK;
 
 /// A refusal or failure on its way to the caller.
 #[derive(Debug)]
@@ -127,38 +128,38 @@ pub(crate) fn unaudited() -> Box<Answer> {
 }
 
 /// The call went to a service and no usable answer came back: `why` says what was seen.
-pub(crate) fn lost(provider: &str, nature: Nature, why: &str) -> Box<Answer> {
-    match nature {
-        Nature::Read => Answer::new(
+pub(crate) fn lost(provider: &str, idempotency: Idempotency, why: &str) -> Box<Answer> {
+    match idempotency {
+        Idempotency::Read => Answer::new(
             Code::Unavailable,
             "SERVICE_LOST",
             format!("the service of provider {provider} gave no answer: {why}"),
         ),
-        Nature::Write => unknown_outcome(provider, why),
+        Idempotency::Write => unknown_outcome(provider, why),
     }
     .with("provider", provider)
     .outcome(Outcome::Unknown)
 }
 
 /// The request, a stream of which the service has seen a part, ended with this status.
-pub(crate) fn broken_off(provider: &str, nature: Nature, status: &Status) -> Box<Answer> {
-    match nature {
-        Nature::Read => Answer::new(status.code(), "REQUEST_BROKEN", status.message()),
-        Nature::Write => unknown_outcome(provider, status.message()),
+pub(crate) fn broken_off(provider: &str, idempotency: Idempotency, status: &Status) -> Box<Answer> {
+    match idempotency {
+        Idempotency::Read => Answer::new(status.code(), "REQUEST_BROKEN", status.message()),
+        Idempotency::Write => unknown_outcome(provider, status.message()),
     }
     .with("provider", provider)
     .outcome(Outcome::Unknown)
 }
 
 /// The deadline passed after the call went to a service.
-pub(crate) fn late(provider: &str, nature: Nature) -> Box<Answer> {
-    match nature {
-        Nature::Read => Answer::new(
+pub(crate) fn late(provider: &str, idempotency: Idempotency) -> Box<Answer> {
+    match idempotency {
+        Idempotency::Read => Answer::new(
             Code::DeadlineExceeded,
             "DEADLINE_EXCEEDED",
             format!("the service of provider {provider} did not answer before the deadline"),
         ),
-        Nature::Write => unknown_outcome(provider, "the deadline passed"),
+        Idempotency::Write => unknown_outcome(provider, "the deadline passed"),
     }
     .with("provider", provider)
     .outcome(Outcome::Unknown)
@@ -187,8 +188,8 @@ mod tests {
 
     #[test]
     fn a_lost_write_is_aborted_and_a_lost_read_may_be_repeated() {
-        let write = lost("aex", Nature::Write, "connection closed").status();
-        let read = lost("aex", Nature::Read, "connection closed").status();
+        let write = lost("aex", Idempotency::Write, "connection closed").status();
+        let read = lost("aex", Idempotency::Read, "connection closed").status();
         assert_eq!(write.code(), Code::Aborted);
         assert_eq!(read.code(), Code::Unavailable);
         let info = write.get_error_details().error_info().cloned().unwrap();

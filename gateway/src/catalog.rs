@@ -21,6 +21,9 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use chassis::{Redactor, Reflection};
 use prost_reflect::{DescriptorPool, MethodDescriptor};
+use protocol::method::Idempotency;
+use protocol::method::MethodName;
+use protocol::provider;
 use rustc_hash::FxHashMap;
 use tokio::time::sleep;
 use tonic::Code;
@@ -30,7 +33,6 @@ use crate::{
     answer::{self, Answer, Outcome},
     catalog::{discover::SharedFiles, memo::Memo},
     fleet::route::Route,
-    method::{MethodName, Nature, provider_of},
     openapi,
     policy::Grants,
 };
@@ -51,7 +53,7 @@ static HEALTH: LazyLock<DescriptorPool> = LazyLock::new(|| {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Signature {
     /// Whether it reads or writes.
-    pub(crate) nature: Nature,
+    pub(crate) idempotency: Idempotency,
     /// Whether its request is a stream of messages.
     pub(crate) is_client_streaming: bool,
 }
@@ -60,7 +62,7 @@ pub(crate) struct Signature {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct MethodInfo {
     /// Whether it reads or writes: one that its provider has not shown writes; `None` if the provider has shown nothing yet.
-    pub(crate) nature: Option<Nature>,
+    pub(crate) idempotency: Option<Idempotency>,
     /// Its full name, if its provider has it.
     pub(crate) name: Option<Arc<str>>,
     /// Whether it takes one message, as far as is known.
@@ -97,18 +99,18 @@ impl Catalog {
         };
         match contract.methods().get_key_value(method) {
             Some((name, signature)) => MethodInfo {
-                nature: Some(signature.nature),
+                idempotency: Some(signature.idempotency),
                 name: Some(Arc::clone(name)),
                 takes_one: !signature.is_client_streaming,
             },
-            None => MethodInfo { nature: Some(Nature::Write), ..MethodInfo::default() },
+            None => MethodInfo { idempotency: Some(Idempotency::Write), ..MethodInfo::default() },
         }
     }
 
     /// Whether a method reads or writes, if a provider has it.
-    pub(crate) fn of_method(&self, method: &str) -> Option<Nature> {
+    pub(crate) fn of_method(&self, method: &str) -> Option<Idempotency> {
         let (service, _) = method.split_once('/')?;
-        self.current.load().of(service)?.methods().get(method).map(|signature| signature.nature)
+        self.current.load().of(service)?.methods().get(method).map(|signature| signature.idempotency)
     }
 
     /// What a provider has shown of a method.
@@ -128,7 +130,7 @@ impl Catalog {
     /// # Errors
     /// That it has not, and when to ask again.
     pub(crate) fn is_ready(&self, method: &MethodName<'_>) -> Result<(), Box<Answer>> {
-        match provider_of(method.service) {
+        match provider::of_service(method.service) {
             Some(provider) if !self.has_described(&provider) => Err(answer::not_described(&provider)),
             _ => Ok(()),
         }
@@ -169,7 +171,7 @@ impl Catalog {
 
     /// Whether these grants reach any method of a service; of one that is not described yet they may.
     pub(crate) fn shows(&self, service: &str, grants: &Grants) -> bool {
-        match (self.current.load().of(service), provider_of(service)) {
+        match (self.current.load().of(service), provider::of_service(service)) {
             (Some(contract), _) => contract.services_for(grants).contains(service),
             (None, Some(provider)) => grants.may_reach(service, &provider),
             (None, None) => false,
@@ -188,10 +190,10 @@ impl Catalog {
     }
 
     /// Every method that a provider has shown.
-    pub(crate) fn natures(&self) -> BTreeMap<String, Nature> {
+    pub(crate) fn idempotencies(&self) -> BTreeMap<String, Idempotency> {
         let snapshot = self.current.load();
         let all = snapshot.contracts.values().flat_map(|contract| contract.methods());
-        all.map(|(name, signature)| (name.to_string(), signature.nature)).collect()
+        all.map(|(name, signature)| (name.to_string(), signature.idempotency)).collect()
     }
 
     /// Asks a provider again and again: at once after each change of its connections, else now and then.
@@ -266,12 +268,12 @@ impl Catalog {
 impl Snapshot {
     /// The contract that a service is part of.
     fn of(&self, service: &str) -> Option<&Arc<Contract>> {
-        self.contracts.get(&*provider_of(service)?)
+        self.contracts.get(&*provider::of_service(service)?)
     }
 
     fn described(&self, method: &MethodName<'_>) -> Option<MethodDescriptor> {
         let (_, name) = method.full.rsplit_once('/')?;
-        let pool = match provider_of(method.service) {
+        let pool = match provider::of_service(method.service) {
             Some(provider) => self.contracts.get(&*provider)?.pool(&provider),
             None => &HEALTH,
         };
@@ -282,7 +284,7 @@ impl Snapshot {
 impl chassis::Describe for Catalog {
     fn redactor(&self, method: &str) -> Option<Arc<Redactor>> {
         let (service, _) = method.split_once('/')?;
-        let provider = provider_of(service)?;
+        let provider = provider::of_service(service)?;
         Some(self.current.load().contracts.get(&*provider)?.redactor(&provider))
     }
 }

@@ -8,13 +8,10 @@ use std::{
 
 use chassis::{CallNotes, Error};
 use http::{HeaderMap, HeaderValue};
+use protocol::method::Idempotency;
+use protocol::method::MethodName;
 
-use crate::{
-    config::Config,
-    identity::Identity,
-    method::{MethodName, Nature},
-    policy::AccessRequest,
-};
+use crate::{config::Config, identity::Identity, policy::AccessRequest};
 
 /// Knows who may call what, and nothing else.
 #[derive(Debug)]
@@ -40,7 +37,7 @@ impl Decider {
         let Poll::Ready(Ok(principal)) = who.poll(&mut Context::from_waker(Waker::noop())) else {
             return false;
         };
-        let call = |method| AccessRequest { method, provider, nature: Some(Nature::Read) };
+        let call = |method| AccessRequest { method, provider, idempotency: Some(Idempotency::Read) };
         MethodName::parse(path).is_some_and(|method| principal.grants.decide(&call(method), Some(account)).is_ok())
     }
 }

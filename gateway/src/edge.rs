@@ -14,6 +14,8 @@ use std::{
 use chassis::{Body, CallNotes, Peer, Process, message};
 use http::{HeaderName, HeaderValue, Method, Request, Response, request::Parts};
 use opentelemetry::Context;
+use protocol::method::Idempotency;
+use protocol::method::MethodName;
 use tokio::time::Instant;
 use tonic::Code;
 use tower::Service;
@@ -25,7 +27,6 @@ use crate::{
     forward, headers,
     identity::Identity,
     limits::Limits,
-    method::{MethodName, Nature},
     policy,
     principal::Principal,
     telemetry::client_span::ClientSpans,
@@ -79,15 +80,15 @@ impl Edge {
         let path = parts.uri.path();
         let method = MethodName::parse(path).ok_or_else(|| unknown_method(path))?;
         let route = self.routes.find(method.service).ok_or_else(|| unknown_service(&method))?;
-        let MethodInfo { nature, name, takes_one } = self.catalog.know(&route.provider, method.full);
+        let MethodInfo { idempotency, name, takes_one } = self.catalog.know(&route.provider, method.full);
         if name.is_some() {
             notes.set_known_method();
         }
         // Before anything is refused: who tried to change something stands in the audit log as well.
-        if nature != Some(Nature::Read) {
+        if idempotency != Some(Idempotency::Read) {
             notes.set_writes();
         }
-        let call = policy::AccessRequest { method, provider: &route.provider, nature };
+        let call = policy::AccessRequest { method, provider: &route.provider, idempotency };
         let account = principal.grants.decide(&call, named_account(parts)?)?;
         notes.set_account(&account);
         let quota_permit = self.limits.enter(&principal.quota)?;
@@ -99,7 +100,7 @@ impl Edge {
             false => body,
         };
         let call_permit = self.limits.admit(quota_permit, &route.provider)?;
-        if nature != Some(Nature::Read) {
+        if idempotency != Some(Idempotency::Read) {
             let announced = self.process.announce(path, &parts.headers, &parts.extensions).await;
             announced.map_err(|_| answer::unaudited())?;
         }
@@ -108,9 +109,9 @@ impl Edge {
             route: &route,
             path,
             method: name.unwrap_or_else(|| chassis::names::OTHER.into()),
-            nature: nature.unwrap_or(Nature::Write),
-            deadline: deadline(parts, route.rules.timeout(&method, nature)),
-            hedge: route.rules.hedge(&method, nature),
+            idempotency: idempotency.unwrap_or(Idempotency::Write),
+            deadline: deadline(parts, route.rules.timeout(&method, idempotency)),
+            hedge: route.rules.hedge(&method, idempotency),
             headers: onward(parts, &principal, &route, &account, &method),
             parent: parts.extensions.get::<Context>().cloned().unwrap_or_default(),
         };

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use chassis::{Body, CallNotes};
 use http::{HeaderMap, Method, Request, Response, Version};
 use opentelemetry::Context;
+use protocol::method::Idempotency;
 use tokio::time::{Instant, sleep, timeout_at};
 use tower::retry::budget::Budget;
 
@@ -27,7 +28,6 @@ use crate::{
     },
     headers,
     limits::{self, CallPermit},
-    method::Nature,
     telemetry::client_span::{ClientSpan, ClientSpans},
 };
 
@@ -47,7 +47,7 @@ pub(crate) struct Forward<'a> {
     /// The method for telemetry: strangers to the catalog have one name, so that they cannot grow the metrics.
     pub(crate) method: Arc<str>,
     /// Whether it may be repeated.
-    pub(crate) nature: Nature,
+    pub(crate) idempotency: Idempotency,
     /// The caller's deadline.
     pub(crate) deadline: Instant,
     /// After what time a second instance is asked as well, if at all.
@@ -80,7 +80,7 @@ impl Forward<'_> {
         let tried = self.try_all(&body, spans).await;
         // A stream that its caller breaks off ends the call at the service, which has no part in that.
         let tried = tried.map_err(|answer| match body.failure() {
-            Some(status) => answer::broken_off(&self.route.provider, self.nature, &status),
+            Some(status) => answer::broken_off(&self.route.provider, self.idempotency, &status),
             None => answer,
         });
         let mut response = tried?;
@@ -89,7 +89,7 @@ impl Forward<'_> {
     }
 
     async fn try_all(&self, body: &Replay<Body>, spans: &ClientSpans) -> Result<Response<Relay>, Box<Answer>> {
-        let mut repeats_left = usize::from(self.nature == Nature::Read);
+        let mut repeats_left = usize::from(self.idempotency == Idempotency::Read);
         let mut last: Option<(Arc<Connection>, Box<Answer>)> = None;
         self.route.budget.deposit();
         for _ in 0..ATTEMPTS {
@@ -137,7 +137,7 @@ impl Forward<'_> {
         let missed = match sent {
             Ok(Ok(response)) => {
                 let connection = Arc::clone(permit.connection());
-                let pending = PendingReply::new(Arc::clone(provider), self.nature, permit).of_call(span);
+                let pending = PendingReply::new(Arc::clone(provider), self.idempotency, permit).of_call(span);
                 let response = Relay::take(response, patience, pending).map_err(Missed::Final)?;
                 return self.unless_invited(response, connection, repeats_left).await;
             }
@@ -146,7 +146,7 @@ impl Forward<'_> {
                 if waited_for >= MUTE {
                     permit.instance().failed();
                 }
-                Missed::Final(answer::late(provider, self.nature))
+                Missed::Final(answer::late(provider, self.idempotency))
             }
         };
         let (Missed::Final(answer) | Missed::Again(_, answer)) = &missed;
@@ -221,7 +221,7 @@ impl Forward<'_> {
         match failure {
             SendError::NotProcessed(_) => Missed::Again(Arc::clone(connection), answer::unreachable(provider)),
             SendError::Unanswered(why) => {
-                let lost = answer::lost(provider, self.nature, why);
+                let lost = answer::lost(provider, self.idempotency, why);
                 if *repeats_left == 0 || !self.route.budget.withdraw() {
                     return Missed::Final(lost);
                 }

@@ -19,7 +19,6 @@ mod health;
 mod identity;
 mod key;
 mod limits;
-mod method;
 mod openapi;
 mod policy;
 mod principal;

@@ -6,13 +6,14 @@ pub(crate) mod grant;
 
 use std::sync::Arc;
 
+use protocol::method::Idempotency;
+use protocol::method::MethodName;
 use rustc_hash::FxHashMap;
 use tonic::Code;
 
 use crate::{
     answer::{self, Answer, Outcome},
     config::pattern::{MethodPattern, is_alias},
-    method::{MethodName, Nature},
     policy::grant::{Grant, Only},
 };
 
@@ -32,7 +33,7 @@ pub(crate) struct AccessRequest<'a> {
     /// Its provider, e.g. `internet-solutions`.
     pub(crate) provider: &'a str,
     /// Whether it reads or writes; `None` while the provider's services were never seen.
-    pub(crate) nature: Option<Nature>,
+    pub(crate) idempotency: Option<Idempotency>,
 }
 
 impl Grants {
@@ -103,7 +104,11 @@ impl Grants {
     fn refusal(&self, request: &AccessRequest<'_>) -> Box<Answer> {
         let reads = self.0.get(MethodPattern::Reads.text());
         let may_read = reads.is_some_and(|grants| grants.iter().any(|grant| grant.reaches(request.provider)));
-        if request.nature.is_none() && may_read { answer::not_described(request.provider) } else { denied(request) }
+        if request.idempotency.is_none() && may_read {
+            answer::not_described(request.provider)
+        } else {
+            denied(request)
+        }
     }
 
     /// The account that is meant when none is named: the only one that is granted.
@@ -126,7 +131,7 @@ impl Grants {
 fn patterns<'a>(request: &'a AccessRequest<'_>) -> impl Iterator<Item = &'a str> {
     let (full, service) = (request.method.full, request.method.service);
     let packages = service.match_indices('.').map(|(dot, _)| &full[..=dot]);
-    let reads = (request.nature == Some(Nature::Read)).then_some(MethodPattern::Reads.text());
+    let reads = (request.idempotency == Some(Idempotency::Read)).then_some(MethodPattern::Reads.text());
     let own = [full, &full[..=service.len()], MethodPattern::All.text()];
     own.into_iter().chain(reads).chain(packages)
 }

@@ -4,13 +4,11 @@
 
 use std::{collections::HashSet, fs, path::Path};
 
+use protocol::method::MethodName;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{
-    config::{TimeoutConfig, pattern::MethodPattern},
-    method::MethodName,
-};
+use crate::config::{TimeoutConfig, pattern::MethodPattern};
 
 /// The part of the gateway's file that clients should know; the rest, with its secrets, is not looked at.
 #[derive(Debug, Default, Deserialize)]

@@ -30,6 +30,7 @@ use opentelemetry::{
     metrics::{Counter, Meter},
     trace::{TraceContextExt, TraceId},
 };
+use protocol::provider;
 use serde::Serialize;
 use serde_json::Value as Json;
 use tokio::{
@@ -239,7 +240,7 @@ impl Intent {
             time: now(),
             process,
             kind: "begin",
-            provider: method.rsplit_once('/').and_then(|(service, _)| names::provider(service)),
+            provider: method.rsplit_once('/').and_then(|(service, _)| provider::of_name(service)),
             method: own(method),
             principal: notes.principal().map(own),
             authentication: notes.authentication(),

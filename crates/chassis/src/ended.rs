@@ -9,6 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use opentelemetry::trace::TraceId;
+use protocol::provider;
 use protocol::{Outcome, Reason};
 use serde::Serialize;
 use tonic::Code;
@@ -98,7 +99,7 @@ impl Ended<'_> {
     /// The provider of the method, e.g. `aex`.
     #[must_use]
     pub fn provider(&self) -> Option<String> {
-        names::provider(self.method.rsplit_once('/').map_or(self.method, |(service, _)| service))
+        provider::of_name(self.method.rsplit_once('/').map_or(self.method, |(service, _)| service))
     }
 
     /// Whether somebody here, and not the caller, has to look at it: the service or its upstream failed, the upstream refuses

@@ -15,6 +15,7 @@ use prost::{DecodeError, Message};
 use prost_types::{
     DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorProto, ServiceDescriptorProto,
 };
+use protocol::provider;
 use tokio_stream::{Stream, StreamExt};
 use tonic::{Code, Status, Streaming, body::Body, server::NamedService};
 use tonic_reflection::pb::{
@@ -28,8 +29,6 @@ use tonic_reflection::pb::{
     },
 };
 use tower::{Service, ServiceExt};
-
-use crate::names;
 
 const V1: &str = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
 const V1ALPHA: &str = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo";
@@ -221,7 +220,7 @@ impl Index {
     }
 
     fn has_only_standard(&self) -> bool {
-        self.services.iter().all(|name| names::provider(name).is_none())
+        self.services.iter().all(|name| provider::of_name(name).is_none())
     }
 
     fn find(&self, asked: &MessageRequest) -> MessageResponse {
@@ -258,11 +257,11 @@ impl Index {
 /// The provider whose file or symbol is asked for.
 fn provider_of(asked: &MessageRequest) -> Option<String> {
     match asked {
-        MessageRequest::FileByFilename(name) => names::provider(&name.replace('/', ".")),
+        MessageRequest::FileByFilename(name) => provider::of_name(&name.replace('/', ".")),
         MessageRequest::FileContainingSymbol(name) | MessageRequest::AllExtensionNumbersOfType(name) => {
-            names::provider(name)
+            provider::of_name(name)
         }
-        MessageRequest::FileContainingExtension(asked) => names::provider(&asked.containing_type),
+        MessageRequest::FileContainingExtension(asked) => provider::of_name(&asked.containing_type),
         MessageRequest::ListServices(_) => None,
     }
 }

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use prost::{DecodeError, Message};
-use prost_types::{FileDescriptorProto, FileDescriptorSet, ServiceDescriptorProto, method_options::IdempotencyLevel};
+use prost_types::{FileDescriptorProto, FileDescriptorSet, ServiceDescriptorProto};
 use rustc_hash::FxHashMap;
+
+use crate::method::Idempotency;
 
 /// What the chassis itself may add, and whether its requests are streams; none of them changes anything.
 const OF_THE_CHASSIS: [(&str, bool); 5] = [
@@ -24,8 +26,8 @@ pub struct Methods(FxHashMap<String, Method>);
 pub struct Method {
     /// `package.Service/Method`.
     pub name: Arc<str>,
-    /// Whether it is declared to change nothing (`idempotency_level = NO_SIDE_EFFECTS`).
-    pub reads: bool,
+    /// Whether it may change something.
+    pub idempotency: Idempotency,
     /// Whether its request is a stream of messages.
     pub is_client_streaming: bool,
 }
@@ -36,7 +38,9 @@ impl Methods {
     /// # Errors
     /// One of them is no descriptor set.
     pub fn new(descriptors: &[&[u8]]) -> Result<Self, DecodeError> {
-        let own = OF_THE_CHASSIS.iter().map(|(path, streams)| ((*path).to_owned(), Method::new(path, true, *streams)));
+        let own = OF_THE_CHASSIS
+            .iter()
+            .map(|(path, streams)| ((*path).to_owned(), Method::new(path, Idempotency::Read, *streams)));
         let mut methods: FxHashMap<_, _> = own.collect();
         for encoded in descriptors {
             let set = FileDescriptorSet::decode(*encoded)?;
@@ -57,8 +61,8 @@ impl Methods {
 }
 
 impl Method {
-    fn new(path: &str, reads: bool, is_client_streaming: bool) -> Self {
-        Self { name: path.trim_start_matches('/').into(), reads, is_client_streaming }
+    fn new(path: &str, idempotency: Idempotency, is_client_streaming: bool) -> Self {
+        Self { name: path.trim_start_matches('/').into(), idempotency, is_client_streaming }
     }
 }
 
@@ -68,9 +72,7 @@ fn of_service<'a>(
 ) -> impl Iterator<Item = (String, Method)> + 'a {
     service.method.iter().map(move |method| {
         let path = format!("/{}.{}/{}", file.package(), service.name(), method.name());
-        let level = method.options.as_ref().map(|options| options.idempotency_level());
-        let reads = level == Some(IdempotencyLevel::NoSideEffects);
-        let method = Method::new(&path, reads, method.client_streaming());
+        let method = Method::new(&path, Idempotency::of(method), method.client_streaming());
         (path, method)
     })
 }

@@ -99,13 +99,6 @@ pub const X_CONTEXT: &str = "x-ispbridge-context";
 /// Metadata: where the time of a call went, as in Server-Timing.
 pub const X_TIMING: &str = "x-ispbridge-timing";
 
-/// The provider of a gRPC service: `aex` of `ispbridge.aex.v1.CustomerService`.
-#[must_use]
-pub fn provider(service: &str) -> Option<String> {
-    let provider = service.strip_prefix("ispbridge.")?.split('.').next()?;
-    Some(provider.replace('_', "-"))
-}
-
 /// The gRPC code as the conventions spell it, e.g. `DEADLINE_EXCEEDED`.
 #[must_use]
 pub fn code_name(code: tonic::Code) -> &'static str {

@@ -6,6 +6,7 @@ use opentelemetry::{
     KeyValue,
     metrics::{BoundCounter, Counter, Meter},
 };
+use protocol::provider;
 
 use protocol::names;
 
@@ -37,7 +38,7 @@ impl Spent {
     }
 
     fn bind(&self, part: &'static str, method: &str) -> Option<BoundCounter<f64>> {
-        let provider = names::provider(method)?;
+        let provider = provider::of_name(method)?;
         Some(self.counter.bind(&[KeyValue::new(names::PART, part), KeyValue::new(names::PROVIDER, provider)]))
     }
 }

@@ -8,7 +8,9 @@ use std::{
 
 use bytes::Bytes;
 use prost::Message;
-use prost_types::{FileDescriptorProto, ServiceDescriptorProto, method_options::IdempotencyLevel};
+use prost_types::{FileDescriptorProto, ServiceDescriptorProto};
+use protocol::method::Idempotency;
+use protocol::provider;
 use rustc_hash::FxHashMap;
 use tokio::{sync::mpsc, time::timeout};
 use tokio_stream::wrappers::ReceiverStream;
@@ -18,12 +20,7 @@ use tonic_reflection::pb::v1::{
     server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
 };
 
-use crate::{
-    catalog::Signature,
-    fleet::route::Route,
-    forward::channel::Channel,
-    method::{Nature, provider_segment},
-};
+use crate::{catalog::Signature, fleet::route::Route, forward::channel::Channel};
 
 /// Most files and bytes of descriptors that one provider may have.
 const FILES: usize = 1000;
@@ -95,16 +92,12 @@ impl Description {
 
     fn add_service(&mut self, segment: &str, file: &FileDescriptorProto, service: &ServiceDescriptorProto) {
         let name = format!("{}.{}", file.package(), service.name());
-        if provider_segment(&name) != Some(segment) {
+        if provider::segment_of_service(&name) != Some(segment) {
             return;
         }
         for method in &service.method {
-            let level = method.options.as_ref().map(|options| options.idempotency_level());
-            let nature = match level {
-                Some(IdempotencyLevel::NoSideEffects) => Nature::Read,
-                _ => Nature::Write,
-            };
-            let signature = Signature { nature, is_client_streaming: method.client_streaming() };
+            let idempotency = Idempotency::of(method);
+            let signature = Signature { idempotency, is_client_streaming: method.client_streaming() };
             self.methods.insert(format!("{name}/{}", method.name()).into(), signature);
         }
         self.services.push(name);
@@ -144,7 +137,7 @@ impl Conversation {
             return Err(DiscoveryError::Answer("no list of services"));
         };
         let names = list.service.into_iter().map(|service| service.name);
-        let own = names.filter(|name| provider_segment(name) == Some(segment));
+        let own = names.filter(|name| provider::segment_of_service(name) == Some(segment));
         let mut wanted: VecDeque<_> = own.map(MessageRequest::FileContainingSymbol).collect();
         let mut description = Description::default();
         while let Some(request) = wanted.pop_front() {
@@ -186,8 +179,10 @@ fn question(message: MessageRequest) -> ServerReflectionRequest {
 
 /// A service describes its own package and what is shared, never another provider's.
 fn may_describe(segment: &str, package: &str) -> bool {
-    let own = format!("ispbridge.{segment}.v1");
-    package == own || package == "ispbridge.type.v1" || package == "google" || package.starts_with("google.")
+    package == provider::package(segment)
+        || package == "ispbridge.type.v1"
+        || package == "google"
+        || package.starts_with("google.")
 }
 
 #[cfg(test)]

@@ -12,11 +12,13 @@ use prost::{
 };
 use prost_reflect::DescriptorPool;
 use prost_types::{FileDescriptorProto, ServiceDescriptorProto, SourceCodeInfo};
+use protocol::method::Idempotency;
+use protocol::method::MethodName;
+use protocol::provider;
 
 use super::{Contract, Snapshot};
 use crate::{
     catalog::discover::Description,
-    method::{MethodName, Nature, provider_of},
     policy::{AccessRequest, Grants},
 };
 
@@ -67,17 +69,17 @@ impl Contract {
     }
 
     fn methods_for<'a>(&'a self, grants: &'a Grants) -> impl Iterator<Item = &'a Arc<str>> {
-        let reached = self.methods().iter().filter(|(name, signature)| reaches(grants, name, signature.nature));
+        let reached = self.methods().iter().filter(|(name, signature)| reaches(grants, name, signature.idempotency));
         reached.map(|(name, _)| name)
     }
 }
 
-fn reaches(grants: &Grants, name: &str, nature: Nature) -> bool {
+fn reaches(grants: &Grants, name: &str, idempotency: Idempotency) -> bool {
     let Some(method) = MethodName::of(name) else {
         return false;
     };
-    let provider = provider_of(method.service).unwrap_or_default();
-    grants.reach(&AccessRequest { method, provider: &provider, nature: Some(nature) })
+    let provider = provider::of_service(method.service).unwrap_or_default();
+    grants.reach(&AccessRequest { method, provider: &provider, idempotency: Some(idempotency) })
 }
 
 /// The files of visible services and all that they import, without the services that are not visible.

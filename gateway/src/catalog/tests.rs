@@ -36,15 +36,15 @@ fn contract(catalog: &Catalog, provider: &str) -> Arc<Contract> {
 }
 
 #[test]
-fn one_look_tells_provider_nature_and_name() {
+fn one_look_tells_provider_idempotency_and_name() {
     let catalog = taught(&["fake_isp"]);
     let get = "ispbridge.fake_isp.v1.CustomerService/GetCustomer";
     let known = catalog.know("fake-isp", get);
-    assert_eq!((known.nature, known.name.as_deref()), (Some(Nature::Read), Some(get)));
+    assert_eq!((known.idempotency, known.name.as_deref()), (Some(Idempotency::Read), Some(get)));
     let known = catalog.know("fake-isp", "ispbridge.fake_isp.v1.CustomerService/Nothing");
-    assert_eq!(known, MethodInfo { nature: Some(Nature::Write), ..MethodInfo::default() });
+    assert_eq!(known, MethodInfo { idempotency: Some(Idempotency::Write), ..MethodInfo::default() });
     assert_eq!(catalog.know("other", "ispbridge.other.v1.S/Get"), MethodInfo::default());
-    assert_eq!(catalog.of_method(get), Some(Nature::Read));
+    assert_eq!(catalog.of_method(get), Some(Idempotency::Read));
     assert_eq!((catalog.of_method("ispbridge.other.v1.S/Get"), catalog.of_method("x")), (None, None));
 }
 
@@ -63,7 +63,7 @@ fn who_is_learnt_costs_the_others_nothing() {
     catalog.take(&"provider".into(), description("provider"));
     assert!(contract(&catalog, "provider").is_read());
     catalog.forget("provider");
-    assert!(catalog.described(&method).is_err() && catalog.know("provider", method.full).nature.is_none());
+    assert!(catalog.described(&method).is_err() && catalog.know("provider", method.full).idempotency.is_none());
 }
 
 #[test]

@@ -10,6 +10,8 @@ use std::{
 
 use chassis::Document;
 use clap::Args;
+use protocol::method::MethodName;
+use protocol::provider;
 use serde::Deserialize;
 
 use self::{
@@ -19,7 +21,6 @@ use self::{
 use super::site::CommandConfig;
 use crate::{
     config::{GrantConfig, GroupConfig, KeysConfig, NAME, PrincipalConfig},
-    method::{MethodName, provider_of},
     policy::{
         AccessRequest,
         explain::{Question, Verdict, explain},
@@ -92,14 +93,17 @@ pub(super) fn run(arguments: &ExplainArguments, config: Option<&Path>) -> Result
     let ExplainArguments { principal, method, account, .. } = arguments;
     let name = method.trim_start_matches('/');
     let method = MethodName::of(name).ok_or_else(|| format!("{name:?} is no method: write package.Service/Method"))?;
-    let provider = provider_of(method.service).ok_or_else(|| format!("{name:?} is no method of a provider"))?;
+    let provider =
+        provider::of_service(method.service).ok_or_else(|| format!("{name:?} is no method of a provider"))?;
     let account = account.as_deref();
     let account = account.map(|account| account.strip_prefix(&format!("{provider}/")).unwrap_or(account));
     let credentials = policy.credentials(principal, &arguments.claims, &site)?;
     let contract = MethodSource::learn(arguments.contract.as_deref(), arguments.admin.or(site.admin()))?;
     let checked = contract.check(&method, &provider)?;
-    let question =
-        Question { request: AccessRequest { method, provider: &provider, nature: checked.nature() }, account };
+    let question = Question {
+        request: AccessRequest { method, provider: &provider, idempotency: checked.idempotency() },
+        account,
+    };
     let answers: Vec<_> = credentials.iter().map(|credential| answer(credential, &question, &document)).collect();
     Ok(joined(principal, &question, &credentials, &answers, &checked))
 }

@@ -78,7 +78,7 @@ impl CommandConfig {
         let providers = self.providers();
         let methods = key.grants.iter().flat_map(|grant| &grant.methods).filter_map(|method| method.name());
         for method in methods {
-            match chassis::names::provider(method) {
+            match protocol::provider::of_name(method) {
                 Some(name) if name.is_empty() || providers.contains(name.as_str()) => {}
                 Some(name) => {
                     return Err(format!(

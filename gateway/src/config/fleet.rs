@@ -4,6 +4,7 @@ use std::{borrow::Cow, collections::HashSet, num::NonZeroU8};
 
 use chassis::{Error, Findings, Secret, Settings};
 use http::{Uri, uri::Authority};
+use protocol::provider;
 use rustls::pki_types::ServerName;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
@@ -164,7 +165,7 @@ pub(super) fn check(config: &Config, settings: &Settings, findings: &mut Finding
     for (index, route) in config.routes.iter().enumerate() {
         let key = |field: &str| format!("routes[{index}].{field}");
         check_name(&key("provider"), &route.provider, findings);
-        if !seen.insert(route.provider.replace('-', "_")) {
+        if !seen.insert(provider::segment(&route.provider)) {
             findings.mistake(key("provider"), "must not be a provider that has a route already");
         }
         let is_read = ["instances", "dns", "consul", "tls"].into_iter().all(|field| findings.is_whole(&key(field)));

@@ -1,9 +1,12 @@
 //! How a grant writes down methods and accounts.
 
+use protocol::method::Idempotency;
+use protocol::method::MethodName;
+use protocol::method::is_dotted;
+use protocol::method::is_identifier;
+use protocol::provider;
 use schemars::JsonSchema;
 use serde::Deserialize;
-
-use crate::method::{MethodName, Nature, is_dotted, is_identifier};
 
 /// Which methods a grant covers.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -52,10 +55,10 @@ impl MethodPattern {
     }
 
     /// Whether it covers what is asked for.
-    pub(crate) fn covers(&self, method: &MethodName<'_>, nature: Option<Nature>) -> bool {
+    pub(crate) fn covers(&self, method: &MethodName<'_>, idempotency: Option<Idempotency>) -> bool {
         match self {
             Self::All => true,
-            Self::Reads => nature == Some(Nature::Read),
+            Self::Reads => idempotency == Some(Idempotency::Read),
             Self::Package(prefix) | Self::Service(prefix) => method.full.starts_with(prefix),
             Self::Exact(name) => method.full == name,
         }
@@ -72,11 +75,11 @@ impl MethodPattern {
     /// Whose methods it can cover.
     pub(crate) fn reach(&self) -> Reach {
         let Some(name) = self.name() else { return Reach::Any };
-        match name.strip_prefix("ispbridge.").map(|rest| rest.split_once('.')) {
-            Some(None) if name.ends_with('.') => Reach::Any,
+        match provider::split(name) {
+            Some((_, None)) if name.ends_with('.') => Reach::Any,
             // A method is called ispbridge.PROVIDER.v1.Service/Method.
-            Some(Some((segment, rest))) if rest.is_empty() || rest.starts_with("v1.") => {
-                Reach::Provider(segment.replace('_', "-"))
+            Some((segment, Some(rest))) if rest.is_empty() || rest.starts_with("v1.") => {
+                Reach::Provider(provider::of_segment(segment).into_owned())
             }
             _ => Reach::Nobody,
         }

@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use chassis::caller::Signer;
+use protocol::provider;
 use tokio::{
     sync::Notify,
     time::{Instant, timeout_at},
@@ -38,7 +39,7 @@ pub(crate) struct Route {
 impl Route {
     /// The provider as it stands in package names, e.g. `internet_solutions`.
     pub(crate) fn segment(&self) -> String {
-        self.provider.replace('-', "_")
+        provider::segment(&self.provider)
     }
 
     /// Whether an instance is connected.

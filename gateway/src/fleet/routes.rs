@@ -8,6 +8,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use chassis::{Consul, Error, Workers, caller::Root};
+use protocol::provider;
 use rustc_hash::FxHashMap;
 use rustls::pki_types::ServerName;
 use tokio::{sync::watch, task::JoinSet};
@@ -24,7 +25,6 @@ use crate::{
         source::{DnsSource, InstanceSource},
         tls::ServiceTls,
     },
-    method::provider_segment,
 };
 
 /// Connections to an instance if the configuration says nothing and there are fewer, or more, threads.
@@ -86,7 +86,7 @@ impl Routes {
         let mut senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);
         let mut table = RouteTable::default();
         for (config, plan) in wanted.routes.iter().zip(plans) {
-            let segment = segment(&config.provider);
+            let segment = provider::segment(&config.provider);
             let shared = match (before.get(&segment), senders.get(&segment)) {
                 (Some(route), Some(plan_sender)) => {
                     replace(plan_sender, plan);
@@ -101,7 +101,7 @@ impl Routes {
             let (pool, budget) = shared;
             let route = Route {
                 provider: config.provider.as_str().into(),
-                signer: wanted.root.signer(&service_name(&config.provider)),
+                signer: wanted.root.signer(&provider::program(&config.provider)),
                 changed: Arc::clone(&pool.changed),
                 rules: Arc::clone(&rules),
                 budget,
@@ -126,12 +126,12 @@ impl Routes {
 
     /// The route to a gRPC service by the provider in its package.
     pub(crate) fn find(&self, service: &str) -> Option<Arc<Route>> {
-        self.table.load().get(provider_segment(service)?).cloned()
+        self.table.load().get(provider::segment_of_service(service)?).cloned()
     }
 
     /// The route of a provider by its name, e.g. `internet-solutions`.
     pub(crate) fn of_provider(&self, provider: &str) -> Option<Arc<Route>> {
-        self.table.load().get(&segment(provider)).filter(|route| &*route.provider == provider).cloned()
+        self.table.load().get(&provider::segment(provider)).filter(|route| &*route.provider == provider).cloned()
     }
 
     /// All of them.
@@ -158,7 +158,7 @@ impl RoutesConfig<'_> {
             (None, Some(name)) => {
                 let none = || Error::config(key("consul"), "must not be given without the section [consul]");
                 let consul = self.consul.ok_or_else(none)?.clone();
-                let service = name.name().map_or_else(|| service_name(&route.provider), str::to_owned);
+                let service = name.name().map_or_else(|| provider::program(&route.provider), str::to_owned);
                 InstanceSource::of_consul(consul, &service, route.tls, listed())
             }
             (None, None) => InstanceSource::of_list(listed()),
@@ -188,15 +188,6 @@ fn replace(plan_sender: &watch::Sender<Plan>, plan: Plan) {
         *current = plan;
         is_new
     });
-}
-
-/// The name of a provider's service, in caller contexts and in Consul.
-fn service_name(provider: &str) -> String {
-    format!("ispbridge-{provider}")
-}
-
-fn segment(provider: &str) -> String {
-    provider.replace('-', "_")
 }
 
 #[cfg(test)]

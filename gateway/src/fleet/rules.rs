@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::{
-    config::{HedgeConfig, TimeoutConfig},
-    method::{MethodName, Nature},
-};
+use protocol::method::Idempotency;
+use protocol::method::MethodName;
+
+use crate::config::{HedgeConfig, TimeoutConfig};
 
 /// `[[timeouts]]` and `[[hedging]]`: a handful of entries, of which the first that covers a method counts.
 #[derive(Debug, Default)]
@@ -21,19 +21,19 @@ impl Rules {
     }
 
     /// The longest time that a call may take, if there is a rule.
-    pub(crate) fn timeout(&self, method: &MethodName<'_>, nature: Option<Nature>) -> Option<Duration> {
+    pub(crate) fn timeout(&self, method: &MethodName<'_>, idempotency: Option<Idempotency>) -> Option<Duration> {
         let mut entries = self.timeouts.iter();
-        let entry = entries.find(|entry| entry.methods.iter().any(|pattern| pattern.covers(method, nature)));
+        let entry = entries.find(|entry| entry.methods.iter().any(|pattern| pattern.covers(method, idempotency)));
         entry.map(|entry| entry.seconds.0)
     }
 
     /// After what time a read is sent to a second instance as well; never a write.
-    pub(crate) fn hedge(&self, method: &MethodName<'_>, nature: Option<Nature>) -> Option<Duration> {
-        if nature != Some(Nature::Read) {
+    pub(crate) fn hedge(&self, method: &MethodName<'_>, idempotency: Option<Idempotency>) -> Option<Duration> {
+        if idempotency != Some(Idempotency::Read) {
             return None;
         }
         let mut entries = self.hedging.iter();
-        let entry = entries.find(|entry| entry.methods.iter().any(|pattern| pattern.covers(method, nature)));
+        let entry = entries.find(|entry| entry.methods.iter().any(|pattern| pattern.covers(method, idempotency)));
         entry.map(HedgeConfig::after)
     }
 }
@@ -66,8 +66,8 @@ mod tests {
     #[test]
     fn a_write_is_never_hedged_even_if_the_configuration_covers_it() {
         let method = MethodName::parse(METHOD).unwrap();
-        assert_eq!(rules().hedge(&method, Some(Nature::Read)), Some(Duration::from_millis(50)));
-        assert_eq!(rules().hedge(&method, Some(Nature::Write)), None);
+        assert_eq!(rules().hedge(&method, Some(Idempotency::Read)), Some(Duration::from_millis(50)));
+        assert_eq!(rules().hedge(&method, Some(Idempotency::Write)), None);
         assert_eq!(rules().hedge(&method, None), None);
     }
 }

@@ -10,6 +10,7 @@ use std::{
 };
 
 use http::{Request, Response, Uri};
+use protocol::method::Idempotency;
 use tokio::time::Instant;
 use tonic::body::Body;
 use tower::Service;
@@ -19,7 +20,6 @@ use crate::{
     fleet::{connection::SendError, route::Route},
     forward::relay::{PendingReply, Relay},
     headers,
-    method::Nature,
 };
 
 /// How long a call of the gateway's own may take.
@@ -46,14 +46,14 @@ impl Channel {
         let sent = permit.send(Request::from_parts(parts, body)).await;
         match sent {
             Ok(response) => {
-                let pending = PendingReply::new(Arc::clone(provider), Nature::Read, permit);
+                let pending = PendingReply::new(Arc::clone(provider), Idempotency::Read, permit);
                 match Relay::take(response, deadline, pending) {
                     Ok(response) => response.map(Body::new),
                     Err(answer) => answer.response(),
                 }
             }
             Err(SendError::NotProcessed(why) | SendError::Unanswered(why)) => {
-                answer::lost(provider, Nature::Read, why).response()
+                answer::lost(provider, Idempotency::Read, why).response()
             }
         }
     }

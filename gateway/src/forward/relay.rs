@@ -12,6 +12,7 @@ use bytes::Bytes;
 use chassis::Timing;
 use http::{HeaderMap, Response, StatusCode};
 use http_body::{Body, Frame};
+use protocol::method::Idempotency;
 use protocol::told;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tonic::Code;
@@ -22,7 +23,6 @@ use crate::{
     forward::verdict,
     headers,
     limits::CallPermit,
-    method::Nature,
     telemetry::client_span::ClientSpan,
 };
 
@@ -30,7 +30,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct PendingReply {
     provider: Arc<str>,
-    nature: Nature,
+    idempotency: Idempotency,
     span: Option<ClientSpan>,
     permit: StreamPermit,
     call_permit: Option<CallPermit>,
@@ -38,8 +38,8 @@ pub(crate) struct PendingReply {
 
 impl PendingReply {
     /// Holds a place on a connection until the reply ends.
-    pub(crate) fn new(provider: Arc<str>, nature: Nature, permit: StreamPermit) -> Self {
-        Self { provider, nature, span: None, permit, call_permit: None }
+    pub(crate) fn new(provider: Arc<str>, idempotency: Idempotency, permit: StreamPermit) -> Self {
+        Self { provider, idempotency, span: None, permit, call_permit: None }
     }
 
     /// Also writes the hop down at the end.
@@ -79,12 +79,12 @@ impl PendingReply {
     }
 
     fn lost(&mut self, why: &str) -> Box<Answer> {
-        let answer = answer::lost(&self.provider, self.nature, why);
+        let answer = answer::lost(&self.provider, self.idempotency, why);
         self.failed(answer)
     }
 
     fn late(&mut self) -> Box<Answer> {
-        let answer = answer::late(&self.provider, self.nature);
+        let answer = answer::late(&self.provider, self.idempotency);
         self.failed(answer)
     }
 }
@@ -204,8 +204,8 @@ fn of_http(status: StatusCode, pending: &PendingReply) -> Box<Answer> {
 fn of_ambiguous_http(status: StatusCode, pending: &PendingReply) -> Box<Answer> {
     let why = format!("HTTP {}", status.as_u16());
     let passing = matches!(status.as_u16(), 429 | 502 | 503 | 504);
-    if pending.nature == Nature::Write || passing {
-        return answer::lost(&pending.provider, pending.nature, &why).with("http_status", status.as_str());
+    if pending.idempotency == Idempotency::Write || passing {
+        return answer::lost(&pending.provider, pending.idempotency, &why).with("http_status", status.as_str());
     }
     let text = format!("the service of provider {} answered with {why}", pending.provider);
     Answer::new(Code::Unknown, "SERVICE_HTTP_ERROR", text)

@@ -2,18 +2,17 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use crate::{
-    method::Nature,
-    policy::{
-        AccessRequest, Grants,
-        grant::{Grant, GrantSource},
-    },
+use protocol::method::Idempotency;
+
+use crate::policy::{
+    AccessRequest, Grants,
+    grant::{Grant, GrantSource},
 };
 
 /// What is known of a call before it is made.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Question<'a> {
-    /// The call; its nature is `None` if nobody has said whether it reads.
+    /// The call; its idempotency is `None` if nobody has said whether it reads.
     pub(crate) request: AccessRequest<'a>,
     /// The account, if one is named.
     pub(crate) account: Option<&'a str>,
@@ -38,8 +37,9 @@ pub(crate) fn explain(grants: &[Arc<Grant>], question: &Question<'_>) -> Verdict
     if !known.is_empty() {
         return verdict(grants, question, known);
     }
-    let read = Question { request: AccessRequest { nature: Some(Nature::Read), ..question.request }, ..*question };
-    let if_read = if question.request.nature.is_none() { sources(grants, &read) } else { Vec::new() };
+    let read =
+        Question { request: AccessRequest { idempotency: Some(Idempotency::Read), ..question.request }, ..*question };
+    let if_read = if question.request.idempotency.is_none() { sources(grants, &read) } else { Vec::new() };
     if if_read.is_empty() { Verdict::MayNot(near(grants, &read)) } else { Verdict::MayRead(if_read) }
 }
 
@@ -79,11 +79,10 @@ fn near(grants: &[Arc<Grant>], question: &Question<'_>) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use protocol::method::MethodName;
+
     use super::*;
-    use crate::{
-        config::pattern::{AccountPattern, MethodPattern},
-        method::MethodName,
-    };
+    use crate::config::pattern::{AccountPattern, MethodPattern};
 
     fn grant(index: usize, method: &str, account: &str) -> Arc<Grant> {
         let method = MethodPattern::try_from(method.to_owned()).unwrap();
@@ -96,20 +95,20 @@ mod tests {
         let grants =
             [grant(0, "reads", "aex/main"), grant(1, "ispbridge.aex.v1.*", "aex/test"), grant(2, "*", "azotel/main")];
         let method = MethodName::of("ispbridge.aex.v1.CustomerService/GetCustomer").unwrap();
-        let ask = |nature, account| {
-            let request = AccessRequest { method, provider: "aex", nature };
+        let ask = |idempotency, account| {
+            let request = AccessRequest { method, provider: "aex", idempotency };
             explain(&grants, &Question { request, account })
         };
         assert_eq!(ask(None, Some("test")), Verdict::May(vec![GrantSource::Config(1)]));
         assert_eq!(ask(None, Some("main")), Verdict::MayRead(vec![GrantSource::Config(0)]));
-        assert_eq!(ask(Some(Nature::Read), Some("main")), Verdict::May(vec![GrantSource::Config(0)]));
-        assert!(matches!(ask(Some(Nature::Read), None), Verdict::NameAccount(_)));
+        assert_eq!(ask(Some(Idempotency::Read), Some("main")), Verdict::May(vec![GrantSource::Config(0)]));
+        assert!(matches!(ask(Some(Idempotency::Read), None), Verdict::NameAccount(_)));
         let near = [
             "grants[0] covers the account, but not the method",
             "grants[1] covers the method, but not the account",
             "grants[2] covers the method, but not the account",
         ];
-        let Verdict::MayNot(lines) = ask(Some(Nature::Write), Some("main")) else { panic!("it may not") };
+        let Verdict::MayNot(lines) = ask(Some(Idempotency::Write), Some("main")) else { panic!("it may not") };
         assert_eq!(lines, near[1..]);
     }
 }

@@ -15,8 +15,8 @@ fn grant(methods: &[&str], accounts: &[&str]) -> Arc<Grant> {
 fn ask(grants: &[Arc<Grant>], full: &str, account: Option<&str>) -> Result<String, Code> {
     let path = format!("/{full}");
     let method = MethodName::parse(&path).unwrap();
-    let nature = if full == GET { Nature::Read } else { Nature::Write };
-    let call = AccessRequest { method, provider: "aex", nature: Some(nature) };
+    let idempotency = if full == GET { Idempotency::Read } else { Idempotency::Write };
+    let call = AccessRequest { method, provider: "aex", idempotency: Some(idempotency) };
     let decided = Grants::of(grants).decide(&call, account);
     decided.map(|account| account.to_string()).map_err(|answer| answer.code())
 }
@@ -74,7 +74,7 @@ fn an_account_may_be_left_out_only_if_it_is_the_only_one() {
 fn a_grant_of_reads_waits_until_the_methods_are_known() {
     let path = format!("/{GET}");
     let method = MethodName::parse(&path).unwrap();
-    let call = AccessRequest { method, provider: "aex", nature: None };
+    let call = AccessRequest { method, provider: "aex", idempotency: None };
     let reads = [grant(&["reads"], &["aex/main"])];
     let code = Grants::of(&reads).decide(&call, None).unwrap_err().code();
     assert_eq!(code, Code::Unavailable);

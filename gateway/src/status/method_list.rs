@@ -14,5 +14,5 @@ pub(super) async fn answer(State(view): State<Arc<View>>) -> Json<MethodList> {
         .iter()
         .flat_map(|routes| routes.all().iter().map(|route| route.provider.to_string()).collect::<Vec<_>>());
     let undescribed = providers.filter(|provider| !view.catalog.has_described(provider)).collect();
-    Json(MethodList { methods: view.catalog.natures(), undescribed })
+    Json(MethodList { methods: view.catalog.idempotencies(), undescribed })
 }

@@ -2,6 +2,7 @@
 
 use chassis::Body;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use protocol::method::MethodName;
 
 use tonic::Code;
 
@@ -9,7 +10,6 @@ use super::{connect::error, json::Codec};
 use crate::{
     answer::{Answer, Outcome},
     config::doors::DoorsConfig,
-    method::MethodName,
     openapi,
 };
 

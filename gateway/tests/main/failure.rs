@@ -65,7 +65,7 @@ async fn a_refused_stream_is_sent_again_even_for_a_write() {
 }
 
 #[tokio::test]
-async fn a_missed_deadline_is_told_in_time_and_by_nature() {
+async fn a_missed_deadline_is_told_in_time_and_by_idempotency() {
     let (backend, suite) = suite().await;
     for behaviour in [Behaviour::Hang, Behaviour::HangInReply] {
         backend.behave(&[behaviour]);

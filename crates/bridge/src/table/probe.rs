@@ -3,7 +3,7 @@
 use std::{borrow::Cow, sync::Arc};
 
 use prost_reflect::{ExtensionDescriptor, MethodDescriptor, Value};
-use prost_types::method_options::IdempotencyLevel;
+use protocol::method::Idempotency;
 use rustc_hash::FxHashMap;
 
 use super::TableError;
@@ -41,6 +41,5 @@ fn path(method: &MethodDescriptor) -> String {
 }
 
 fn is_read(method: &MethodDescriptor) -> bool {
-    let options = method.method_descriptor_proto().options.as_ref();
-    options.is_some_and(|options| options.idempotency_level() == IdempotencyLevel::NoSideEffects)
+    Idempotency::of(method.method_descriptor_proto()) == Idempotency::Read
 }

@@ -200,7 +200,7 @@ fn meta(name: &str, services: &[&str]) -> Value {
         listed.push_str(comma);
         listed.push_str(service);
     }
-    let provider = name.strip_prefix("ispbridge-").unwrap_or(name);
+    let provider = protocol::provider::of_program(name);
     json!({ "provider": provider, "version": env!("CARGO_PKG_VERSION"), "services": listed })
 }
 

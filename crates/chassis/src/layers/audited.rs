@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::Response;
+use protocol::method::Idempotency;
 
 use super::{Call, Request, answer, methods::Methods};
 use crate::{Body, Process};
@@ -25,7 +26,8 @@ impl<S: Call<Reply = Body>> Call for Audited<S> {
     type Reply = Body;
 
     async fn call(&self, request: Request) -> Response<Body> {
-        let writes = self.methods.get(request.uri().path()).is_some_and(|method| !method.reads);
+        let writes =
+            self.methods.get(request.uri().path()).is_some_and(|method| method.idempotency == Idempotency::Write);
         if writes {
             let (path, headers) = (request.uri().path(), request.headers());
             if self.process.announce(path, headers, request.extensions()).await.is_err() {

@@ -5,6 +5,8 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
 };
 
+use protocol::method::Idempotency;
+
 use super::{methods::Methods, timing::Timing};
 use crate::audit::Place;
 
@@ -28,7 +30,8 @@ struct Notes {
 
 /// Whether a call may change something: its descriptor or its notes say so.
 pub(crate) fn writes(methods: &Methods, path: &str, notes: Option<&CallNotes>) -> bool {
-    methods.get(path).is_some_and(|method| !method.reads) || notes.is_some_and(CallNotes::writes)
+    methods.get(path).is_some_and(|method| method.idempotency == Idempotency::Write)
+        || notes.is_some_and(CallNotes::writes)
 }
 
 impl CallNotes {

@@ -14,6 +14,8 @@ use opentelemetry::{
     Context, KeyValue,
     trace::{Status as SpanStatus, TraceContextExt},
 };
+use protocol::method::Idempotency;
+use protocol::provider;
 use tonic::{Code, Status};
 
 use super::{exempt, kept::Kept, methods::Method, notes::CallNotes, panic, reason, timing::Timing};
@@ -89,7 +91,7 @@ impl Observation {
 
     /// Whether the call may have changed something.
     pub(crate) fn writes(&self) -> bool {
-        self.method.as_ref().is_some_and(|method| !method.reads) || self.notes.writes()
+        self.method.as_ref().is_some_and(|method| method.idempotency == Idempotency::Write) || self.notes.writes()
     }
 
     /// The status of a call whose handler panicked; counts it.
@@ -187,7 +189,7 @@ impl Observation {
             return labels;
         };
         let service = method.rsplit_once('/').map_or("", |(service, _)| service).to_owned();
-        if let Some(provider) = names::provider(&service) {
+        if let Some(provider) = provider::of_name(&service) {
             labels.push(KeyValue::new(names::PROVIDER, provider));
         }
         labels.push(KeyValue::new(names::RPC_METHOD, method.to_owned()));

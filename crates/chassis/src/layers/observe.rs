@@ -11,6 +11,7 @@ use opentelemetry::{
     propagation::TextMapPropagator,
     trace::{SpanKind, TraceContextExt, Tracer},
 };
+use protocol::method::Idempotency;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
@@ -46,7 +47,7 @@ impl<S> Observe<S> {
     fn begin(&self, request: &mut Request) -> Observation {
         let path: Box<str> = request.uri().path().into();
         let method = self.methods.get(&path).cloned();
-        let writes = method.as_ref().is_some_and(|method| !method.reads);
+        let writes = method.as_ref().is_some_and(|method| method.idempotency == Idempotency::Write);
         let parent = self
             .process
             .telemetry()

@@ -3,13 +3,11 @@
 use std::{fs, net::SocketAddr, path::Path};
 
 use prost::Message;
-use prost_types::{FileDescriptorSet, method_options::IdempotencyLevel};
+use prost_types::FileDescriptorSet;
+use protocol::method::Idempotency;
+use protocol::method::MethodName;
 
-use crate::{
-    catalog::method_list::MethodList,
-    commands::fetch,
-    method::{MethodName, Nature},
-};
+use crate::{catalog::method_list::MethodList, commands::fetch};
 
 /// The methods, and who says so.
 pub(super) enum MethodSource {
@@ -27,16 +25,16 @@ pub(super) enum MethodSource {
 /// What is known of one method that may well be there.
 pub(super) enum MethodStatus {
     /// It is there.
-    Is(Nature),
+    Is(Idempotency),
     /// Nobody could say, for this reason.
     Unchecked(String),
 }
 
 impl MethodStatus {
     /// Whether it reads or writes, if that is known.
-    pub(super) fn nature(&self) -> Option<Nature> {
+    pub(super) fn idempotency(&self) -> Option<Idempotency> {
         match self {
-            Self::Is(nature) => Some(*nature),
+            Self::Is(idempotency) => Some(*idempotency),
             Self::Unchecked(_) => None,
         }
     }
@@ -60,8 +58,8 @@ impl MethodSource {
             Self::Known { source, methods } => (source, methods),
             Self::Unknown(why) => return Ok(MethodStatus::Unchecked(why.clone())),
         };
-        if let Some(nature) = methods.methods.get(method.full) {
-            return Ok(MethodStatus::Is(*nature));
+        if let Some(idempotency) = methods.methods.get(method.full) {
+            return Ok(MethodStatus::Is(*idempotency));
         }
         if methods.undescribed.iter().any(|name| name == provider) {
             return Ok(MethodStatus::Unchecked(format!("{source} has not seen a service of {provider} yet")));
@@ -82,11 +80,7 @@ fn read(file: &Path) -> Result<MethodList, String> {
     let services = set.file.iter().flat_map(|file| file.service.iter().map(move |service| (file.package(), service)));
     let methods = services.flat_map(|(package, service)| {
         let name = move |method: &str| format!("{package}.{}/{method}", service.name());
-        service.method.iter().map(move |method| {
-            let level = method.options.as_ref().map(|options| options.idempotency_level());
-            let reads = level == Some(IdempotencyLevel::NoSideEffects);
-            (name(method.name()), if reads { Nature::Read } else { Nature::Write })
-        })
+        service.method.iter().map(move |method| (name(method.name()), Idempotency::of(method)))
     });
     Ok(MethodList { methods: methods.collect(), undescribed: Vec::new() })
 }

@@ -9,6 +9,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header, reques
 use http_body_util::BodyExt;
 use prost_reflect::MethodDescriptor;
 use protocol::answer::OUTCOME_UNKNOWN;
+use protocol::method::Idempotency;
+use protocol::method::MethodName;
 use tonic::{Code, Status};
 
 use super::{
@@ -25,10 +27,7 @@ use super::{
     query::Query,
     request,
 };
-use crate::{
-    answer::{Answer, Outcome},
-    method::{MethodName, Nature},
-};
+use crate::answer::{Answer, Outcome};
 
 /// Answers a POST.
 pub(crate) async fn unary(
@@ -62,7 +61,7 @@ async fn got(transcoder: &TranscoderState, parts: Parts, inside: &Inside) -> Res
         let message = async move { Err(status.status()) };
         return answer(transcoder, parts, message, Codec::Proto, inside).await;
     }
-    if transcoder.catalog.of_method(full) != Some(Nature::Read) {
+    if transcoder.catalog.of_method(full) != Some(Idempotency::Read) {
         let text = "only a method that changes nothing is called with GET; this one is called with POST";
         return *not_allowed(text, "POST");
     }
@@ -137,15 +136,15 @@ async fn finished(
     body: Body,
     form: ReplyForm,
     method: Option<MethodDescriptor>,
-    nature: impl FnOnce() -> Option<Nature>,
+    idempotency: impl FnOnce() -> Option<Idempotency>,
 ) -> Response<Body> {
     let Ok(body) = body.collect().await else {
-        return error::response(&unwritable(nature(), "the reply was cut off"));
+        return error::response(&unwritable(idempotency(), "the reply was cut off"));
     };
     let trailers = body.trailers().cloned().unwrap_or_default();
     let status = status::of(&head.headers, &trailers);
     let written = match status.code() {
-        Code::Ok => written(&body.to_bytes(), method, nature),
+        Code::Ok => written(&body.to_bytes(), method, idempotency),
         _ => Err(status),
     };
     let mut response = match written {
@@ -165,23 +164,23 @@ async fn finished(
 fn written(
     body: &Bytes,
     method: Option<MethodDescriptor>,
-    nature: impl FnOnce() -> Option<Nature>,
+    idempotency: impl FnOnce() -> Option<Idempotency>,
 ) -> Result<Bytes, Status> {
     let message = match message::single(body, Encoding::Identity, usize::MAX) {
         Ok((_, message)) => message,
-        Err(_) => return Err(unwritable(nature(), "the reply is not one uncompressed message")),
+        Err(_) => return Err(unwritable(idempotency(), "the reply is not one uncompressed message")),
     };
     let Some(method) = method else {
         return Ok(message);
     };
     let text = "the reply does not fit the contract that its service has shown";
-    json::from_proto(method.output(), &message).map(Into::into).ok_or_else(|| unwritable(nature(), text))
+    json::from_proto(method.output(), &message).map(Into::into).ok_or_else(|| unwritable(idempotency(), text))
 }
 
 /// The service answered, and its answer cannot be shown: what it did is done.
-fn unwritable(nature: Option<Nature>, text: &str) -> Status {
-    let answer = match nature {
-        Some(Nature::Read) => Answer::new(Code::Internal, "REPLY_UNREADABLE", text),
+fn unwritable(idempotency: Option<Idempotency>, text: &str) -> Status {
+    let answer = match idempotency {
+        Some(Idempotency::Read) => Answer::new(Code::Internal, "REPLY_UNREADABLE", text),
         _ => Answer::new(Code::Aborted, OUTCOME_UNKNOWN, format!("{text}; look before repeating the call")),
     };
     answer.outcome(Outcome::Unknown).status()
