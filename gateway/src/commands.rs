@@ -25,12 +25,12 @@ use crate::{
 enum GatewayCommand {
     /// Makes, revokes and lists API keys.
     #[command(subcommand)]
-    KeysCommand(KeysCommand),
+    Keys(KeysCommand),
     /// Says whether a principal may call a method with an account, and by which grant.
     Explain(explain::ExplainArguments),
     /// Works with the keys by which services know the gateway.
     #[command(subcommand)]
-    CallersCommand(CallersCommand),
+    Callers(CallersCommand),
     /// Prints the OpenAPI document of a gateway that runs, or of a contract.
     Openapi(document::DocumentArguments),
     /// Prints what gRPC clients should do by themselves, as a gRPC service config.
@@ -76,12 +76,12 @@ pub(crate) fn run(matches: &ArgMatches, config: Option<&Path>) -> ExitCode {
     };
     let printed = match command {
         GatewayCommand::Explain(arguments) => return explained(&arguments, config),
-        GatewayCommand::KeysCommand(KeysCommand::Add(add)) => return keys::add(add, config),
-        GatewayCommand::KeysCommand(KeysCommand::Revoke(revoke)) => return keys::revoke(&revoke, config),
-        GatewayCommand::KeysCommand(KeysCommand::List(at)) => keys::list(&at, config),
-        GatewayCommand::KeysCommand(KeysCommand::New) => fresh(),
-        GatewayCommand::KeysCommand(KeysCommand::Hash) => first_line().map(|key| KeyHash::of(&key).to_string()),
-        GatewayCommand::CallersCommand(CallersCommand::Derive { service }) => derive(&service),
+        GatewayCommand::Keys(KeysCommand::Add(add)) => return keys::add(add, config),
+        GatewayCommand::Keys(KeysCommand::Revoke(revoke)) => return keys::revoke(&revoke, config),
+        GatewayCommand::Keys(KeysCommand::List(at)) => keys::list(&at, config),
+        GatewayCommand::Keys(KeysCommand::New) => fresh(),
+        GatewayCommand::Keys(KeysCommand::Hash) => first_line().map(|key| KeyHash::of(&key).to_string()),
+        GatewayCommand::Callers(CallersCommand::Derive { service }) => derive(&service),
         GatewayCommand::Openapi(arguments) => document::of(arguments),
         GatewayCommand::ServiceConfig { file } => service_config::of_file(file.as_deref().or(config)),
     };
