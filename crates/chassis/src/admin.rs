@@ -10,11 +10,11 @@ use std::net::SocketAddr;
 
 use axum::{Json, Router, extract::State, middleware, routing::get, serve::ListenerExt};
 use serde::Serialize;
+use serving::Dependencies;
 use tokio::net::TcpListener;
 
-pub(crate) use self::names::check;
 use self::spare::Sparing;
-use crate::{Process, dependency::Dependencies, record::Shown};
+use crate::{process::Process, record::Shown};
 
 #[derive(Debug, Serialize)]
 struct BuildInfo {

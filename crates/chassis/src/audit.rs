@@ -23,29 +23,24 @@ use std::{
 };
 
 use bytes::Bytes;
-use config::said_of_file;
+use config::{Error, said_of_file};
 use http::{Extensions, HeaderMap};
 use opentelemetry::{
     Context,
     metrics::{Counter, Meter},
     trace::{TraceContextExt, TraceId},
 };
-use protocol::provider;
+use protocol::{names, provider, redact::Describe};
 use serde::Serialize;
 use serde_json::Value as Json;
+use serving::{CallNotes, Ended, Facts, RecordPlace, Watch, now, request_id};
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, oneshot},
+    sync::{Semaphore, oneshot},
     time::{Instant, timeout},
 };
 
 use self::{file::RotatedFile, writer::Writer};
-use crate::{
-    AuditSettings, Error, OnLoss,
-    ended::{Ended, Facts, Watch, now},
-    layers::{notes::CallNotes, request_id},
-    names,
-    redact::Describe,
-};
+use crate::settings::{AuditSettings, OnLoss};
 
 /// Records that may wait; with the largest request that is kept they take 16 MiB.
 const WAITING: usize = 1024;
@@ -62,9 +57,6 @@ pub(crate) struct Audit {
     health: Health,
     on_loss: OnLoss,
 }
-
-/// A place for one record. A call that was announced keeps its place until its record is written.
-pub(crate) type Place = Arc<OwnedSemaphorePermit>;
 
 /// Records that are in no file.
 #[derive(Clone, Debug)]
@@ -117,10 +109,10 @@ struct Finished {
 #[derive(Debug)]
 enum Entry {
     /// Told whether it is written.
-    Begin(Box<Intent>, oneshot::Sender<bool>, Place),
-    Call(Box<Finished>, Place),
+    Begin(Box<Intent>, oneshot::Sender<bool>, RecordPlace),
+    Call(Box<Finished>, RecordPlace),
     /// Since when a change counts.
-    Change(String, Box<Change>, Place),
+    Change(String, Box<Change>, RecordPlace),
     End(oneshot::Sender<()>),
 }
 
@@ -152,7 +144,7 @@ impl Audit {
         &self,
         deadline: Option<Instant>,
         intent: impl FnOnce() -> Intent,
-    ) -> Result<Option<Place>, Unaudited> {
+    ) -> Result<Option<RecordPlace>, Unaudited> {
         if self.on_loss == OnLoss::Count {
             return Ok(None);
         }
@@ -166,7 +158,7 @@ impl Audit {
         }
     }
 
-    fn place(&self) -> Option<Place> {
+    fn place(&self) -> Option<RecordPlace> {
         Arc::clone(&self.places).try_acquire_owned().ok().map(Arc::new)
     }
 
@@ -185,7 +177,7 @@ impl Audit {
         self.put(self.place(), |place| Entry::Change(now(), Box::new(change), place));
     }
 
-    fn put(&self, place: Option<Place>, entry: impl FnOnce(Place) -> Entry) {
+    fn put(&self, place: Option<RecordPlace>, entry: impl FnOnce(RecordPlace) -> Entry) {
         let sent = place.is_some_and(|place| self.queue.send(entry(place)).is_ok());
         if !sent {
             self.losses.add(1);
@@ -216,6 +208,10 @@ fn unwritable(error: &io::Error) -> Error {
 }
 
 impl Watch for Audit {
+    fn wants_messages(&self, writes: bool) -> bool {
+        writes
+    }
+
     fn ended(&self, call: &Ended<'_>) {
         if call.writes {
             let place = call.announced.cloned().or_else(|| self.place());
@@ -245,7 +241,7 @@ impl Intent {
             principal: notes.principal().map(own),
             authentication: notes.authentication(),
             account: notes.account().map(own),
-            request_id: own(request_id::of(headers)),
+            request_id: own(request_id(headers)),
             trace_id: trace_id.filter(|id| *id != TraceId::INVALID).map(|id| id.to_string()),
         }
     }

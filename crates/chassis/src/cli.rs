@@ -11,6 +11,8 @@ use std::{
 
 use clap::{ArgMatches, Args, FromArgMatches, Subcommand, error::ErrorKind};
 use clap_complete::Shell;
+use config::{ConfigSource, Error};
+use serving::Workers;
 use telemetry::Telemetry;
 use tokio::{
     runtime::{Builder, Runtime},
@@ -19,8 +21,14 @@ use tokio::{
 use toml::Table;
 
 use crate::{
-    ConfigSource, Error, Process, Program, StartOptions, Workers, globals, output, prepare::Prepared, record::Record,
-    restarts::Restarts, running, settings_reference,
+    globals, output,
+    prepare::Prepared,
+    process::Process,
+    program::Program,
+    record::Record,
+    restarts::Restarts,
+    running::{self, StartOptions},
+    settings_reference,
 };
 
 #[derive(Debug, Args)]
@@ -187,7 +195,7 @@ fn say_right<P: Program>(prepared: &Prepared<P>) -> ExitCode {
 async fn check_account<P: Program>(prepared: Prepared<P>, alias: &str) -> Result<ExitCode, Error> {
     let Prepared { document, settings, own, .. } = prepared;
     let telemetry = Telemetry::new(P::NAME, &settings.telemetry, None)?;
-    let record = Record::new(&document, Restarts::of::<P>());
+    let record = Record::new(&document, Restarts::of::<P::Config>());
     let process = Process::new(P::NAME, settings, telemetry, record, Workers::default());
     let said = |text| format!("{}: account {alias}: {text}", P::NAME);
     Ok(match P::check_account(own, &process, alias).await {
@@ -231,7 +239,9 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
-    use crate::{Findings, Settings, Surface};
+    use crate::settings::Settings;
+    use config::Findings;
+    use serving::Surface;
 
     #[derive(Debug)]
     struct Shop;

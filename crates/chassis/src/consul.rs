@@ -1,21 +1,20 @@
 //! Consul's agent, by the few parts of its HTTP API that the suite needs
 //! (<https://developer.hashicorp.com/consul/api-docs/health>, `/agent/service`, `/agent/check`).
 
-mod checks;
-pub(crate) mod registration;
+pub(crate) mod checks;
 mod settings;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use config::{NO_AUTHORITIES, has_authorities};
+use config::{Error, NO_AUTHORITIES, has_authorities};
 use http::{HeaderName, HeaderValue};
 use reqwest::{Certificate, Client, Method, Response, redirect};
 use serde::Deserialize;
 use tokio::time::{Instant, timeout_at};
 
 use self::checks::OwnCheck;
+
 pub use self::settings::{CheckKind, ConsulSettings};
-use crate::Error;
 
 /// How long Consul may hold a question back until something changes.
 const WAIT: Duration = Duration::from_secs(60);
@@ -162,7 +161,7 @@ impl Consul {
     }
 
     /// The checks of a service that is registered with this agent; the agent tells how they are by the status, too.
-    async fn checks(&self, id: &str) -> Result<Vec<OwnCheck>, ConsulError> {
+    pub(crate) async fn checks(&self, id: &str) -> Result<Vec<OwnCheck>, ConsulError> {
         #[derive(Deserialize)]
         #[serde(rename_all = "PascalCase")]
         struct Answer {

@@ -7,12 +7,12 @@ use std::{
     time::SystemTime,
 };
 
-use config::{Content, Noted, noting};
-use serde::Serialize;
+use config::{Content, Error, Noted, noting};
+
+use telemetry::Instruments;
 
 use crate::{
-    Error, Process,
-    record::{Refusal, seconds},
+    record::{Refusal, SourceState, seconds},
     watched::Watched,
 };
 
@@ -21,7 +21,7 @@ const LOGGED: usize = 20;
 /// Problems that are shown.
 const SHOWN: usize = 200;
 
-/// A file that a program reads by itself, apart from its configuration ([`Process::follow`]).
+/// A file that a program reads by itself, apart from its configuration ([`Process::follow`](crate::Process::follow)).
 pub trait FileSource: Send + Sync {
     /// Its name in log, metrics and `/config`.
     fn name(&self) -> &'static str;
@@ -42,7 +42,9 @@ pub trait FileSource: Send + Sync {
 /// A file source and what has become of it.
 pub(crate) struct Sourced {
     source: Arc<dyn FileSource>,
-    process: Process,
+    /// Name of the process.
+    process: &'static str,
+    instruments: Instruments,
     state: Mutex<State>,
     /// One reading at a time.
     taking: Mutex<()>,
@@ -58,43 +60,36 @@ struct State {
     refused: Option<Refusal>,
 }
 
-/// What has become of a file source.
-#[derive(Clone, Debug, Serialize)]
-pub struct SourceState {
-    /// Its name.
-    pub name: &'static str,
-    /// Where it is.
-    pub file: Option<PathBuf>,
-    /// The SHA-256 hash of what was taken last, to be compared with the file.
-    pub sha256: Option<String>,
-    /// Seconds since 1970.
-    pub taken_at: Option<u64>,
-    /// Why the last one was not taken, if none was taken since.
-    pub last_error: Option<Refusal>,
-    /// What of the last one that was taken does not count.
-    pub problems: Vec<String>,
-}
-
 impl Sourced {
     /// Takes a source for the first time.
-    pub(crate) fn open(source: Arc<dyn FileSource>, process: &Process) -> Result<Self, Error> {
-        let sourced = Self { source, process: process.clone(), state: Mutex::default(), taking: Mutex::default() };
+    pub(crate) fn open(
+        source: Arc<dyn FileSource>,
+        process: &'static str,
+        instruments: &Instruments,
+    ) -> Result<Self, Error> {
+        let sourced = Self {
+            source,
+            process,
+            instruments: instruments.clone(),
+            state: Mutex::default(),
+            taking: Mutex::default(),
+        };
         sourced.try_take()?;
         Ok(sourced)
     }
 
     /// Takes the file as it is now; says what became of it in log, metrics and `/config`.
     pub(crate) fn retake(&self) -> Result<(), Error> {
-        let (process, source) = (self.process.name(), self.source.name());
+        let (process, source) = (self.process, self.source.name());
         match self.try_take() {
             Ok(()) => {
                 tracing::info!(process, source, "the file was taken");
-                self.process.telemetry().instruments.count_reload(source, "ok");
+                self.instruments.count_reload(source, "ok");
                 Ok(())
             }
             Err(error) => {
                 tracing::warn!(process, source, %error, "the file is not taken; what it said before stays");
-                self.process.telemetry().instruments.count_reload(source, "failed");
+                self.instruments.count_reload(source, "failed");
                 self.with(|state| state.refused = Some(Refusal::of(&error)));
                 Err(error)
             }
@@ -114,15 +109,10 @@ impl Sourced {
         result?;
         let problems = self.source.problems();
         for problem in problems.iter().take(LOGGED) {
-            tracing::warn!(
-                process = self.process.name(),
-                source = self.source.name(),
-                problem,
-                "an entry is not taken"
-            );
+            tracing::warn!(process = self.process, source = self.source.name(), problem, "an entry is not taken");
         }
         if problems.len() > LOGGED {
-            let (process, source, count) = (self.process.name(), self.source.name(), problems.len());
+            let (process, source, count) = (self.process, self.source.name(), problems.len());
             tracing::warn!(process, source, count, "more entries are not taken");
         }
         Ok(())

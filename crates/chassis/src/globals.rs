@@ -2,12 +2,11 @@
 
 use config::Error;
 use mimalloc::MiMalloc;
+use serving::descriptors;
 use telemetry::{
     LogSettings,
     log::{self, Keeper, Sink},
 };
-
-use crate::descriptors;
 
 /// A call allocates some fifty times, and what one thread allocates another frees, which the C library does slowly.
 #[global_allocator]

@@ -8,41 +8,25 @@
 
 mod admin;
 mod audit;
+mod audited;
 mod cli;
-mod closing;
-mod connection;
 mod consul;
-mod dependency;
-mod descriptors;
-mod door;
-mod drain;
-mod ended;
 mod file_source;
 mod globals;
-mod health;
-mod host;
-mod layers;
-mod listener;
-pub mod message;
-mod outflow;
 pub mod output;
 mod prepare;
 mod process;
 mod program;
 mod record;
-mod reflection;
-mod refusals;
+mod registration;
 mod reload;
 mod restarts;
 mod running;
+mod schema;
 mod settings;
 pub mod settings_reference;
-mod surface;
 mod tap;
-mod tls;
 mod watched;
-mod watches;
-mod workers;
 
 pub use audit::{Change, Unaudited};
 pub use cli::{completions, config_source, main};
@@ -50,17 +34,11 @@ pub use config::{
     ConfigSource, Document, Error, Findings, Lines, Mistake, Mistakes, Networks, Seconds, Secret, counted_address,
     parse_toml, read_entry,
 };
-pub use connection::peer::{Peer, PeerIdentity};
 pub use consul::{CheckKind, Consul, ConsulAnswer, ConsulError, ConsulInstance, ConsulSettings};
-pub use door::{Answering, Door, Inside};
-pub use drain::Draining;
-pub use ended::{Ended, Watch};
-pub use file_source::{FileSource, SourceState};
+pub use file_source::FileSource;
 pub use globals::install_globals;
-pub use layers::notes::CallNotes;
 pub use process::Process;
 pub use program::Program;
-use protocol::redact;
 pub use protocol::{
     Body, Reason, caller,
     dependency::{Dependency, DependencyState, HEALTH_PREFIX},
@@ -70,18 +48,15 @@ pub use protocol::{
     timing::Timing,
     told,
 };
-pub use record::{ConfigState, Refusal};
-pub use reflection::Reflection;
-pub use refusals::{RefusalSummary, Refusals, RefusedAddress, RefusedConnections};
+pub use record::{ConfigState, Refusal, SourceState};
 pub use running::{Running, StartOptions, start, start_with};
-pub use settings::{
-    AdminSettings, AuditSettings, CallerKey, CallersMode, CallersSettings, ForwardedHeader, ForwardedSettings, OnLoss,
-    ProxyProtocolSettings, ServerSettings, Settings,
+pub use serving::{
+    Answering, CallNotes, ClientAuth, Door, Draining, Ended, ForwardedHeader, ForwardedSettings, Inside, Peer,
+    PeerIdentity, ProxyProtocolSettings, Reflection, RefusalSummary, Refusals, RefusedAddress, RefusedConnections,
+    ServerSettings, Surface, TlsSettings, Watch, Workers, message,
 };
-pub use surface::Surface;
+pub use settings::{AdminSettings, AuditSettings, CallerKey, CallersMode, CallersSettings, OnLoss, Settings};
 pub use telemetry::{
     Durations, Exporter, LogFormat, LogSettings, MetricsTemporality, OtlpCompression, OtlpHeaders, Propagator,
     SignalSettings, TelemetrySettings, Timed,
 };
-pub use tls::{ClientAuth, TlsSettings};
-pub use workers::Workers;

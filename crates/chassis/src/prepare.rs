@@ -1,11 +1,23 @@
 //! What a configuration comes to, short of serving: the one way to it for a start, a check and a reload, so that none of them
 //! refuses what another takes.
 
+use aws_lc_rs::digest::{SHA256, digest};
 use config::{Document, Error, Findings, Mistake, Noted, noting, read_rest};
+use protocol::caller::Verifier;
 use rustls::ServerConfig;
+use serving::{listener, tls};
 use toml::Table;
 
-use crate::{CallersMode, Program, Settings, audit, caller::Verifier, listener, reload::Part, settings::SECTIONS, tls};
+use crate::{
+    audit,
+    program::Program,
+    settings::{CallersMode, SECTIONS, Settings},
+};
+
+/// What tells one program's part of a configuration from another, and what the files that it names held: the part itself may
+/// have thousands of entries.
+#[derive(PartialEq)]
+pub(crate) struct Part(Box<[u8]>, Noted);
 
 /// A configuration that was read and found right.
 pub(crate) struct Prepared<P: Program> {
@@ -63,7 +75,7 @@ impl<P: Program> Prepared<P> {
             let mut table = Table::clone(&document);
             let settings = Settings::take(P::AUTHENTICATES_CALLERS.then_some(P::NAME), &mut table, &mut findings);
             let verifier = verifier::<P>(&settings, &mut findings);
-            let tls = findings.take(tls::server(&settings)).flatten();
+            let tls = findings.take(tls::server(&settings.server)).flatten();
             let (own, part) = own::<P>(table, &settings, &mut findings);
             (settings, verifier, tls, own, part)
         });
@@ -79,6 +91,17 @@ impl<P: Program> Prepared<P> {
         for warning in &self.warnings {
             tracing::warn!(process = P::NAME, "configuration: {warning}");
         }
+    }
+}
+
+impl Part {
+    pub(crate) fn new(written: Box<[u8]>, files: Noted) -> Self {
+        Self(written, files)
+    }
+
+    /// What tells a table from another.
+    pub(crate) fn written(table: &Table) -> Box<[u8]> {
+        digest(&SHA256, table.to_string().as_bytes()).as_ref().into()
     }
 }
 
@@ -99,7 +122,7 @@ fn verifier<P: Program>(settings: &Settings, findings: &mut Findings) -> Option<
         return None;
     }
     let made = Verifier::new(callers.keys.iter().map(|key| (key.id.as_str(), key.secret.expose())));
-    let wrong = |(index, error): (usize, crate::caller::KeyError)| {
+    let wrong = |(index, error): (usize, protocol::caller::KeyError)| {
         Error::config(format!("callers.keys[{index}].{}", error.field()), error)
     };
     findings.take(made.map_err(wrong))

@@ -9,22 +9,20 @@ use std::{
     },
 };
 
+use config::Error;
 use http::{Extensions, HeaderMap};
 use opentelemetry::{metrics::Meter, propagation::TextMapCompositePropagator};
 use opentelemetry_sdk::trace::SdkTracer;
-use telemetry::Telemetry;
+use serving::{CallNotes, Draining, Refusals, ServingContext, Surface, Watch, Watches, Workers};
+use telemetry::{Durations, Telemetry};
 use tokio::time::Instant;
 
 use crate::{
-    CallNotes, Change, Draining, Durations, Error, FileSource, Settings, SourceState, Unaudited,
-    audit::Intent,
-    drain::{Places, Switch},
-    file_source::Sourced,
-    outflow::Memory,
-    record::{ConfigState, Record},
-    refusals::Refusals,
-    watches::Watches,
-    workers::Workers,
+    audit::{Audit, Change, Intent, Unaudited},
+    file_source::{FileSource, Sourced},
+    record::{ConfigState, Record, SourceState},
+    settings::Settings,
+    tap::Tap,
 };
 
 /// One process of the suite as its program sees it; cheap to clone.
@@ -33,18 +31,13 @@ pub struct Process(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    name: &'static str,
     settings: Settings,
-    telemetry: Telemetry,
-    switch: Switch,
-    places: Places,
-    memory: Arc<Memory>,
-    refusals: Refusals,
+    serving: ServingContext,
     stopping: AtomicBool,
     record: Record,
     file_sources: RwLock<Vec<Arc<Sourced>>>,
-    watches: OnceLock<Watches>,
-    workers: Workers,
+    audit: OnceLock<Arc<Audit>>,
+    tap: Arc<Tap>,
     kept: RwLock<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
 }
 
@@ -56,24 +49,15 @@ impl Process {
         record: Record,
         workers: Workers,
     ) -> Self {
-        let places = Places::new(settings.server.max_in_flight);
-        let memory = Arc::new(Memory::new(settings.server.reply_memory_bytes));
-        let seen = memory.clone();
-        telemetry.watch_memory(move || seen.taken());
-        let refusals = Refusals::new(name, &telemetry.meter);
+        let serving = ServingContext::new(name, settings.server.clone(), telemetry, workers);
         Self(Arc::new(Inner {
-            name,
             settings,
-            telemetry,
-            switch: Switch::new(),
-            places,
-            memory,
-            refusals,
+            serving,
             stopping: AtomicBool::new(false),
             record,
             file_sources: RwLock::default(),
-            watches: OnceLock::new(),
-            workers,
+            audit: OnceLock::new(),
+            tap: Arc::default(),
             kept: RwLock::default(),
         }))
     }
@@ -81,31 +65,31 @@ impl Process {
     /// Name of the process, e.g. `ispbridge-aex`.
     #[must_use]
     pub fn name(&self) -> &'static str {
-        self.0.name
+        self.0.serving.name()
     }
 
     /// Makes the spans of this process.
     #[must_use]
     pub fn tracer(&self) -> &SdkTracer {
-        &self.0.telemetry.tracer
+        &self.telemetry().tracer
     }
 
     /// Makes the instruments of this process.
     #[must_use]
     pub fn meter(&self) -> &Meter {
-        &self.0.telemetry.meter
+        &self.telemetry().meter
     }
 
     /// Makes a histogram of call durations, whose buckets name traces to scrapers that ask for OpenMetrics.
     #[must_use]
     pub fn durations(&self, name: &'static str, description: &'static str) -> Durations {
-        self.0.telemetry.durations(name, description)
+        self.telemetry().durations(name, description)
     }
 
     /// Reads and writes the headers by which a trace travels.
     #[must_use]
     pub fn propagator(&self) -> &Arc<TextMapCompositePropagator> {
-        &self.0.telemetry.propagator
+        &self.telemetry().propagator
     }
 
     /// Keeps a value of the program's, one of each type, for [`crate::Program::reload`] to find.
@@ -125,7 +109,7 @@ impl Process {
     /// # Errors
     /// What is wrong with it now.
     pub fn follow(&self, source: Arc<dyn FileSource>) -> Result<(), Error> {
-        let sourced = Sourced::open(source, self)?;
+        let sourced = Sourced::open(source, self.name(), &self.telemetry().instruments)?;
         self.0.file_sources.write().unwrap_or_else(PoisonError::into_inner).push(Arc::new(sourced));
         Ok(())
     }
@@ -137,9 +121,7 @@ impl Process {
     /// # Errors
     /// The log cannot be written, and the call must not go on.
     pub async fn announce(&self, path: &str, headers: &HeaderMap, extensions: &Extensions) -> Result<(), Unaudited> {
-        let (Some(audit), Some(notes)) =
-            (self.watches().and_then(|watches| watches.audit.as_ref()), extensions.get::<CallNotes>())
-        else {
+        let (Some(audit), Some(notes)) = (self.audit(), extensions.get::<CallNotes>()) else {
             return Ok(());
         };
         let intent = || Intent::of(self.name(), path, headers, extensions, notes);
@@ -150,7 +132,7 @@ impl Process {
 
     /// Writes a change of the process itself into its audit log, if there is one.
     pub fn write_down(&self, change: Change) {
-        if let Some(audit) = self.watches().and_then(|watches| watches.audit.as_ref()) {
+        if let Some(audit) = self.audit() {
             audit.changed(change);
         }
     }
@@ -174,7 +156,7 @@ impl Process {
     /// Says when the process is told to stop.
     #[must_use]
     pub fn draining(&self) -> Draining {
-        self.0.switch.handle()
+        self.0.serving.draining()
     }
 
     /// Whether the process has said that it will stop; it may still serve.
@@ -186,7 +168,7 @@ impl Process {
     /// Who was refused: connections by the chassis, and what the program adds.
     #[must_use]
     pub fn refusals(&self) -> &Refusals {
-        &self.0.refusals
+        self.0.serving.refusals()
     }
 
     pub(crate) fn set_stopping(&self) {
@@ -202,7 +184,7 @@ impl Process {
     /// The threads that serve connections.
     #[must_use]
     pub fn workers(&self) -> &Workers {
-        &self.0.workers
+        self.0.serving.workers()
     }
 
     /// How far the configuration has come.
@@ -211,14 +193,27 @@ impl Process {
         self.0.record.state(self.sources())
     }
 
-    /// Sets who hears of calls, before there are any.
-    pub(crate) fn set_watches(&self, watches: Watches) {
-        let _ = self.0.watches.set(watches);
+    /// Lets the audit log, whoever taps, and what the program brought hear of calls, before there are any.
+    pub(crate) fn watch_calls(&self, audit: Option<Audit>, surface: &Surface) {
+        let audit = audit.map(|audit| self.0.audit.get_or_init(|| Arc::new(audit)));
+        self.0.tap.describe(surface.described());
+        let own = audit
+            .cloned()
+            .map(|audit| audit as Arc<dyn Watch>)
+            .into_iter()
+            .chain([self.0.tap.clone() as Arc<dyn Watch>]);
+        let watches = own.chain(surface.watches.iter().cloned()).collect();
+        self.0.serving.set_watches(Watches::new(watches, surface.has_fallback));
     }
 
-    /// Who hears of calls.
-    pub(crate) fn watches(&self) -> Option<&Watches> {
-        self.0.watches.get()
+    /// The audit log, if there is one.
+    pub(crate) fn audit(&self) -> Option<&Audit> {
+        self.0.audit.get().map(AsRef::as_ref)
+    }
+
+    /// Shows calls as they end.
+    pub(crate) fn tap(&self) -> &Tap {
+        &self.0.tap
     }
 
     /// What is known of the configuration.
@@ -227,19 +222,11 @@ impl Process {
     }
 
     pub(crate) fn telemetry(&self) -> &Telemetry {
-        &self.0.telemetry
+        self.0.serving.telemetry()
     }
 
-    pub(crate) fn switch(&self) -> &Switch {
-        &self.0.switch
-    }
-
-    pub(crate) fn places(&self) -> &Places {
-        &self.0.places
-    }
-
-    /// What the replies of all connections hold.
-    pub(crate) fn memory(&self) -> &Arc<Memory> {
-        &self.0.memory
+    /// What listeners, connections and layers get of it.
+    pub(crate) fn serving(&self) -> &ServingContext {
+        &self.0.serving
     }
 }

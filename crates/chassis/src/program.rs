@@ -2,10 +2,12 @@
 
 use std::{future::Future, path::Path, process::ExitCode};
 
+use config::{Error, Findings};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
+use serving::Surface;
 
-use crate::{Error, Findings, Process, Settings, Surface};
+use crate::{process::Process, settings::Settings};
 
 /// One program of the suite: what a binary adds to the chassis.
 pub trait Program: Send + Sync + 'static {

@@ -1,16 +1,17 @@
 //! What a process knows of its configuration, for the people who ask its admin port: no value that may be secret.
 
 use std::{
+    path::PathBuf,
     sync::{Mutex, PoisonError},
     time::SystemTime,
 };
 
-use config::Noted;
+use config::{Error, Noted};
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 use toml::{Table, Value};
 
-use crate::{Error, file_source::SourceState, restarts::Restarts};
+use crate::restarts::Restarts;
 
 const BLACK: &str = "REDACTED";
 /// Parts of names whose values are not shown, unless they are references.
@@ -64,6 +65,23 @@ pub struct ConfigState {
     pub needs_restart: Vec<String>,
     /// Files beside the configuration that are read again by themselves.
     pub sources: Vec<SourceState>,
+}
+
+/// What has become of a file source.
+#[derive(Clone, Debug, Serialize)]
+pub struct SourceState {
+    /// Its name.
+    pub name: &'static str,
+    /// Where it is.
+    pub file: Option<PathBuf>,
+    /// The SHA-256 hash of what was taken last, to be compared with the file.
+    pub sha256: Option<String>,
+    /// Seconds since 1970.
+    pub taken_at: Option<u64>,
+    /// Why the last one was not taken, if none was taken since.
+    pub last_error: Option<Refusal>,
+    /// What of the last one that was taken does not count.
+    pub problems: Vec<String>,
 }
 
 /// Why something was not taken.

@@ -6,12 +6,16 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use aws_lc_rs::digest::{SHA256, digest};
-use config::{Noted, noting};
+use config::{ConfigSource, Document, Error, Noted, noting};
+use protocol::caller::Verifier;
+use serving::tls;
 use toml::Table;
 
 use crate::{
-    ConfigSource, Document, Error, Process, Program, caller::Verifier, prepare::Prepared, tls, watched::Watched,
+    prepare::{Part, Prepared},
+    process::Process,
+    program::Program,
+    watched::Watched,
 };
 
 /// The name of the configuration where other files are sources of their own.
@@ -30,11 +34,6 @@ pub(crate) struct Reloader<P> {
     current: Mutex<Part>,
     program: PhantomData<fn() -> P>,
 }
-
-/// What tells one program's part of a configuration from another, and what the files that it names held: the part itself may
-/// have thousands of entries.
-#[derive(PartialEq)]
-pub(crate) struct Part(Box<[u8]>, Noted);
 
 /// The configuration as something that is watched.
 pub(crate) struct Configured {
@@ -117,17 +116,6 @@ impl Watched for Configured {
         self.process.record().noted(seen, false);
         // What is wrong with it is in the log and on the admin port.
         self.reread(false).is_ok()
-    }
-}
-
-impl Part {
-    pub(crate) fn new(written: Box<[u8]>, files: Noted) -> Self {
-        Self(written, files)
-    }
-
-    /// What tells a table from another.
-    pub(crate) fn written(table: &Table) -> Box<[u8]> {
-        digest(&SHA256, table.to_string().as_bytes()).as_ref().into()
     }
 }
 

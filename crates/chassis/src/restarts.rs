@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde_json::Value as Schema;
 use toml::{Table, Value};
 
 use crate::{
-    Program, Settings,
-    settings_reference::{RESTART, given, properties, schema_of},
+    schema::{RESTART, given, properties, schema_of},
+    settings::Settings,
 };
 
 /// The keys of one program's configuration by what a change of them needs.
@@ -24,9 +25,9 @@ pub(crate) struct Restarts {
 
 impl Restarts {
     /// Those of a program: its own and the chassis'.
-    pub(crate) fn of<P: Program>() -> Self {
+    pub(crate) fn of<C: JsonSchema>() -> Self {
         let mut all = Self::shared();
-        all.keys.extend(Self::read(&schema_of::<P::Config>(), false).keys);
+        all.keys.extend(Self::read(&schema_of::<C>(), false).keys);
         all
     }
 
@@ -80,11 +81,12 @@ impl Restarts {
 
 #[cfg(test)]
 mod tests {
-    use schemars::JsonSchema;
     use serde::Deserialize;
 
     use super::*;
-    use crate::{Error, Process, Surface, settings_reference};
+    use crate::{process::Process, program::Program, settings_reference};
+    use config::Error;
+    use serving::Surface;
 
     struct Probe;
 
@@ -143,7 +145,7 @@ mod tests {
 
     #[test]
     fn every_key_needs_what_the_reference_says() {
-        let restarts = Restarts::of::<Probe>();
+        let restarts = Restarts::of::<Own>();
         let (text, mut heading) = (settings_reference::of_program::<Probe>(), String::new());
         let mut seen = [0, 0];
         for line in text.lines() {

@@ -4,28 +4,30 @@ use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use axum::Router;
+use config::{ConfigSource, Document, Error};
 use opentelemetry_sdk::trace::SpanProcessor;
+use protocol::methods::Methods;
+use serving::{
+    Around, Closing, Dependencies, Routed, Workers, descriptors,
+    health::{self, Health},
+    listener, serve,
+};
 use telemetry::Telemetry;
 use tokio::{task::JoinHandle, time::Instant};
 use toml::Table;
 
 use crate::{
-    ConfigSource, Document, Error, Process, Program, Surface, admin,
+    admin,
     audit::Audit,
-    closing::Closing,
-    consul::registration::Registration,
-    dependency::Dependencies,
-    descriptors,
-    health::{self, Health},
-    layers::{self, methods::Methods},
-    listener::{self, Listener},
+    audited::Audited,
     prepare::Prepared,
+    process::Process,
+    program::Program,
     record::Record,
+    registration::Registration,
     reload::{Configured, Reload, Reloader},
     restarts::Restarts,
-    tls, watched,
-    watches::Watches,
-    workers::Workers,
+    watched,
 };
 
 /// How long the end may take once the time to drain is over.
@@ -83,12 +85,13 @@ pub(crate) async fn start_prepared<P: Program>(prepared: Prepared<P>, options: S
     let verifier = verifier.map(|verifier| Arc::new(ArcSwap::from_pointee(verifier)));
     let tls = tls.map(|tls| Arc::new(ArcSwap::from_pointee(tls)));
     let telemetry = Telemetry::new(P::NAME, &settings.telemetry, options.span_processor)?;
-    let record = Record::new(&document, Restarts::of::<P>());
+    let record = Record::new(&document, Restarts::of::<P::Config>());
     let process = Process::new(P::NAME, settings, telemetry, record, options.workers);
     process.record().noted(files, true);
     let surface = P::build(own, &process).await.map_err(|error| document.locate(error))?;
     drop(document);
-    process.set_watches(watches(&process, &surface)?);
+    let audit = Audit::open(process.name(), &process.settings().audit, process.meter(), surface.described())?;
+    process.watch_calls(audit, &surface);
     let (admin_routes, dependencies) = (surface.admin.clone(), surface.dependencies.clone());
     let methods = Arc::new(
         Methods::new(&surface.descriptors)
@@ -97,17 +100,14 @@ pub(crate) async fn start_prepared<P: Program>(prepared: Prepared<P>, options: S
     let (surface, health) = health::add(surface, process.settings().server.reflection).await?;
     let (services, closing) = (surface.names.clone(), surface.closing.clone());
     let door = surface.door.clone();
-    let has_door = door.is_some();
-    if let (true, Some(tls)) = (has_door, &tls) {
-        tls::also_http1(tls);
-    }
-    let stack = layers::around(surface.into_router(), &process, methods, verifier.clone(), door);
-    let reload = Arc::new(Reloader::<P>::new(&process, verifier, tls.clone(), part));
+    let reload = Arc::new(Reloader::<P>::new(&process, verifier.clone(), tls.clone(), part));
     let server = &process.settings().server;
     descriptors::warn_of(P::NAME, server.max_connections);
     let (socket, address) = listener::bind(server.listen, server.reuse_port)?;
     let admin = admin(&process, admin_routes, dependencies.clone())?;
-    let serving = tokio::spawn(Listener::new(stack, &process, tls, has_door).run(socket));
+    let routes = Audited::new(Routed(surface.into_router()), &process, methods.clone());
+    let around = Around { methods, verifier, door, tls };
+    let serving = tokio::spawn(serve(socket, routes, around, process.serving()));
     tracing::info!(process = P::NAME, %address, "serving");
     health.follow(dependencies, process.draining());
     let registration = Registration::begin(&process, address, &services)?;
@@ -178,10 +178,10 @@ impl Running {
 
     fn watch_files(&self) {
         if let Some(configured) = self.configured() {
-            watched::begin(Arc::new(configured), &self.process);
+            watched::begin(Arc::new(configured), self.process.serving());
         }
         for source in self.process.file_sources() {
-            watched::begin(source, &self.process);
+            watched::begin(source, self.process.serving());
         }
     }
 
@@ -213,12 +213,12 @@ impl Running {
     pub async fn drain(mut self) {
         let (begun, time) = (Instant::now(), self.process.settings().server.drain_seconds.0);
         let end = begun + time + AFTERWARDS;
-        let (process, reason, calls) = (self.process.name(), self.reason, self.process.places().taken());
+        let (process, reason, calls) = (self.process.name(), self.reason, self.process.serving().calls());
         tracing::info!(process, reason, calls, seconds = time.as_secs_f64(), "the drain begins");
         self.leave().await;
         self.process.set_stopping();
         self.health.stop_serving().await;
-        self.process.switch().drain();
+        self.process.serving().drain();
         self.health.end_watches().await;
         // The task ends by itself at its limit; if it panicked there is nothing left to wait for.
         let cut = self.grpc.1.await.unwrap_or_default();
@@ -228,8 +228,8 @@ impl Running {
             _ => tracing::warn!(process, reason, calls, cut, took_ms, "the drain ends; calls ran out of its time"),
         }
         self.closing.run(CLOSING.min(end.saturating_duration_since(Instant::now()))).await;
-        if let Some(watches) = self.process.watches() {
-            watches.end(end.saturating_duration_since(Instant::now())).await;
+        if let Some(audit) = self.process.audit() {
+            audit.end(end.saturating_duration_since(Instant::now())).await;
         }
         self.process.telemetry().shut_down(end.saturating_duration_since(Instant::now())).await;
         if let Some((_, task)) = self.admin {
@@ -261,15 +261,6 @@ impl fmt::Debug for Running {
             .field("grpc", &self.grpc.0)
             .finish_non_exhaustive()
     }
-}
-
-fn watches(process: &Process, surface: &Surface) -> Result<Watches, Error> {
-    let describe = surface.described();
-    let audit = Audit::open(process.name(), &process.settings().audit, process.meter(), describe.clone())?;
-    let watches =
-        Watches { audit, program: surface.watches.clone(), is_proxy: surface.has_fallback, ..Watches::default() };
-    watches.tap.describe(describe);
-    Ok(watches)
 }
 
 fn admin(

@@ -5,13 +5,14 @@
 
 use std::fmt::Write;
 
-use schemars::{JsonSchema, generate::SchemaSettings};
-use serde_json::{Map, Value};
+use schemars::JsonSchema;
+use serde_json::Value;
 
-use crate::{Program, Settings};
-
-/// Keyword of a schema: whether a change counts only after a restart; inner keys may say otherwise.
-pub(crate) const RESTART: &str = "x-restart";
+use crate::{
+    program::Program,
+    schema::{RESTART, given, properties, schema_of},
+    settings::Settings,
+};
 
 /// The sections that every process of the suite has, as Markdown.
 #[must_use]
@@ -36,12 +37,6 @@ fn document<T: JsonSchema>() -> String {
     let mut text = String::new();
     Table { path: "", brackets: ("", ""), schema: &schema, restart: false }.write(&mut text);
     text
-}
-
-/// The schema of settings, in one piece.
-pub(crate) fn schema_of<T: JsonSchema>() -> Value {
-    let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
-    settings.into_generator().into_root_schema_for::<T>().to_value()
 }
 
 /// A table of the file, and where it stands.
@@ -133,18 +128,6 @@ fn inner_table(schema: &Value) -> Option<(Form, &Value)> {
         _ => return None,
     };
     properties(table).map(|_| (form, table))
-}
-
-pub(crate) fn properties(schema: &Value) -> Option<&Map<String, Value>> {
-    schema.get("properties")?.as_object()
-}
-
-/// The schema of a value that is there: an optional one may also be null, which TOML does not have.
-pub(crate) fn given(schema: &Value) -> &Value {
-    let one_of = schema.get("anyOf").and_then(Value::as_array);
-    one_of
-        .and_then(|schemas| schemas.iter().find(|one| one.get("type").is_none_or(|kind| kind != "null")))
-        .unwrap_or(schema)
 }
 
 /// What may stand as a value.

@@ -12,20 +12,16 @@ use std::{
 };
 
 use bytes::Bytes;
+use protocol::redact::{Describe, RedactError, Redactor};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
+use serving::{Draining, Ended, Facts, Watch};
 use tokio::{
     sync::{
         broadcast::{self, error::RecvError},
         mpsc,
     },
     time::{Instant, sleep},
-};
-
-use crate::{
-    Draining,
-    ended::{Ended, Facts, Watch},
-    redact::{Describe, RedactError, Redactor},
 };
 
 /// Calls that wait for a slow one of those who look.
@@ -145,6 +141,14 @@ impl Tap {
 }
 
 impl Watch for Tap {
+    fn is_listening(&self) -> bool {
+        self.is_used()
+    }
+
+    fn wants_messages(&self, _: bool) -> bool {
+        self.is_used()
+    }
+
     fn ended(&self, call: &Ended<'_>) {
         if self.is_used() {
             let seen = Seen { facts: call.facts(), request: call.request(), reply: call.reply() };

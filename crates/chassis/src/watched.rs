@@ -10,9 +10,8 @@ use std::{
 };
 
 use config::{Content, Noted};
+use serving::{Draining, ServingContext};
 use tokio::task::spawn_blocking;
-
-use crate::{Draining, Process};
 
 /// A file that is being written is waited for until it looks the same twice with this time in between ...
 const SETTLING: Duration = Duration::from_millis(200);
@@ -63,16 +62,16 @@ struct Stamp {
 }
 
 /// Begins to watch, as often as the configuration says.
-pub(crate) fn begin(watched: Arc<dyn Watched>, process: &Process) {
-    let every = process.settings().server.reload_seconds.0;
+pub(crate) fn begin(watched: Arc<dyn Watched>, serving: &ServingContext) {
+    let every = serving.settings().reload_seconds.0;
     if !every.is_zero() {
-        tokio::spawn(watch(watched, process.clone(), every));
+        tokio::spawn(watch(watched, serving.clone(), every));
     }
 }
 
 /// Watches until the process drains. No look and no reading runs where calls do: a disk, or who is behind a file, may be slow.
-async fn watch(watched: Arc<dyn Watched>, process: Process, every: Duration) {
-    let mut draining = process.draining();
+async fn watch(watched: Arc<dyn Watched>, serving: ServingContext, every: Duration) {
+    let mut draining = serving.draining();
     let mut looker = Looker::default();
     while pause(every, &mut draining).await {
         let mut change = look(&watched, &mut looker).await;
@@ -86,7 +85,7 @@ async fn watch(watched: Arc<dyn Watched>, process: Process, every: Duration) {
             }
         }
         if let Some(change) = change {
-            take(&watched, change, &process).await;
+            take(&watched, change, &serving).await;
         }
     }
 }
@@ -102,11 +101,11 @@ async fn look(watched: &Arc<dyn Watched>, looker: &mut Looker) -> Option<Change>
     change
 }
 
-async fn take(watched: &Arc<dyn Watched>, change: Change, process: &Process) {
+async fn take(watched: &Arc<dyn Watched>, change: Change, serving: &ServingContext) {
     let (name, taking) = (watched.name(), Arc::clone(watched));
     let is_taken = spawn_blocking(move || taking.take(change.seen)).await.unwrap_or(false);
     if let (true, Some(since)) = (is_taken, change.since) {
-        process.telemetry().instruments.record_reload_delay(name, since.elapsed().unwrap_or_default());
+        serving.telemetry().instruments.record_reload_delay(name, since.elapsed().unwrap_or_default());
     }
 }
 

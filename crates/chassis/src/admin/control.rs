@@ -16,12 +16,14 @@ use axum::{
 };
 use bytes::Bytes;
 use http_body::Frame;
+use protocol::Body;
 use serde::Deserialize;
 use telemetry::log;
 use tokio::sync::mpsc;
 
 use crate::{
-    Body, Change, Process,
+    audit::Change,
+    process::Process,
     tap::{Form, Wish},
 };
 
@@ -104,7 +106,7 @@ async fn tap(State(process): State<Process>, Query(wish): Query<Wish>, headers: 
         true => (Form::Events, "text/event-stream"),
         false => (Form::Lines, "application/jsonl"),
     };
-    let Some(look) = process.watches().and_then(|watches| watches.tap.look(wish, form)) else {
+    let Some(look) = process.tap().look(wish, form) else {
         return (StatusCode::SERVICE_UNAVAILABLE, "as many people are looking as may\n").into_response();
     };
     let (lines, sent) = mpsc::channel(LINES);

@@ -10,8 +10,9 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use serving::Host;
 
-use crate::{AdminSettings, Error, Process, host::Host};
+use crate::process::Process;
 
 /// Answers only who asks for this machine.
 pub(super) async fn guard(State(process): State<Process>, request: Request, next: Next) -> Response {
@@ -23,16 +24,5 @@ pub(super) async fn guard(State(process): State<Process>, request: Request, next
             (StatusCode::MISDIRECTED_REQUEST, text).into_response()
         }
         Err(fault) => (StatusCode::BAD_REQUEST, format!("{fault}\n")).into_response(),
-    }
-}
-
-/// Checks the names of a configuration.
-pub(crate) fn check(settings: &AdminSettings) -> Result<(), Error> {
-    match settings.hosts.iter().position(|name| !Host::is_bare(name)) {
-        Some(index) => {
-            let problem = "must be a host name without port, such as \"gateway.internal\"";
-            Err(Error::config(format!("admin.hosts[{index}]"), problem))
-        }
-        None => Ok(()),
     }
 }

@@ -6,8 +6,9 @@ use axum::{
     extract::State,
     http::{StatusCode, Uri},
 };
+use serving::Dependencies;
 
-use crate::{OnLoss, Process, dependency::Dependencies, watches::Watches};
+use crate::{audit::Audit, process::Process, settings::OnLoss};
 
 /// One thing that can be well or not.
 struct Detail {
@@ -38,15 +39,14 @@ pub(super) async fn answer(
 }
 
 fn details(process: &Process) -> Vec<Detail> {
-    process.watches().and_then(audit).into_iter().collect()
+    process.audit().map(audit).into_iter().collect()
 }
 
-fn audit(watches: &Watches) -> Option<Detail> {
-    let audit = watches.audit.as_ref()?;
+fn audit(audit: &Audit) -> Detail {
     let said = match (audit.is_written(), audit.on_loss()) {
         (true, _) => "ok",
         (false, OnLoss::Count) => "cannot be written: records are lost",
         (false, OnLoss::Refuse) => "cannot be written: writes are refused",
     };
-    Some(Detail { name: "audit", is_well: audit.is_written(), said })
+    Detail { name: "audit", is_well: audit.is_written(), said }
 }

@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use crate::Process;
+use crate::process::Process;
 
 const OPEN_METRICS: &str = "application/openmetrics-text";
 

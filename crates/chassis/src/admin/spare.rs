@@ -3,12 +3,11 @@
 use std::{io, net::SocketAddr, time::Duration};
 
 use axum::serve::Listener;
+use serving::descriptors::Spares;
 use tokio::{
     net::{TcpListener, TcpStream},
     time::sleep,
 };
-
-use crate::descriptors::Spares;
 
 /// How long it rests when not even a spare descriptor helps.
 const BACKOFF: Duration = Duration::from_millis(50);

@@ -1,10 +1,10 @@
 use std::{fs, path::Path};
 
 use opentelemetry::trace::TraceId;
+use protocol::redact::Redactor;
 use tonic::Code;
 
 use super::*;
-use crate::redact::Redactor;
 
 #[derive(Debug)]
 struct Nothing;

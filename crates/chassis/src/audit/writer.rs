@@ -11,14 +11,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use protocol::redact::Describe;
 use serde::Serialize;
 use serde_json::Value as Json;
+use serving::{Facts, RecordPlace, now};
 
-use super::{Change, Entry, Finished, Health, Losses, Place, file::RotatedFile};
-use crate::{
-    ended::{Facts, now},
-    redact::Describe,
-};
+use super::{Change, Entry, Finished, Health, Losses, file::RotatedFile};
 
 /// How long what was written may stay off the disk.
 const SYNC: Duration = Duration::from_secs(1);
@@ -67,7 +65,7 @@ pub(super) struct Writer {
     losses: Losses,
     health: Health,
     /// Lines that must not be lost and could not be written yet, with the places of their calls.
-    owed: VecDeque<(Vec<u8>, Option<Place>)>,
+    owed: VecDeque<(Vec<u8>, Option<RecordPlace>)>,
     unsynced_since: Option<Instant>,
     failing: Failing,
     complained: Option<Instant>,
@@ -146,7 +144,7 @@ impl Writer {
         }
     }
 
-    fn call(&mut self, Finished { facts, request, is_announced }: Finished, place: Place) {
+    fn call(&mut self, Finished { facts, request, is_announced }: Finished, place: RecordPlace) {
         let request =
             request.and_then(|bytes| self.describe.redactor(&facts.method)?.request(&facts.method, &bytes).ok());
         let line = CallLine { facts: &facts, request };
@@ -157,7 +155,7 @@ impl Writer {
     }
 
     /// Writes a line that must not be lost, now or as soon as it can be written.
-    fn owe(&mut self, line: &impl Serialize, place: Option<Place>) {
+    fn owe(&mut self, line: &impl Serialize, place: Option<RecordPlace>) {
         if let Some(line) = self.serialized(line) {
             self.owed.push_back((line, place));
             self.pay();

@@ -13,7 +13,7 @@ const OUTPUT_CHARS: usize = 300;
 /// One check, as the agent tells of it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct OwnCheck {
+pub(crate) struct OwnCheck {
     #[serde(rename = "CheckID")]
     id: String,
     status: String,
@@ -23,11 +23,11 @@ pub(super) struct OwnCheck {
 
 /// What the log was told last of each check.
 #[derive(Debug, Default)]
-pub(super) struct OwnChecks(BTreeMap<String, String>);
+pub(crate) struct OwnChecks(BTreeMap<String, String>);
 
 impl OwnChecks {
     /// Writes into the log what has changed.
-    pub(super) fn hear(&mut self, checks: Vec<OwnCheck>) {
+    pub(crate) fn hear(&mut self, checks: Vec<OwnCheck>) {
         for check in self.changed(checks) {
             let OwnCheck { id, status, output } = check;
             let output: String = output.chars().take(OUTPUT_CHARS).collect();

@@ -2,10 +2,11 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use config::{Findings, Seconds, Secret};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Consul, Findings, Seconds, Secret};
+use crate::consul::Consul;
 
 /// The agent of Consul's own convention.
 const DEFAULT: &str = "http://127.0.0.1:8500";
@@ -133,7 +134,7 @@ impl ConsulSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Error;
+    use config::Error;
 
     fn settings(text: &str) -> ConsulSettings {
         toml::from_str(text).unwrap()

@@ -2,15 +2,14 @@
 
 use std::net::SocketAddr;
 
-use config::Findings;
+use config::{Error, Findings};
+use serving::Host;
 
-use super::{CallersMode, Settings};
-use crate::{ConsulSettings, admin};
+use super::{AdminSettings, CallersMode, Settings};
+use crate::consul::ConsulSettings;
 
-/// Largest window of HTTP/2 (RFC 9113, 6.9.1).
-const LARGEST_WINDOW: u64 = (1 << 31) - 1;
-/// Memory that a connection may take before a call is known.
-const MOST_HEADERS: u64 = 16 << 20;
+/// Smallest file of the audit log: a record has room in it.
+const LEAST_AUDIT: u64 = 1024;
 
 /// Whom the process believes.
 pub(super) fn callers(authenticates: Option<&str>, settings: &Settings, findings: &mut Findings) {
@@ -42,26 +41,14 @@ pub(super) fn callers(authenticates: Option<&str>, settings: &Settings, findings
 
 /// Figures, and what must fit together.
 pub(super) fn limits(settings: &Settings, findings: &mut Findings) {
-    let server = &settings.server;
-    figures(settings, findings);
-    for (key, seconds) in [
-        ("preface_seconds", server.preface_seconds),
-        ("http1_idle_seconds", server.http1_idle_seconds),
-        ("keep_alive_seconds", server.keep_alive_seconds),
-        ("keep_alive_timeout_seconds", server.keep_alive_timeout_seconds),
-        ("max_connection_age_seconds", server.max_connection_age_seconds),
-        ("write_stall_seconds", server.write_stall_seconds),
-        ("default_deadline_seconds", server.default_deadline_seconds),
-        ("max_deadline_seconds", server.max_deadline_seconds),
-    ] {
-        if seconds.0.is_zero() {
-            findings.mistake(format!("server.{key}"), "must be more than 0");
-        }
+    settings.server.check(findings);
+    if settings.audit.max_bytes < LEAST_AUDIT {
+        findings.mistake("audit.max_bytes", format!("must be at least {LEAST_AUDIT}"));
     }
     findings.take(telemetry::log::check(&settings.log));
-    findings.take(admin::check(&settings.admin));
+    findings.take(hosts(&settings.admin));
     telemetry::check(&settings.telemetry, findings);
-    if settings.admin.listen.is_some_and(|admin| collide(admin, server.listen)) {
+    if settings.admin.listen.is_some_and(|admin| collide(admin, settings.server.listen)) {
         findings.mistake("admin.listen", "must be another address or port than server.listen");
     }
     if let Some(consul) = &settings.consul {
@@ -69,32 +56,19 @@ pub(super) fn limits(settings: &Settings, findings: &mut Findings) {
     }
 }
 
-fn figures(settings: &Settings, findings: &mut Findings) {
-    let server = &settings.server;
-    for (key, value, range) in [
-        ("server.max_in_flight", server.max_in_flight.into(), 1..=u64::MAX),
-        ("server.max_request_bytes", server.max_request_bytes, 1..=u64::MAX),
-        ("server.max_reply_bytes", server.max_reply_bytes, 1..=u64::MAX),
-        ("server.max_header_bytes", server.max_header_bytes.into(), 1024..=MOST_HEADERS),
-        ("server.max_streams_per_connection", server.max_streams_per_connection.into(), 1..=u64::MAX),
-        ("server.stream_window_bytes", server.stream_window_bytes.into(), 1..=LARGEST_WINDOW),
-        ("server.connection_window_bytes", server.connection_window_bytes.into(), 1..=LARGEST_WINDOW),
-        ("server.max_connections", server.max_connections as u64, 1..=u64::MAX),
-        ("server.max_control_frames", server.max_control_frames.into(), 1..=u64::MAX),
-        ("server.reply_memory_bytes", server.reply_memory_bytes as u64, 1..=u64::MAX),
-        ("audit.max_bytes", settings.audit.max_bytes, 1024..=u64::MAX),
-    ] {
-        let (least, most) = (range.start(), range.end());
-        match (range.contains(&value), *most) {
-            (true, _) => {}
-            (false, u64::MAX) => findings.mistake(key, format!("must be at least {least}")),
-            (false, most) => findings.mistake(key, format!("must be between {least} and {most}")),
-        }
-    }
-}
-
 /// Whether two listeners would want the same port of the same address.
 fn collide(one: SocketAddr, other: SocketAddr) -> bool {
     let (ip, port) = (one.ip(), one.port());
     port != 0 && port == other.port() && (ip == other.ip() || ip.is_unspecified() || other.ip().is_unspecified())
+}
+
+/// Checks the names by which the admin port may be asked for.
+fn hosts(settings: &AdminSettings) -> Result<(), Error> {
+    match settings.hosts.iter().position(|name| !Host::is_bare(name)) {
+        Some(index) => {
+            let problem = "must be a host name without port, such as \"gateway.internal\"";
+            Err(Error::config(format!("admin.hosts[{index}]"), problem))
+        }
+        None => Ok(()),
+    }
 }

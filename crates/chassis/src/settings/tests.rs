@@ -1,10 +1,11 @@
+use config::{ConfigSource, Document, Error, read_rest};
 use proptest::prelude::*;
 use serde::Deserialize;
-
-use config::{ConfigSource, Document, Error, read_rest};
+use serving::Surface;
+use telemetry::{Exporter, LogFormat, Propagator};
 
 use super::*;
-use crate::{Exporter, LogFormat, Process, Program, Propagator, Surface};
+use crate::{process::Process, program::Program};
 
 #[derive(Debug)]
 struct Plain;

@@ -53,7 +53,7 @@ const PROMISES: [(&str, &str, &[Test]); 17] = [
         "S06",
         "no header holds what no header may hold",
         &[
-            ("crates/chassis/src/layers/request_id.rs", "a_decent_id_is_kept_and_any_other_replaced"),
+            ("crates/serving/src/layers/request_id.rs", "a_decent_id_is_kept_and_any_other_replaced"),
             ("crates/protocol/src/caller/tests.rs", "a_name_cannot_smuggle_a_line"),
             ("gateway/src/headers.rs", "credentials_hop_headers_and_foreign_contexts_stop"),
         ],
@@ -142,8 +142,8 @@ const PROMISES: [(&str, &str, &[Test]); 17] = [
         "S19",
         "a status is short and of one line",
         &[
-            ("crates/chassis/src/layers/status.rs", "lines_stay_and_escapes_do_not_leave_the_message"),
-            ("crates/chassis/src/layers/status.rs", "what_is_too_large_keeps_its_meaning"),
+            ("crates/serving/src/layers/status.rs", "lines_stay_and_escapes_do_not_leave_the_message"),
+            ("crates/serving/src/layers/status.rs", "what_is_too_large_keeps_its_meaning"),
             ("crates/bridge/src/status.rs", "texts_are_cut_and_cleaned"),
         ],
     ),
@@ -157,7 +157,7 @@ const PROMISES: [(&str, &str, &[Test]); 17] = [
             ("crates/bridge/tests/fuzz/tree.rs", "json_is_read_as_elsewhere_or_refused"),
             ("crates/bridge/tests/fuzz/tree.rs", "no_reply_is_too_odd_for_its_message"),
             ("crates/bridge/tests/fuzz/address.rs", "no_retry_after_is_too_odd"),
-            ("crates/chassis/src/layers/deadline.rs", "no_text_is_too_odd"),
+            ("crates/serving/src/layers/deadline.rs", "no_text_is_too_odd"),
             ("crates/telemetry/src/extract.rs", "a_trace_is_continued_as_it_came_or_not_at_all"),
             ("crates/chassis/src/settings/tests.rs", "no_file_is_too_odd"),
         ],

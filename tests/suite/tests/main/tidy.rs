@@ -36,7 +36,10 @@ fn allowed(folder: &str) -> Option<BTreeSet<String>> {
         "services" => Some(set(["crates/bridge", "crates/chassis"])),
         "gateway" => Some(set(["crates/chassis", "crates/config", "crates/protocol"])),
         "crates" if folder == "crates/playback" => Some(set(["crates/chassis", "tests/parts"])),
-        "crates" if folder == "crates/chassis" => Some(set(["crates/config", "crates/protocol", "crates/telemetry"])),
+        "crates" if folder == "crates/chassis" => {
+            Some(set(["crates/config", "crates/protocol", "crates/serving", "crates/telemetry"]))
+        }
+        "crates" if folder == "crates/serving" => Some(set(["crates/config", "crates/protocol", "crates/telemetry"])),
         "crates" if folder == "crates/telemetry" => Some(set(["crates/config", "crates/protocol"])),
         "crates" if folder == "crates/bridge" => Some(set(["crates/config", "crates/protocol"])),
         "crates" => Some(set([])),

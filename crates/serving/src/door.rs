@@ -1,0 +1,52 @@
+//! A door for callers that do not speak gRPC: it stands outside of all layers and translates, so that everything inside
+//! stays plain gRPC.
+
+use std::{
+    fmt::{self, Debug},
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+};
+
+use http::{Request, Response};
+use protocol::Body;
+use tonic::Status;
+
+/// An answer that is being made.
+pub type Answering = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
+
+/// Translates requests into gRPC and the answers back ([`crate::Surface::door`]). A process with a door takes HTTP/1.1 and
+/// HTTP/2 on one port.
+pub trait Door: Debug + Send + Sync + 'static {
+    /// Whether a request is for the door; every other goes to the layers as it is.
+    fn takes(&self, request: &Request<Body>) -> bool;
+
+    /// Answers a request, as a rule with a gRPC call [`Inside`]. Its body is capped by `server.max_request_bytes`; nothing
+    /// else of what the layers do has been done to it.
+    fn answer(&self, request: Request<Body>, inside: Inside) -> Answering;
+
+    /// Writes the answer to a request over which the door panicked.
+    fn failed(&self, status: &Status) -> Response<Body>;
+}
+
+/// The layers and the program behind a door.
+#[derive(Clone)]
+pub struct Inside(Arc<dyn Fn(Request<Body>) -> Answering + Send + Sync>);
+
+impl Inside {
+    pub(crate) fn new(call: impl Fn(Request<Body>) -> Answering + Send + Sync + 'static) -> Self {
+        Self(Arc::new(call))
+    }
+
+    /// Makes a gRPC call: a POST with a gRPC content type. The reply ends with trailers that have a `grpc-status`, unless
+    /// its headers have it.
+    pub async fn call(&self, request: Request<Body>) -> Response<Body> {
+        (self.0)(request).await
+    }
+}
+
+impl Debug for Inside {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Inside")
+    }
+}

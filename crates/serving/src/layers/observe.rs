@@ -1,0 +1,137 @@
+//! The beginning of a call: its span, its place among those in flight, and what is kept of it.
+
+use std::{
+    sync::{Arc, atomic::AtomicU64},
+    time::Instant,
+};
+
+use http::Response;
+use opentelemetry::{
+    Context,
+    propagation::TextMapPropagator,
+    trace::{SpanKind, TraceContextExt, Tracer},
+};
+use protocol::{Body, method::Idempotency, methods::Methods, names};
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::{
+    Call, Request,
+    deadline::Until,
+    exempt,
+    observation::Observation,
+    reply::{Bounds, Reply},
+    request_id, status,
+};
+use crate::{
+    context::ServingContext,
+    drain::Draining,
+    message::{Keeping, Kept},
+    notes::CallNotes,
+    outflow::Flow,
+    peer::Peer,
+};
+
+/// Watches every call.
+#[derive(Debug)]
+pub(crate) struct Observe<S> {
+    inner: S,
+    serving: ServingContext,
+    methods: Arc<Methods>,
+    draining: Draining,
+    max_reply_bytes: u64,
+}
+
+impl<S> Observe<S> {
+    pub(crate) fn new(inner: S, serving: &ServingContext, methods: Arc<Methods>) -> Self {
+        let max_reply_bytes = serving.settings().max_reply_bytes;
+        let (serving, draining) = (serving.clone(), serving.draining());
+        Self { inner, serving, methods, draining, max_reply_bytes }
+    }
+
+    fn begin(&self, request: &mut Request) -> Observation {
+        let path: Box<str> = request.uri().path().into();
+        let method = self.methods.get(&path).cloned();
+        let writes = method.as_ref().is_some_and(|method| method.idempotency == Idempotency::Write);
+        let parent = self
+            .serving
+            .telemetry()
+            .propagator
+            .extract_with_context(&Context::new(), &telemetry::Headers(request.headers()));
+        let tracer = self.serving.tracer();
+        // Its real name comes at the end, and only to a span that is kept.
+        let builder = tracer.span_builder(names::OTHER).with_kind(SpanKind::Server);
+        let context = parent.with_span(tracer.build_with_context(builder, &parent));
+        let notes = request.extensions_mut().get_or_insert_default::<CallNotes>().clone();
+        let peer = request.extensions().get::<Peer>();
+        let client_address = peer.map(|peer| peer.address().ip().to_canonical());
+        let request_id = request_id::of(request.headers()).into();
+        request.extensions_mut().insert(context.clone());
+        self.serving.telemetry().instruments.in_flight.add(1, &[]);
+        Observation {
+            serving: self.serving.clone(),
+            context,
+            begun: Instant::now(),
+            path,
+            method,
+            request_id,
+            notes,
+            client_address,
+            upstream: self.upstream(request),
+            kept: self.keep(request, writes),
+            reply_bytes: 0,
+            done: false,
+        }
+    }
+
+    /// A handler adds the microseconds that it waits for its upstream to an `Arc<AtomicU64>` in the extensions.
+    fn upstream(&self, request: &mut Request) -> Option<Arc<AtomicU64>> {
+        if self.serving.watches().is_some_and(|watches| watches.is_proxy()) {
+            return None;
+        }
+        let upstream = Arc::<AtomicU64>::default();
+        request.extensions_mut().insert(Arc::clone(&upstream));
+        Some(upstream)
+    }
+
+    /// Keeps what the call carries, if somebody wants to see it.
+    fn keep(&self, request: &mut Request, writes: bool) -> Option<Arc<Kept>> {
+        let wanted = self.serving.watches().is_some_and(|watches| watches.keep_messages(writes));
+        if !wanted || exempt(request.uri().path()) {
+            return None;
+        }
+        let kept = Arc::<Kept>::default();
+        let body = std::mem::take(request.body_mut());
+        *request.body_mut() = Body::new(Keeping::new(body, Arc::clone(&kept)));
+        Some(kept)
+    }
+}
+
+impl<S: Call<Reply = Body>> Call for Observe<S> {
+    type Reply = Reply;
+
+    async fn call(&self, mut request: Request) -> Response<Reply> {
+        let (endless, unsaid) = (exempt(request.uri().path()), status::unsaid(request.uri().path()));
+        let flow = request.extensions_mut().remove::<Arc<Flow>>();
+        let observation = self.begin(&mut request);
+        let mut response = self.inner.call(request).await;
+        let place = response.extensions_mut().remove::<Arc<OwnedSemaphorePermit>>();
+        let bounds = Bounds {
+            left: if endless { u64::MAX } else { self.max_reply_bytes },
+            deadline: response.extensions_mut().remove::<Until>().map(|until| until.0),
+            draining: self.draining.clone(),
+            flow: flow.unwrap_or_else(|| Flow::alone(self.serving.memory())),
+            unsaid,
+        };
+        let observation = match protocol::told::code(response.headers()) {
+            Some(code) => {
+                observation.finish(code, response.headers_mut());
+                None
+            }
+            None => Some(observation),
+        };
+        let (head, body) = response.into_parts();
+        let mut reply = Reply::new(body, bounds, observation, place);
+        reply.read_ahead().await;
+        Response::from_parts(head, reply)
+    }
+}

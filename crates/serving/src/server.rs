@@ -1,0 +1,50 @@
+//! Serving at a socket, until the process drains.
+
+use std::{fmt, sync::Arc};
+
+use arc_swap::ArcSwap;
+use protocol::{Body, caller::Verifier, methods::Methods};
+use tokio::net::TcpListener;
+
+use crate::{
+    context::ServingContext,
+    door::Door,
+    layers::{self, Call},
+    listener::Listener,
+    tls,
+};
+
+/// What stands around the routes of a program.
+pub struct Around {
+    /// Which methods there are.
+    pub methods: Arc<Methods>,
+    /// Who signs the contexts of callers; nothing where everybody is believed.
+    pub verifier: Option<Arc<ArcSwap<Verifier>>>,
+    /// Translates for callers that do not speak gRPC.
+    pub door: Option<Arc<dyn Door>>,
+    /// What the listener shows; nothing where it speaks plain text.
+    pub tls: Option<tls::Current>,
+}
+
+/// Serves calls at a socket until the process drains, waits for those that are open, and returns in any case: how many had to
+/// be cut.
+pub fn serve(
+    socket: TcpListener,
+    routes: impl Call<Reply = Body>,
+    around: Around,
+    serving: &ServingContext,
+) -> impl Future<Output = usize> + Send + 'static {
+    let Around { methods, verifier, door, tls } = around;
+    let has_door = door.is_some();
+    if let (true, Some(tls)) = (has_door, &tls) {
+        tls::also_http1(tls);
+    }
+    let stack = layers::around(routes, serving, methods, verifier, door);
+    Listener::new(stack, serving, tls, has_door).run(socket)
+}
+
+impl fmt::Debug for Around {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Around").field("door", &self.door).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,45 @@
+//! Everybody who hears of the calls of a process.
+
+use std::sync::Arc;
+
+use crate::completed_call::{Ended, Watch};
+
+/// Those who hear of calls.
+#[derive(Debug, Default)]
+pub struct Watches {
+    watches: Vec<Arc<dyn Watch>>,
+    /// Whether the process passes calls on to services.
+    is_proxy: bool,
+}
+
+impl Watches {
+    /// Names those who hear of calls, in the order in which they are told.
+    #[must_use]
+    pub fn new(watches: Vec<Arc<dyn Watch>>, is_proxy: bool) -> Self {
+        Self { watches, is_proxy }
+    }
+
+    /// Whether the messages of a call that begins now must be kept.
+    pub(crate) fn keep_messages(&self, writes: bool) -> bool {
+        self.watches.iter().any(|watch| watch.wants_messages(writes))
+    }
+
+    /// Whether nobody listens.
+    pub(crate) fn are_none(&self) -> bool {
+        !self.watches.iter().any(|watch| watch.is_listening())
+    }
+
+    /// Tells everybody.
+    pub(crate) fn ended(&self, call: &Ended<'_>) {
+        self.watches.iter().for_each(|watch| watch.ended(call));
+    }
+
+    pub(crate) fn is_proxy(&self) -> bool {
+        self.is_proxy
+    }
+
+    /// The name of the process' own part of the time that a call takes.
+    pub(crate) fn own_part(&self) -> &'static str {
+        if self.is_proxy { "gateway" } else { "service" }
+    }
+}
