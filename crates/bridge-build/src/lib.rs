@@ -17,8 +17,8 @@ use protox::Compiler;
 
 /// Compiles every proto of `ispbridge/<provider>/v1` under the workspace's `proto/` folder.
 ///
-/// `provider` is the package's word, for example `internet_solutions`. The generated files are
-/// `OUT_DIR/ispbridge.<provider>.v1.rs` and `OUT_DIR/descriptors.bin`.
+/// `provider` is the package's word, for example `internet_solutions`. The provider's `lib.rs` includes
+/// `OUT_DIR/contract.rs`: the module `contract` and the constant `CONTRACT`.
 ///
 /// # Errors
 /// What protox says about a proto, or that a file cannot be read or written.
@@ -40,7 +40,39 @@ pub fn compile(provider: &str) -> Result<(), Box<dyn Error>> {
     lift_limit(&out.join(format!("ispbridge.{provider}.v1.rs")))?;
     let descriptors = comments::only_comments(&compiler.encode_file_descriptor_set())?;
     fs::write(out.join("descriptors.bin"), descriptors)?;
+    fs::write(out.join("contract.rs"), contract(provider))?;
     Ok(())
+}
+
+/// What a provider's crate includes. Its lints are not for code that nobody writes.
+fn contract(package: &str) -> String {
+    let provider = package.replace('_', "-");
+    format!(
+        r#"#[allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::all,
+    clippy::too_many_lines,
+    clippy::unwrap_used,
+    reason = "generated from proto/, documented there"
+)]
+mod generated {{
+    include!(concat!(env!("OUT_DIR"), "/messages.rs"));
+}}
+
+/// The messages and services of `proto/ispbridge/{package}/v1`.
+pub use generated::ispbridge::{package}::v1 as contract;
+
+/// The contract with its names and descriptors.
+pub const CONTRACT: ::provider::Contract = ::provider::Contract {{
+    provider: "{provider}",
+    program: "ispbridge-{provider}",
+    package: "ispbridge.{package}.v1",
+    domain: "{provider}.ispbridge",
+    descriptors: include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin")),
+}};
+"#
+    )
 }
 
 fn contract_files(protos: &Path, provider: &str) -> Result<Vec<PathBuf>, Box<dyn Error>> {
@@ -59,7 +91,7 @@ fn generate(compiler: &Compiler, provider: &str) -> Result<(), Box<dyn Error>> {
     // Secrets and large records must not be printed by accident; telemetry redacts by descriptor instead.
     config.skip_debug([format!(".ispbridge.{provider}.v1")]);
     config.disable_comments(["."]);
-    config.include_file("contract.rs");
+    config.include_file("messages.rs");
     tonic_prost_build::configure()
         .build_client(false)
         .compile_fds_with_config(compiler.file_descriptor_set(), config)?;

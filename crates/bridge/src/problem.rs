@@ -22,6 +22,13 @@ impl Problem {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Problems(pub Vec<Problem>);
 
+impl Problems {
+    /// One field and what is wrong with it.
+    pub fn one(field: impl Into<String>, text: impl Into<String>) -> Self {
+        Self(vec![Problem::new(field, text)])
+    }
+}
+
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, problem) in self.0.iter().enumerate() {

@@ -6,7 +6,7 @@ mod target;
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use chassis::output;
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, builder::PossibleValuesParser};
 use clap_complete::Shell;
 
 use self::target::TargetArguments;
@@ -75,20 +75,14 @@ enum Accounts {
     /// Makes one harmless read with an account.
     Check {
         /// The provider.
-        provider: Provider,
+        #[arg(value_parser = PossibleValuesParser::new(programs::names()))]
+        provider: String,
         /// Alias of the account in the configuration.
         alias: String,
         /// The configuration file of the provider's service.
         #[arg(long)]
         config: PathBuf,
     },
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Provider {
-    Aex,
-    Azotel,
-    Freeside,
 }
 
 /// Where the suite listens.
@@ -122,9 +116,7 @@ async fn answer(arguments: Arguments) -> ExitCode {
         Command::Up(arguments) => return up::run(&arguments).await,
         Command::Completions { shell } => Ok(chassis::completions(&mut Arguments::command(), shell)),
         Command::Accounts(Accounts::Check { provider, alias, config }) => {
-            let provider = provider.to_possible_value();
-            let name = provider.as_ref().map_or("", |value| value.get_name());
-            return output::complain(&programs::check_account(name, &alias, &config), 1);
+            return output::complain(&programs::check_account(&provider, &alias, &config), 1);
         }
         Command::List { service, target } => list(service, &target).await,
         Command::Describe { symbol, target } => describe(&symbol, &target).await,

@@ -12,6 +12,7 @@ use ispbridge_azotel::Azotel;
 use ispbridge_freeside::Freeside;
 use ispbridge_gateway::Gateway;
 use ispbridge_sandbox::Sandbox;
+use provider::Service;
 use tokio::time::{sleep, timeout};
 use toml::Table;
 
@@ -101,9 +102,9 @@ impl Suite {
         let aex = wiring.aex(self.sandbox.aex()).map_err(Error::Secrets)?;
         let azotel = wiring.azotel(self.sandbox.azotel()).map_err(Error::Secrets)?;
         let freeside = wiring.freeside(self.sandbox.freeside()).map_err(Error::Secrets)?;
-        self.services.push(("aex", start::<Aex>(aex).await?));
-        self.services.push(("azotel", start::<Azotel>(azotel).await?));
-        self.services.push(("freeside", start::<Freeside>(freeside).await?));
+        self.services.push(("aex", start::<Service<Aex>>(aex).await?));
+        self.services.push(("azotel", start::<Service<Azotel>>(azotel).await?));
+        self.services.push(("freeside", start::<Service<Freeside>>(freeside).await?));
         let addresses: Vec<_> =
             self.services.iter().map(|(provider, service)| (*provider, service.grpc_addr())).collect();
         let table = wiring.gateway((options.grpc, options.admin), &addresses);

@@ -1,21 +1,11 @@
 //! What an operator sets for AEx.
 
-use std::collections::BTreeMap;
-
 use bridge::{
     Secret,
     http::{BaseUrl, Transport},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
-
-/// The service's own part of its configuration file.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Config {
-    /// The upstream accounts by alias; callers choose one by `x-ispbridge-account`.
-    pub accounts: BTreeMap<String, Account>,
-}
 
 /// One account: a token is valid for one FNO or operator environment.
 #[derive(Debug, Deserialize, JsonSchema)]

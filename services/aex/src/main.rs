@@ -1,5 +1,5 @@
 //! The process `ispbridge-aex`.
 
 fn main() -> std::process::ExitCode {
-    chassis::main::<ispbridge_aex::Aex>()
+    provider::main::<ispbridge_aex::Aex>()
 }

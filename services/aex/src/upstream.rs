@@ -1,21 +1,18 @@
 //! How AEx is spoken to: bearer token, JSON, and the fault table.
 
-use std::sync::Arc;
-
 use bridge::{
-    AccountSetup, Fault, Node, Outgoing, Provider, Telemetry, Upstream,
+    Fault, Node, Outgoing, Provider,
     fault::Kind,
-    http::{HttpReply, HttpRequest},
+    http::{BaseUrl, HttpReply, HttpRequest, Transport},
     problem::{Problem, Problems},
-    table::{Tables, TextRule, Vocabulary},
     wire::rest::{self, Arguments},
 };
 use bumpalo::Bump;
-use chassis::{Error, Process};
 use http::{HeaderValue, StatusCode, header};
+use provider::AccountSettings;
 use url::Url;
 
-use crate::config::{Account, Config};
+use crate::config::Account;
 
 /// The upstream call whose 401 does not say that the token is bad (seed, step 5: "currently only returns
 /// Unauthorized on failure").
@@ -23,49 +20,21 @@ pub(crate) const CREATE_SERVICE: &str = "POST /services/full";
 /// The upstream call whose 201 has no body (seed, step 1); that of an order has one, which may be cut off.
 pub(crate) const CREATE_CUSTOMER: &str = "POST /customers";
 
-pub(crate) fn connect(config: Config, process: &Process) -> Result<Upstream, Error> {
-    let telemetry = Telemetry::new("aex", process.tracer(), process.meter());
-    let upstream = Upstream::new("aex.ispbridge", setups(config)?, telemetry);
-    upstream.map_err(|error| Error::config("accounts", error))
-}
-
-/// Puts the accounts of a configuration that was read again in the place of the present ones.
-pub(crate) fn replace(config: Config, process: &Process) -> Result<(), Error> {
-    let upstream = process.kept::<Upstream>().ok_or_else(|| Error::program("nothing is served yet"))?;
-    upstream.replace(setups(config)?).map_err(|error| Error::config("accounts", error))
-}
-
-fn setups(config: Config) -> Result<Vec<(String, AccountSetup)>, Error> {
-    let vocabulary = Vocabulary::parse(include_str!("../vocabulary.toml")).map_err(Error::program)?;
-    let tables = Tables::build(crate::DESCRIPTORS, "ispbridge.aex.v1", &vocabulary, None, TextRule::Any);
-    let tables = Arc::new(tables.map_err(Error::program)?);
-    let setups = config.accounts.into_iter().map(|(alias, account)| {
-        let setup = account.setup(tables.clone());
-        Ok((alias.clone(), setup.map_err(|problem| Error::config(format!("accounts.{alias}.token"), problem))?))
-    });
-    setups.collect()
-}
-
-impl Account {
-    /// Says all that is wrong with the account, by its keys.
-    pub(crate) fn check(&self) -> Problems {
-        let mut problems = self.transport.check(&self.base_url);
-        problems.0.extend(self.authorization().err().map(|problem| Problem::new("token", problem)));
-        problems
+impl AccountSettings for Account {
+    fn base_url(&self) -> &BaseUrl {
+        &self.base_url
     }
 
-    fn authorization(&self) -> Result<HeaderValue, &'static str> {
+    fn transport(&self) -> &Transport {
+        &self.transport
+    }
+
+    fn provider(&self) -> Result<Box<dyn Provider>, Problems> {
         let bearer = format!("Bearer {}", self.token.expose());
-        let mut authorization =
-            HeaderValue::try_from(bearer).map_err(|_| "must hold only characters that a header can carry")?;
+        let mut authorization = HeaderValue::try_from(bearer)
+            .map_err(|_| Problems::one("token", "must hold only characters that a header can carry"))?;
         authorization.set_sensitive(true);
-        Ok(authorization)
-    }
-
-    fn setup(self, tables: Arc<Tables>) -> Result<AccountSetup, &'static str> {
-        let authorization = self.authorization()?;
-        let provider = Box::new(Aex { base: self.base_url.url().clone(), authorization });
-        Ok(AccountSetup { base_url: self.base_url, transport: self.transport, tables, provider })
+        Ok(Box::new(Aex { base: self.base_url.url().clone(), authorization }))
     }
 }
 

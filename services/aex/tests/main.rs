@@ -1,11 +1,12 @@
 //! Plays the fixtures of `ispbridge.aex.v1`.
 
-use ispbridge_aex::{Aex, DESCRIPTORS};
+use ispbridge_aex::{Aex, CONTRACT};
 use playback::Setup;
+use provider::Service;
 
 #[test]
 fn fixtures() {
-    playback::run::<Aex>(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures"), DESCRIPTORS, config);
+    playback::run::<Service<Aex>>(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures"), CONTRACT.descriptors, config);
 }
 
 fn config(setup: &Setup) -> String {

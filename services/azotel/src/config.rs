@@ -1,6 +1,6 @@
 //! What an operator sets for Azotel's SIMPLer.
 
-use std::{borrow::Cow, collections::BTreeMap, fmt};
+use std::{borrow::Cow, fmt};
 
 use bridge::{
     Secret,
@@ -14,13 +14,8 @@ use serde::{
     de::{DeserializeSeed, IntoDeserializer, MapAccess, Visitor, value},
 };
 
-/// The service's own part of its configuration file.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Config {
-    /// The upstream accounts by alias; callers choose one by `x-ispbridge-account`.
-    pub accounts: BTreeMap<String, Account>,
-}
+/// The dialect of the vocabulary that the JSON transport speaks.
+pub(crate) const REST: &str = "rest";
 
 /// One account: an operator's SIMPLer server.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -47,9 +42,9 @@ pub struct Account {
 }
 
 impl Account {
-    /// Says all that is wrong with the account, by its keys.
-    pub(crate) fn check(&self) -> Problems {
-        let mut problems = self.transport.http.check(&self.base_url);
+    /// The keys that are wrong besides address and transport.
+    pub(crate) fn problems(&self) -> Problems {
+        let mut problems = Problems::default();
         let texts = [("username", Some(self.username.as_str())), ("operator", self.operator.as_deref())];
         let empty = texts.into_iter().filter(|(_, text)| *text == Some(""));
         problems.0.extend(empty.map(|(key, _)| Problem::new(key, "must not be empty")));

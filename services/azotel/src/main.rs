@@ -1,5 +1,5 @@
 //! The process `ispbridge-azotel`.
 
 fn main() -> std::process::ExitCode {
-    chassis::main::<ispbridge_azotel::Azotel>()
+    provider::main::<ispbridge_azotel::Azotel>()
 }

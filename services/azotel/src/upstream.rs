@@ -3,14 +3,11 @@
 mod verdict;
 mod word;
 
-use std::sync::Arc;
-
 use bridge::{
-    AccountSetup, Fault, Node, Outgoing, Provider, Secret, Telemetry, Upstream,
+    Fault, Node, Outgoing, Provider, Secret,
     fault::Kind,
-    http::{HttpReply, HttpRequest},
+    http::{BaseUrl, HttpReply, HttpRequest, Transport},
     problem::{Problem, Problems},
-    table::{Tables, TextRule, Vocabulary},
     wire::{
         self,
         rest::{self, Arguments},
@@ -19,29 +16,12 @@ use bridge::{
     xml::document::Limits,
 };
 use bumpalo::{Bump, collections::Vec as BumpVec};
-use chassis::{Error, Process};
 use http::{HeaderName, HeaderValue, header};
+use provider::AccountSettings;
 use url::Url;
 
 use self::verdict::verdict;
-use crate::config::{self, Account, Config};
-
-pub(crate) fn connect(config: Config, process: &Process) -> Result<Upstream, Error> {
-    let telemetry = Telemetry::new("azotel", process.tracer(), process.meter());
-    let upstream = Upstream::new("azotel.ispbridge", setups(config)?, telemetry);
-    upstream.map_err(|error| Error::config("accounts", error))
-}
-
-/// Puts the accounts of a configuration that was read again in the place of the present ones.
-pub(crate) fn replace(config: Config, process: &Process) -> Result<(), Error> {
-    let upstream = process.kept::<Upstream>().ok_or_else(|| Error::program("nothing is served yet"))?;
-    upstream.replace(setups(config)?).map_err(|error| Error::config("accounts", error))
-}
-
-fn setups(config: Config) -> Result<Vec<(String, AccountSetup)>, Error> {
-    let dialects = Dialects::build()?;
-    Ok(config.accounts.into_iter().map(|(alias, account)| (alias, account.setup(&dialects))).collect())
-}
+use crate::config::{self, Account};
 
 /// Says no to a call that would act on every customer, unless it asks for that in so many words.
 ///
@@ -64,43 +44,34 @@ pub(crate) fn is_id(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit()) && text.bytes().any(|byte| byte != b'0')
 }
 
-/// The mapping tables of the two transports.
-struct Dialects {
-    soap: Arc<Tables>,
-    rest: Arc<Tables>,
-}
-
-impl Dialects {
-    fn build() -> Result<Self, Error> {
-        let vocabulary = Vocabulary::parse(include_str!("../vocabulary.toml")).map_err(Error::program)?;
-        let build = |dialect, text| {
-            let tables = Tables::build(crate::DESCRIPTORS, "ispbridge.azotel.v1", &vocabulary, dialect, text);
-            tables.map(Arc::new).map_err(Error::program)
-        };
-        Ok(Dialects { soap: build(None, TextRule::Xml)?, rest: build(Some("rest"), TextRule::Any)? })
+impl AccountSettings for Account {
+    fn base_url(&self) -> &BaseUrl {
+        &self.base_url
     }
-}
 
-impl Account {
-    fn setup(self, dialects: &Dialects) -> AccountSetup {
-        let url = self.base_url.url().clone();
-        let (door, tables) = match self.transport.kind {
-            config::Kind::Soap => {
-                let own_uri = || format!("{}/OperatorAPI", url.origin().ascii_serialization());
-                let uri = self.uri.unwrap_or_else(own_uri);
-                (Door::Soap { url, uri, style: self.style }, dialects.soap.clone())
-            }
-            config::Kind::Rest => (Door::Rest { base: url }, dialects.rest.clone()),
-        };
-        let limits = Limits::within(self.transport.http.max_reply_bytes);
-        let provider = Box::new(Azotel {
-            door,
-            username: self.username,
-            password: self.password,
-            operator: self.operator,
-            limits,
-        });
-        AccountSetup { base_url: self.base_url, transport: self.transport.http, tables, provider }
+    fn transport(&self) -> &Transport {
+        &self.transport.http
+    }
+
+    fn dialect(&self) -> Option<&'static str> {
+        match self.transport.kind {
+            config::Kind::Soap => None,
+            config::Kind::Rest => Some(config::REST),
+        }
+    }
+
+    fn provider(&self) -> Result<Box<dyn Provider>, Problems> {
+        let problems = self.problems();
+        if !problems.0.is_empty() {
+            return Err(problems);
+        }
+        Ok(Box::new(Azotel {
+            door: Door::of(self),
+            username: self.username.clone(),
+            password: self.password.clone(),
+            operator: self.operator.clone(),
+            limits: Limits::within(self.transport.http.max_reply_bytes),
+        }))
     }
 }
 
@@ -158,6 +129,18 @@ impl Provider for Azotel {
 }
 
 impl Door {
+    fn of(account: &Account) -> Self {
+        let url = account.base_url.url().clone();
+        match account.transport.kind {
+            config::Kind::Soap => {
+                let own_uri = || format!("{}/OperatorAPI", url.origin().ascii_serialization());
+                let uri = account.uri.clone().unwrap_or_else(own_uri);
+                Self::Soap { url, uri, style: account.style }
+            }
+            config::Kind::Rest => Self::Rest { base: url },
+        }
+    }
+
     fn request(&self, function: &str, attributes: Node<'_>, arena: &Bump) -> Result<HttpRequest, Fault> {
         match self {
             Door::Soap { url, uri, style } => {
@@ -223,8 +206,14 @@ fn json_value<'t>(operation: &str, reply: &'t HttpReply, arena: &'t Bump) -> Res
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use bridge::{table::Decoded, wire::json};
+    use std::sync::Arc;
+
+    use bridge::{
+        table::{Decoded, Tables},
+        wire::json,
+    };
     use prost::{Message, Name};
+    use provider::Dialects;
 
     use super::*;
 
@@ -245,9 +234,15 @@ pub(crate) mod tests {
         }
     }
 
+    /// The tables of both transports.
+    fn tables() -> [Arc<Tables>; 2] {
+        let dialects = Dialects::of::<crate::Azotel>().unwrap();
+        [None, Some(config::REST)].map(|dialect| dialects.tables(dialect).unwrap())
+    }
+
     /// The body of a call over both transports.
     pub(crate) fn sent<Q: Message + Name>(operation: &str, request: &Q) -> (String, String) {
-        let dialects = Dialects::build().unwrap();
+        let [soap, rest] = tables();
         let body = |kind, tables: &Tables| {
             let arena = Bump::new();
             let arguments = tables.encode(request, &arena).unwrap();
@@ -255,18 +250,18 @@ pub(crate) mod tests {
             let request = door(kind).request(&call).unwrap();
             String::from_utf8(request.body.to_vec()).unwrap()
         };
-        (body(config::Kind::Soap, &dialects.soap), body(config::Kind::Rest, &dialects.rest))
+        (body(config::Kind::Soap, &soap), body(config::Kind::Rest, &rest))
     }
 
     /// The fields that make a request impossible to send.
     pub(crate) fn refused<Q: Message + Name>(request: &Q) -> Vec<String> {
-        let problems = Dialects::build().unwrap().rest.encode(request, &Bump::new()).unwrap_err();
+        let problems = tables()[1].encode(request, &Bump::new()).unwrap_err();
         problems.0.into_iter().map(|problem| problem.field).collect()
     }
 
     /// What both transports make of the same data.
     pub(crate) fn received<R: Message + Name + Default + PartialEq>(function: &str, text: &str, json: &str) -> R {
-        let dialects = Dialects::build().unwrap();
+        let [soap, rest] = tables();
         let arena = Bump::new();
         let read = |tables: &Tables, node| -> R {
             let Decoded { message, unreadable, missing, .. } =
@@ -274,8 +269,8 @@ pub(crate) mod tests {
             assert!(unreadable.is_empty() && missing.is_empty(), "{function}: {unreadable:?} {missing:?}");
             message
         };
-        let by_soap = read(&dialects.soap, Node::Text(text));
-        let by_rest = read(&dialects.rest, json::parse(json.as_bytes(), &arena).unwrap());
+        let by_soap = read(&soap, Node::Text(text));
+        let by_rest = read(&rest, json::parse(json.as_bytes(), &arena).unwrap());
         assert!(by_soap == by_rest, "{function}");
         by_rest
     }

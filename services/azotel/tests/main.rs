@@ -2,8 +2,9 @@
 
 use std::{fs, path::Path};
 
-use ispbridge_azotel::{Azotel, DESCRIPTORS};
+use ispbridge_azotel::{Azotel, CONTRACT};
 use playback::{Library, Setup, parts::SOAP_LITE, section};
+use provider::Service;
 use serde_json::Value;
 
 /// The fixtures over SOAP, and the same calls over REST.
@@ -12,12 +13,12 @@ const FOLDERS: [&str; 2] =
 
 #[test]
 fn fixtures() {
-    playback::run::<Azotel>(FOLDERS[0], DESCRIPTORS, config);
+    playback::run::<Service<Azotel>>(FOLDERS[0], CONTRACT.descriptors, config);
 }
 
 #[test]
 fn rest() {
-    playback::run::<Azotel>(FOLDERS[1], DESCRIPTORS, rest_config);
+    playback::run::<Service<Azotel>>(FOLDERS[1], CONTRACT.descriptors, rest_config);
 }
 
 /// Every function against an unmodified SOAP::Lite daemon: it reads our calls as the recorded ones, however the attributes
@@ -25,7 +26,7 @@ fn rest() {
 fn beside_library(config: fn(&Setup) -> String) {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/library.pl");
     if let Some(library) = Library::start(&SOAP_LITE, script, &[FOLDERS[0]]) {
-        playback::run_beside::<Azotel>(FOLDERS[0], DESCRIPTORS, library.url(), config);
+        playback::run_beside::<Service<Azotel>>(FOLDERS[0], CONTRACT.descriptors, library.url(), config);
     }
 }
 

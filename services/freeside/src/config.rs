@@ -1,23 +1,12 @@
 //! What an operator sets for Freeside.
 
-use std::collections::BTreeMap;
-
 use bridge::{
     Secret,
     http::{BaseUrl, Transport},
-    problem::{Problem, Problems},
     wire::xml_rpc::Parameters,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-/// The service's own part of its configuration file.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Config {
-    /// The upstream accounts by alias; callers choose one by `x-ispbridge-account`.
-    pub accounts: BTreeMap<String, Account>,
-}
 
 /// One account: a reseller, called agent upstream.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -43,17 +32,6 @@ pub struct Account {
     /// How the address is reached.
     #[serde(default)]
     pub transport: Transport,
-}
-
-impl Account {
-    /// Says all that is wrong with the account, by its keys.
-    pub(crate) fn check(&self) -> Problems {
-        let mut problems = self.transport.check(&self.base_url);
-        if self.username.is_empty() {
-            problems.0.push(Problem::new("username", "must not be empty"));
-        }
-        problems
-    }
 }
 
 /// The doors of Freeside's API that resellers are given.

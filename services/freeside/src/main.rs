@@ -1,5 +1,5 @@
 //! The process `ispbridge-freeside`.
 
 fn main() -> std::process::ExitCode {
-    chassis::main::<ispbridge_freeside::Freeside>()
+    provider::main::<ispbridge_freeside::Freeside>()
 }

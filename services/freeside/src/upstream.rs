@@ -1,14 +1,14 @@
 //! How Freeside is spoken to: reseller sessions, XML-RPC, and the fault table.
 
-use std::{borrow::Cow, sync::Arc, time::Duration};
+use std::{borrow::Cow, time::Duration};
 
 use bridge::{
-    AccountSetup, Fault, Node, Outgoing, Provider, Telemetry, Upstream,
+    Fault, Node, Outgoing, Provider,
     fault::{Kind, Outcome},
-    http::{HttpReply, HttpRequest},
+    http::{BaseUrl, HttpReply, HttpRequest, Transport},
     node::Entry,
+    problem::Problems,
     session::{Exchange, Login, Session},
-    table::{Tables, TextRule, Vocabulary},
     wire::{
         self, ProtocolFault,
         xml_rpc::{self, Parameters, Texts},
@@ -16,47 +16,38 @@ use bridge::{
     xml::document::Limits,
 };
 use bumpalo::{Bump, collections::Vec as BumpVec};
-use chassis::{Error, Process};
+use provider::AccountSettings;
 use tokio::time::Instant;
 use url::Url;
 
-use crate::config::{Account, Config, Door};
+use crate::config::{Account, Door};
 
-pub(crate) fn connect(config: Config, process: &Process) -> Result<Upstream, Error> {
-    let telemetry = Telemetry::new("freeside", process.tracer(), process.meter());
-    let upstream = Upstream::new("freeside.ispbridge", setups(config)?, telemetry);
-    upstream.map_err(|error| Error::config("accounts", error))
-}
+impl AccountSettings for Account {
+    fn base_url(&self) -> &BaseUrl {
+        &self.base_url
+    }
 
-/// Puts the accounts of a configuration that was read again in the place of the present ones.
-pub(crate) fn replace(config: Config, process: &Process) -> Result<(), Error> {
-    let upstream = process.kept::<Upstream>().ok_or_else(|| Error::program("nothing is served yet"))?;
-    upstream.replace(setups(config)?).map_err(|error| Error::config("accounts", error))
-}
+    fn transport(&self) -> &Transport {
+        &self.transport
+    }
 
-fn setups(config: Config) -> Result<Vec<(String, AccountSetup)>, Error> {
-    let vocabulary = Vocabulary::parse(include_str!("../vocabulary.toml")).map_err(Error::program)?;
-    let tables = Tables::build(crate::DESCRIPTORS, "ispbridge.freeside.v1", &vocabulary, None, TextRule::Xml);
-    let tables = Arc::new(tables.map_err(Error::program)?);
-    Ok(config.accounts.into_iter().map(|(alias, account)| (alias, account.setup(tables.clone()))).collect())
-}
-
-impl Account {
-    fn setup(self, tables: Arc<Tables>) -> AccountSetup {
+    fn provider(&self) -> Result<Box<dyn Provider>, Problems> {
+        if self.username.is_empty() {
+            return Err(Problems::one("username", "must not be empty"));
+        }
         let (prefix, parameters, texts) = match self.door {
             Door::SelfService => ("FS.SelfService.XMLRPC.", Parameters::Struct, Texts::String),
             Door::BackEnd => ("FS.ClientAPI_XMLRPC.", Parameters::Flat, Texts::Base64),
         };
-        let provider = Freeside {
+        Ok(Box::new(Freeside {
             url: self.base_url.url().clone(),
-            prefix: self.method_prefix.unwrap_or_else(|| prefix.to_owned()),
+            prefix: self.method_prefix.clone().unwrap_or_else(|| prefix.to_owned()),
             parameters: self.parameters.unwrap_or(parameters),
             texts,
             unscoped: self.unscoped_methods,
             limits: Limits::within(self.transport.max_reply_bytes),
-            reseller: Reseller { username: self.username, password: self.password },
-        };
-        AccountSetup { base_url: self.base_url, transport: self.transport, tables, provider: Box::new(provider) }
+            reseller: Reseller { username: self.username.clone(), password: self.password.clone() },
+        }))
     }
 }
 

@@ -5,14 +5,15 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use ispbridge_freeside::{DESCRIPTORS, Freeside, UNSCOPED};
+use ispbridge_freeside::{CONTRACT, Freeside, UNSCOPED};
 use playback::{Library, Setup, parts::XMLRPC_LITE};
+use provider::Service;
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures");
 
 #[test]
 fn fixtures() {
-    playback::run::<Freeside>(FIXTURES, DESCRIPTORS, config);
+    playback::run::<Service<Freeside>>(FIXTURES, CONTRACT.descriptors, config);
 }
 
 /// Every RPC against an unmodified XMLRPC::Lite daemon with one of the type tables that Freeside has had: it reads our
@@ -20,7 +21,7 @@ fn fixtures() {
 fn beside_library(types: &str) {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/library.pl");
     if let Some(library) = Library::start(&XMLRPC_LITE, script, &[FIXTURES, types]) {
-        playback::run_beside::<Freeside>(FIXTURES, DESCRIPTORS, library.url(), patient);
+        playback::run_beside::<Service<Freeside>>(FIXTURES, CONTRACT.descriptors, library.url(), patient);
     }
 }
 

@@ -6,6 +6,7 @@ use chassis::Running;
 use ispbridge_aex::Aex;
 use ispbridge_gateway::{Gateway, KeyHash};
 use ispbridge_sandbox::Sandbox;
+use provider::Service;
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -47,7 +48,7 @@ impl Site {
         }
         let sandbox = Sandbox::start(ispbridge_sandbox::Config::default()).await.unwrap();
         let service = service(files.path(), &sandbox);
-        let service = chassis::start::<Aex>(service.parse().unwrap()).await.unwrap();
+        let service = chassis::start::<Service<Aex>>(service.parse().unwrap()).await.unwrap();
         let gateway = gateway(files.path(), &service, client_auth);
         let gateway = chassis::start::<Gateway>(gateway.parse().unwrap()).await.unwrap();
         let site = Self { gateway, service, sandbox, files };

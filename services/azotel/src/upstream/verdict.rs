@@ -259,7 +259,7 @@ mod tests {
 
     #[test]
     fn reads_are_those_of_the_contract() {
-        let set = FileDescriptorSet::decode(crate::DESCRIPTORS).unwrap();
+        let set = FileDescriptorSet::decode(crate::CONTRACT.descriptors).unwrap();
         let own = set.file.iter().filter(|file| file.package() == "ispbridge.azotel.v1");
         let methods: Vec<_> = own.flat_map(|file| &file.service).flat_map(|service| &service.method).collect();
         assert_eq!(methods.len(), 73);

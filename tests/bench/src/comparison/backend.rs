@@ -16,7 +16,7 @@ struct Premises;
 /// Serves until it is killed.
 pub(crate) async fn serve(listen: SocketAddr) -> Result<(), Failure> {
     let reflection = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(ispbridge_aex::DESCRIPTORS)
+        .register_encoded_file_descriptor_set(ispbridge_aex::CONTRACT.descriptors)
         .build_v1()?;
     let server = Server::builder().add_service(PremiseServiceServer::new(Premises)).add_service(reflection);
     Ok(server.serve(listen).await?)

@@ -11,6 +11,7 @@ use chassis::{Program, caller::Root};
 use ispbridge_azotel::Azotel;
 use ispbridge_gateway::{Gateway, KeyHash};
 use ispbridge_sandbox::{Config, Credentials, Provider, Sandbox};
+use provider::Service;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tonic::Status;
@@ -78,7 +79,7 @@ impl Doors {
         let sandboxes =
             [Sandbox::start(Config::default()).await.unwrap(), Sandbox::start(Config::default()).await.unwrap()];
         let folder = TempDir::new().unwrap();
-        let service = started::<Azotel>(&service(&folder, &sandboxes)).await;
+        let service = started::<Service<Azotel>>(&service(&folder, &sandboxes)).await;
         let gateway = started::<Gateway>(&gateway(&folder, service.grpc_addr())).await;
         let doors = Self { sandboxes, service, gateway, _folder: folder };
         let known = async {

@@ -20,9 +20,9 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// The descriptors of every provider, options of our own included.
 pub(crate) static POOLS: LazyLock<Vec<(&str, DescriptorPool)>> = LazyLock::new(|| {
     let all = [
-        ("aex", ispbridge_aex::DESCRIPTORS),
-        ("azotel", ispbridge_azotel::DESCRIPTORS),
-        ("freeside", ispbridge_freeside::DESCRIPTORS),
+        ("aex", ispbridge_aex::CONTRACT.descriptors),
+        ("azotel", ispbridge_azotel::CONTRACT.descriptors),
+        ("freeside", ispbridge_freeside::CONTRACT.descriptors),
     ];
     all.into_iter().map(|(provider, set)| (provider, DescriptorPool::decode(set).unwrap())).collect()
 });

@@ -15,6 +15,7 @@ use ispbridge_aex::Aex;
 use ispbridge_azotel::Azotel;
 use ispbridge_freeside::Freeside;
 use prost_reflect::MethodDescriptor;
+use provider::Service;
 use serde_json::Value;
 use tempfile::TempDir;
 use tonic::{Code, Status};
@@ -250,10 +251,10 @@ async fn no_text_of_a_caller_is_anything_but_text_upstream() {
     let rest = format!("{login}transport.kind = \"rest\"");
     let freeside = format!("{login}unscoped_methods = true");
     let upstreams = [
-        ("aex", Upstream::of::<Aex>("", "token = SECRET").await),
-        ("azotel", Upstream::of::<Azotel>("/API/operatorapi.pl", login).await),
-        ("azotel", Upstream::of::<Azotel>("/restapi", &rest).await),
-        ("freeside", Upstream::of::<Freeside>("/selfservice/xmlrpc.cgi", &freeside).await),
+        ("aex", Upstream::of::<Service<Aex>>("", "token = SECRET").await),
+        ("azotel", Upstream::of::<Service<Azotel>>("/API/operatorapi.pl", login).await),
+        ("azotel", Upstream::of::<Service<Azotel>>("/restapi", &rest).await),
+        ("freeside", Upstream::of::<Service<Freeside>>("/selfservice/xmlrpc.cgi", &freeside).await),
     ];
     let first = fastrand::u64(..);
     let mut arrived = 0;

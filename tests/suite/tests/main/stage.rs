@@ -9,6 +9,7 @@ use ispbridge_azotel::Azotel;
 use ispbridge_freeside::Freeside;
 use ispbridge_gateway::{Gateway, KeyHash};
 use ispbridge_sandbox::{Config, Credentials, Sandbox};
+use provider::Service;
 use tempfile::TempDir;
 use toml::Table;
 
@@ -69,9 +70,9 @@ impl Stage {
         let sandbox = Sandbox::start(config).await.unwrap();
         let (spans, folder) = (Spans::default(), Folder(TempDir::new().unwrap()));
         let services = vec![
-            ("aex", started::<Aex>(folder.aex(&sandbox, &secrets), &spans).await),
-            ("azotel", started::<Azotel>(folder.azotel(&sandbox, &secrets), &spans).await),
-            ("freeside", started::<Freeside>(folder.freeside(&sandbox, &secrets), &spans).await),
+            ("aex", started::<Service<Aex>>(folder.aex(&sandbox, &secrets), &spans).await),
+            ("azotel", started::<Service<Azotel>>(folder.azotel(&sandbox, &secrets), &spans).await),
+            ("freeside", started::<Service<Freeside>>(folder.freeside(&sandbox, &secrets), &spans).await),
         ];
         let addresses: Vec<_> = services.iter().map(|(provider, running)| (*provider, running.grpc_addr())).collect();
         let gateway = started::<Gateway>(folder.gateway(&secrets, &addresses), &spans).await;

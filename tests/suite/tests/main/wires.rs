@@ -10,6 +10,7 @@ use ispbridge_kit::{
     Act, Hostile, Reply,
     hostile::{Asked, in_order, nobody},
 };
+use provider::Service;
 use serde_json::Value;
 use tempfile::TempDir;
 use toml::Table;
@@ -185,9 +186,9 @@ impl Wire {
     /// Starts the service and returns its addresses, of calls and of the admin port.
     async fn start(self, config: Table) -> [SocketAddr; 2] {
         match self {
-            Self::Aex => started::<Aex>(config).await,
-            Self::Freeside => started::<Freeside>(config).await,
-            Self::Azotel | Self::AzotelRest => started::<Azotel>(config).await,
+            Self::Aex => started::<Service<Aex>>(config).await,
+            Self::Freeside => started::<Service<Freeside>>(config).await,
+            Self::Azotel | Self::AzotelRest => started::<Service<Azotel>>(config).await,
         }
     }
 }
