@@ -73,6 +73,7 @@ use std::{process::Command, time::Duration};
 
 use bytes::Bytes;
 use chassis::caller::{Root, Verifier};
+use ispbridge_kit::clock::goes_on;
 use tonic::Code;
 use tonic_types::StatusExt;
 
@@ -293,9 +294,8 @@ async fn a_gateway_with_calls_in_flight_drains() {
     while backend.arrivals().is_empty() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    let drained = tokio::spawn(running.drain());
-    tokio::time::sleep(Duration::from_millis(50)).await;
-    assert!(!drained.is_finished());
+    let mut drained = tokio::spawn(running.drain());
+    goes_on(&mut drained, Duration::from_millis(50)).await;
     backend.release.notify_one();
     assert_eq!(call.await.unwrap().code(), Code::Ok);
     tokio::time::timeout(Duration::from_secs(5), drained).await.expect("it ends").unwrap();

@@ -17,7 +17,11 @@ use bridge::{
     fault::{Kind, Outcome},
     http::Transport,
 };
-use ispbridge_kit::{Act, Hostile, Reply, clock, hostile::nobody};
+use ispbridge_kit::{
+    Act, Hostile, Reply,
+    clock::{self, comes},
+    hostile::nobody,
+};
 use tokio::{
     sync::Semaphore,
     time::{Instant, timeout},
@@ -125,12 +129,10 @@ async fn a_wrong_request_is_not_sent() {
 
 #[tokio::test]
 async fn the_deadline_ends_a_call() {
-    let (upstream, server) = pair(vec![Act::Late(Duration::from_secs(5), ok())]).await;
-    let started = Instant::now();
+    let (upstream, server) = pair(vec![Act::Late(Duration::from_secs(300), ok())]).await;
     let call = upstream.call(&within(Duration::from_millis(250))).expect("the one account");
-    let answer: Answer = call.write("op", request().into_inner()).await;
+    let answer: Answer = comes(call.write("op", request().into_inner())).await;
     assert_eq!(said(answer), (Kind::DeadlineExceeded, Outcome::Unknown, "UPSTREAM_TIMEOUT"));
-    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
     let call = upstream.call(&within(Duration::ZERO)).expect("the one account");
     let answer: Answer = call.write("op", request().into_inner()).await;
     assert_eq!(said(answer), (Kind::DeadlineExceeded, Outcome::NotSent, "DEADLINE_TOO_SHORT"));
@@ -139,7 +141,7 @@ async fn the_deadline_ends_a_call() {
 
 #[tokio::test]
 async fn silence_before_and_inside_a_reply_ends_a_call() {
-    let (upstream, server) = pair(vec![Act::Late(Duration::from_secs(5), ok())]).await;
+    let (upstream, server) = pair(vec![Act::Late(Duration::from_secs(300), ok())]).await;
     assert_eq!(said(write(&upstream).await), (Kind::Unavailable, Outcome::Unknown, "UPSTREAM_TIMEOUT"));
     assert_eq!(server.requests().len(), 1);
     let (upstream, _server) = pair(vec![Act::Answer(half())]).await;
@@ -192,7 +194,7 @@ async fn no_error_tells_the_query() {
         Act::Close(half()),
         Act::Close(b"HTTP/9 garbage\r\n\r\n".to_vec()),
         Act::Reset(vec![]),
-        Act::Late(Duration::from_secs(5), ok()),
+        Act::Late(Duration::from_secs(300), ok()),
         Act::Answer(reply(302, ("location", &location), b"")),
         Act::Answer(json(401, "{}")),
         Act::Answer(json(500, "{}")),

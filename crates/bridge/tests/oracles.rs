@@ -174,6 +174,11 @@ fn json_scraps() -> impl Strategy<Value = String> {
     proptest::collection::vec(scrap, 0..8).prop_map(|scraps| scraps.concat())
 }
 
+/// How many elements a document has.
+fn elements(element: &Element<'_>) -> usize {
+    1 + element.children.iter().map(elements).sum::<usize>()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
@@ -211,10 +216,22 @@ proptest! {
     #[test]
     fn no_bytes_make_the_readers_panic(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
         let arena = Bump::new();
-        let _ = json::parse(&bytes, &arena);
+        if let Ok(node) = json::parse(&bytes, &arena) {
+            let mut written = String::new();
+            json::write(node, &mut written);
+            prop_assert_eq!(json::parse(written.as_bytes(), &arena).expect("our own JSON"), node);
+        }
         let text = charset::decode(&bytes, "text/xml");
-        let _ = document::parse(&text, &Limits::default(), &arena);
-        let _ = bridge::xml::simple::parse(&text, &Limits::default(), &arena);
+        // No charset makes more than three bytes of one.
+        prop_assert!(text.len() <= 3 * bytes.len(), "{:?}", text);
+        if let Ok(read) = document::parse(&text, &Limits::default(), &arena) {
+            let mut others = quick_xml::Reader::from_str(&text);
+            prop_assert!(text.contains(&format!("<{}", read.name)) && others.read_event().is_ok(), "{:?}", text);
+        }
+        if let Ok(read) = bridge::xml::simple::parse(&text, &Limits::default(), &arena) {
+            // The shortest element is `<a/>`.
+            prop_assert!(4 * elements(&read) <= text.len(), "{:?}", text);
+        }
     }
 
     #[test]

@@ -194,43 +194,24 @@ fn replace(plan_sender: &watch::Sender<Plan>, plan: Plan) {
 mod tests {
     use super::*;
 
-    /// The least time that so many look-ups took, and one of a route that is not there.
-    fn lookups(routes: &Routes) -> Duration {
-        let run = || {
-            let begun = std::time::Instant::now();
-            for _ in 0..2000 {
-                assert!(routes.find("ispbridge.isp_7.v1.S").is_some() && routes.find("ispbridge.none.v1.S").is_none());
-            }
-            begun.elapsed()
-        };
-        (0..20).map(|_| run()).min().unwrap()
-    }
-
     #[tokio::test]
-    async fn to_find_a_route_costs_the_same_among_nine_and_nine_hundred() {
+    async fn each_of_nine_hundred_routes_is_found_and_no_other() {
         let root = Root::new("k1", "0123456789abcdef0123456789abcdef").unwrap();
-        let services = ServicesConfig::default();
-        let opened = |count: u32| {
-            let entry =
-                |number| format!("[[routes]]\nprovider = \"isp-{number}\"\ninstances = [\"http://127.0.0.1:1\"]\n");
-            let table: toml::Table = (0..count).map(entry).collect::<String>().parse().unwrap();
-            let routes: Vec<RouteConfig> = table["routes"].clone().try_into().unwrap();
-            let (routes, services, root) = (routes.as_slice(), &services, &root);
-            Routes::open(RoutesConfig {
-                routes,
-                services,
-                root,
-                consul: None,
-                workers: &Workers::default(),
-                timeouts: &[],
-                hedging: &[],
-            })
-            .unwrap()
-        };
-        // Nothing is awaited, so that no connection is tried while it is measured.
-        let (few, many) = (opened(9), opened(900));
-        assert_eq!(many.all().len(), 900);
-        let (few, many) = (lookups(&few), lookups(&many));
-        assert!(many < few * 4, "{few:?} among nine, {many:?} among nine hundred");
+        let entry = |number| format!("[[routes]]\nprovider = \"isp-{number}\"\ninstances = [\"http://127.0.0.1:1\"]\n");
+        let table: toml::Table = (0..900).map(entry).collect::<String>().parse().unwrap();
+        let routes: Vec<RouteConfig> = table["routes"].clone().try_into().unwrap();
+        let opened = Routes::open(RoutesConfig {
+            routes: &routes,
+            services: &ServicesConfig::default(),
+            root: &root,
+            consul: None,
+            workers: &Workers::default(),
+            timeouts: &[],
+            hedging: &[],
+        });
+        let opened = opened.unwrap();
+        assert_eq!(opened.all().len(), 900);
+        assert!((0..900).all(|number| opened.find(&format!("ispbridge.isp_{number}.v1.S")).is_some()));
+        assert!(opened.find("ispbridge.isp_900.v1.S").is_none() && opened.find("ispbridge.none.v1.S").is_none());
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use ispbridge_kit::clock::comes;
 use tonic::Code;
 
 use crate::{
@@ -192,10 +193,8 @@ async fn a_method_has_no_longer_than_its_timeout() {
     let timeouts = "timeouts = [{ methods = [\"reads\"], seconds = 0.4 }]";
     let suite = Suite::routed(&route(backend.address), timeouts).await;
     backend.behave(&[Behaviour::Hang]);
-    let begun = tokio::time::Instant::now();
-    let read = suite.call(GET, &[KEY], payload()).await;
+    let read = comes(suite.call(GET, &[KEY], payload())).await;
     assert_eq!(read.code(), Code::DeadlineExceeded);
-    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     let told = backend.arrivals()[0].headers["grpc-timeout"].to_str().unwrap().to_owned();
     assert!(told.trim_end_matches('m').parse::<u32>().unwrap() <= 330, "{told}");
 }

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use ispbridge_kit::clock::comes;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -70,15 +71,12 @@ async fn a_missed_deadline_is_told_in_time_and_by_idempotency() {
     for behaviour in [Behaviour::Hang, Behaviour::HangInReply] {
         backend.behave(&[behaviour]);
         let deadline = ("grpc-timeout", "300m");
-        let begun = tokio::time::Instant::now();
-        let read = suite.call(GET, &[KEY, deadline], payload()).await;
-        let took = begun.elapsed();
-        let write = suite.call(ADD, &[KEY, deadline], payload()).await;
+        let read = comes(suite.call(GET, &[KEY, deadline], payload())).await;
+        let write = comes(suite.call(ADD, &[KEY, deadline], payload())).await;
         assert_eq!(read.code(), Code::DeadlineExceeded, "{behaviour:?}");
         assert_eq!(read.info(), info("DEADLINE_EXCEEDED", "UNKNOWN"));
         assert_eq!(write.code(), Code::Aborted, "{behaviour:?}");
         assert_eq!(write.info(), info("OUTCOME_UNKNOWN", "UNKNOWN"));
-        assert!(took > Duration::from_millis(200) && took < Duration::from_secs(2), "{took:?}");
     }
     backend.arrivals();
     let answer = suite.call(ADD, &[KEY, ("grpc-timeout", "20m")], payload()).await;

@@ -10,7 +10,8 @@ use std::{
     time::Duration,
 };
 
-use tokio::task::JoinSet;
+use ispbridge_kit::clock::comes;
+use tokio::{task::JoinSet, time::sleep};
 use tonic::Code;
 
 use crate::{
@@ -34,6 +35,8 @@ pub(crate) struct Tally {
 /// Calls that go on until they are ended.
 pub(crate) struct Load {
     goes_on: Arc<AtomicBool>,
+    /// How many calls have begun.
+    begun: Arc<AtomicUsize>,
     callers: JoinSet<Tally>,
 }
 
@@ -42,6 +45,7 @@ impl Load {
     pub(crate) fn begin(suite: &Suite, rate: u32) -> Self {
         let goes_on = Arc::new(AtomicBool::new(true));
         let number = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&number);
         let mut callers = JoinSet::new();
         let (sender, address) = (suite.sender.clone(), suite.running.grpc_addr());
         let (begun, counter) = (Arc::clone(&goes_on), number);
@@ -65,7 +69,18 @@ impl Load {
             }
             tally
         });
-        Self { goes_on, callers }
+        Self { goes_on, begun: count, callers }
+    }
+
+    /// Waits until so many more calls have begun.
+    pub(crate) async fn more(&self, calls: usize) {
+        let end = self.begun.load(Relaxed) + calls;
+        let come = async {
+            while self.begun.load(Relaxed) < end {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        comes(come).await;
     }
 
     /// Ends it and waits for what is under way.

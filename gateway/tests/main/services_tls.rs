@@ -3,12 +3,10 @@
 use std::{
     net::{Ipv4Addr, SocketAddr},
     path::Path,
-    time::Duration,
 };
 
 use chassis::Running;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
-use tokio::time::sleep;
 use tonic::Code;
 
 use crate::{
@@ -111,7 +109,7 @@ async fn certificates_change_under_load_without_a_lost_call() {
     suite.until_learnt().await;
     let load = Load::begin(&suite, 50);
     for _ in 0..3 {
-        sleep(Duration::from_millis(300)).await;
+        load.more(15).await;
         // Another authority altogether: what connects with the old certificates from now on fails.
         issue(&Authority::new());
         let tls = files(folder, "service", "gateway").replace("CA", "client_ca");
@@ -121,7 +119,7 @@ async fn certificates_change_under_load_without_a_lost_call() {
         let (route, tls) = wanted(folder, service.grpc_addr());
         suite.reroute(&route, &tls).unwrap();
     }
-    sleep(Duration::from_millis(500)).await;
+    load.more(25).await;
     let tally = load.end().await;
     assert_eq!(tally.failed_reads(), Vec::<&crate::load::End>::new());
     assert_eq!(tally.check_writes(&folder.join("ledger")), 0);

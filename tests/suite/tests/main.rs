@@ -18,6 +18,8 @@ mod cancelling;
 mod certificates;
 #[path = "main/child.rs"]
 mod child;
+#[path = "main/clocks.rs"]
+mod clocks;
 #[path = "main/collectors.rs"]
 mod collectors;
 #[path = "main/configuration.rs"]

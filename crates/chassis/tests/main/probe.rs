@@ -7,7 +7,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc, LazyLock, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     task::{Context, Poll},
     time::Duration,
@@ -225,11 +225,15 @@ async fn obey(request: Request<String>, told: Arc<Word>) -> Result<Response<Stri
     Ok(Response::new(text))
 }
 
+/// How often work that outlived its call has come to its end.
+pub(crate) static LINGERED: AtomicUsize = AtomicUsize::new(0);
+
 /// Work that outlives its call, as a write does.
 fn linger(request: &Request<String>, millis: u64) {
     let place = request.extensions().get::<Arc<OwnedSemaphorePermit>>().unwrap().clone();
     tokio::spawn(async move {
         tokio::time::sleep(Duration::from_millis(millis)).await;
+        LINGERED.fetch_add(1, Ordering::SeqCst);
         drop(place);
     });
 }

@@ -1,13 +1,11 @@
 //! Upstreams whose certificate or name is wrong. The service trusts the authority of the test as it trusts those of its
 //! machine, by `SSL_CERT_FILE`: it has no key for authorities of its own.
 
-use std::{
-    fs,
-    time::{Duration, Instant},
-};
+use std::{fs, time::Duration};
 
 use ispbridge_kit::{
     Act, Hostile, Reply,
+    clock::comes,
     pki::{Authority, Flaw, NAME, TLS_1_1, VERSIONS},
 };
 use tempfile::TempDir;
@@ -113,11 +111,8 @@ async fn a_name_that_nobody_knows_costs_the_time_of_a_connection() {
     for wire in WIRES {
         let site = Site::open(wire, &accounts).await;
         for (verb, account) in VERBS.into_iter().zip(&accounts) {
-            let begun = Instant::now();
-            let told = refused(&site, verb, &account.alias).await;
+            let told = comes(refused(&site, verb, &account.alias)).await;
             told.assert(Code::Unavailable, "UPSTREAM_UNREACHABLE", "NOT_SENT");
-            // Three attempts of a second each, and the pauses between them.
-            assert!(begun.elapsed() < Duration::from_secs(10), "{wire:?}: {:?}", begun.elapsed());
         }
     }
 }

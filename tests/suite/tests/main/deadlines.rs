@@ -1,11 +1,12 @@
 //! Deadlines of all sizes, and what is none.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use h2::client::SendRequest;
 use http::Response;
 use ispbridge_kit::{
     Act, Hostile,
+    clock::comes,
     http2::{call_with, framed, peer},
 };
 use prost_reflect::{DynamicMessage, prost::Message};
@@ -42,11 +43,9 @@ async fn a_call_that_has_no_time_left_is_not_made() {
         let (mut sender, _connection) = peer(site.address, 1 << 20).await;
         for timeout in ["0S", "1n", "1m", "10m", "50m"] {
             for verb in VERBS {
-                let begun = Instant::now();
-                let told = send(&site, &mut sender, verb, Some(timeout)).await;
+                let told = comes(send(&site, &mut sender, verb, Some(timeout))).await;
                 let late = told == Code::DeadlineExceeded || (told == Code::Aborted && verb == Verb::Write);
                 assert!(late, "{wire:?} {verb:?} {timeout}: {told:?}");
-                assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
             }
         }
         assert_eq!(calls(&upstream), 0, "{wire:?}");

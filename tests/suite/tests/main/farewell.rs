@@ -8,12 +8,12 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use chassis::caller::Root;
 use ispbridge_gateway::KeyHash;
-use ispbridge_kit::{Act, Hostile, hostile::nobody, http1::get};
+use ispbridge_kit::{Act, Hostile, clock::comes, hostile::nobody, http1::get};
 use tempfile::TempDir;
 use tonic::transport::Endpoint;
 
@@ -100,15 +100,13 @@ async fn every_call_that_a_gateway_took_is_answered_before_it_ends() {
     upstream.until(CALLERS * 4).await;
     assert!(get(admin, "/readyz").await.starts_with("HTTP/1.1 200"));
     is_ending.store(true, Ordering::SeqCst);
-    let begun = Instant::now();
     let ended = tokio::task::spawn_blocking(move || gateway.end());
     // It says that it will end while it still takes calls.
     let said = async { while !get(admin, "/readyz").await.starts_with("HTTP/1.1 503") {} };
     tokio::time::timeout(Duration::from_secs(5), said).await.unwrap();
     let before = calls(&upstream);
     upstream.until(before + 1).await;
-    assert!(ended.await.unwrap().success());
-    assert!(begun.elapsed() < Duration::from_secs(12), "{:?}", begun.elapsed());
+    assert!(comes(ended).await.unwrap().success());
     for caller in callers {
         caller.await.unwrap().unwrap();
     }
