@@ -431,7 +431,7 @@ const KEYS: [(&str, &str); 12] = [
     ("street2", ""),
 ];
 
-/// A reply of `searchCustomer` with all that the seed's sample has: XML in a text in SOAP.
+/// A reply of `searchCustomer` with all that the document's sample has (SIMPLer API 2011-2Q): XML in a text in SOAP.
 pub(crate) fn soap_reply(customers: usize) -> String {
     search_reply(customers, &KEYS)
 }

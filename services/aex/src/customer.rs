@@ -15,7 +15,7 @@ pub struct Customers(pub Upstream);
 #[tonic::async_trait]
 impl CustomerService for Customers {
     /// AEx answers 201 without a body. The id is in `Location`; where that is missing, the customer is
-    /// looked up by the e-mail address, which is unique (seed, steps 1 and 2).
+    /// looked up by the e-mail address, which is unique (AEx ISP Flow, steps 1 and 2).
     async fn create_customer(&self, request: Request<CreateCustomerRequest>) -> Reply<CreateCustomerResponse> {
         let call = self.0.call(&request)?;
         let request = request.into_inner();

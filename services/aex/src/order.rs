@@ -19,7 +19,7 @@ pub struct Orders(pub Upstream);
 
 #[tonic::async_trait]
 impl OrderService for Orders {
-    /// AEx answers 401 for bad data too (seed, step 5), so a harmless read tells whether it is the token
+    /// AEx answers 401 for bad data too (AEx ISP Flow, step 5), so a harmless read tells whether it is the token
     /// before the account is called bad.
     async fn create_service(&self, request: Request<CreateServiceRequest>) -> Reply<CreateServiceResponse> {
         let call = self.0.call(&request)?;

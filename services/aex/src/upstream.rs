@@ -14,10 +14,10 @@ use url::Url;
 
 use crate::config::Account;
 
-/// The upstream call whose 401 does not say that the token is bad (seed, step 5: "currently only returns
+/// The upstream call whose 401 does not say that the token is bad (AEx ISP Flow, step 5: "currently only returns
 /// Unauthorized on failure").
 pub(crate) const CREATE_SERVICE: &str = "POST /services/full";
-/// The upstream call whose 201 has no body (seed, step 1); that of an order has one, which may be cut off.
+/// The upstream call whose 201 has no body (AEx ISP Flow, step 1); that of an order has one, which may be cut off.
 pub(crate) const CREATE_CUSTOMER: &str = "POST /customers";
 
 impl AccountSettings for Account {
@@ -45,8 +45,8 @@ struct Aex {
 }
 
 impl Aex {
-    /// A new customer is answered without a body; its id is the end of `Location` (dossier 2.1). A body in its place is
-    /// another answer than the one that is known to mean success.
+    /// A new customer is answered without a body; its id is the end of `Location` (the source of EagerELK/ditty). A body in
+    /// its place is another answer than the one that is known to mean success.
     fn created<'t>(&self, reply: &HttpReply, arena: &'t Bump) -> Result<Node<'t>, Fault> {
         let collection = rest::build(&self.base, CREATE_CUSTOMER, Node::Map(&[]), Arguments::ByMethod);
         let id = reply.created_id(&collection.map_err(Fault::unreadable)?.url);
@@ -62,7 +62,7 @@ impl Provider for Aex {
     fn request(&self, call: &Outgoing<'_>) -> Result<HttpRequest, Fault> {
         let built =
             rest::build(&self.base, call.operation, call.arguments, Arguments::ByMethod).map_err(Fault::invalid)?;
-        // Without this AEx answers HTML, and a redirect instead of 401 (dossier 2.1).
+        // Without this AEx answers HTML, and a redirect instead of 401 (the source of EagerELK/ditty).
         Ok(built
             .into_request()
             .with_header(header::ACCEPT, HeaderValue::from_static("application/json"))
@@ -91,7 +91,7 @@ impl Provider for Aex {
     }
 }
 
-/// The seed prints one bare customer where the framework gives a list; both are read as a list.
+/// AEx ISP Flow prints one bare customer where the framework gives a list; both are read as a list.
 fn in_envelope<'t>(operation: &str, node: Node<'t>, arena: &'t Bump) -> Node<'t> {
     if operation != "GET /customers" || node.get("items").is_some() || node.get("id").is_none() {
         return node;

@@ -44,7 +44,7 @@ impl CustomTableService for CustomTables {
         self.0.write("modifyCustomTableEntries", request).await
     }
 
-    /// A customer alone could mean all of its rows: the document does not say (seed,
+    /// A customer alone could mean all of its rows: the document does not say (SIMPLer API 2011-2Q,
     /// deleteCustomTableEntries).
     async fn delete_custom_table_entries(
         &self,

@@ -18,7 +18,7 @@ pub struct Customers(pub Upstream);
 
 #[tonic::async_trait]
 impl CustomerService for Customers {
-    /// Nickname and invoicing id get a number appended when they are taken (seed, addCustomer): what is
+    /// Nickname and invoicing id get a number appended when they are taken (SIMPLer API 2011-2Q, addCustomer): what is
     /// stored can differ from what was sent, and only GetCustomerData tells.
     async fn add_customer(&self, request: Request<AddCustomerRequest>) -> Reply<AddCustomerResponse> {
         self.0.write("addCustomer", request).await

@@ -48,7 +48,7 @@ impl NetworkService for Network {
     }
 
     /// The presence of an attribute counts and not its value, so that false ones are left out; two of them
-    /// need the first (seed, generateIP).
+    /// need the first (SIMPLer API 2011-2Q, generateIP).
     async fn generate_ip(&self, request: Request<GenerateIpRequest>) -> Reply<GenerateIpResponse> {
         let message = request.get_ref();
         if !message.save() && (message.synchronize_radius() || message.update_wib()) {
@@ -87,7 +87,7 @@ impl NetworkService for Network {
         self.0.read("listRadiusSessions", request).await
     }
 
-    /// By force the files of every customer are written anew (dossier 2.8, 21).
+    /// By force the files of every customer are written anew (SIMPLer API 2011-2Q).
     async fn update_wib_files(&self, mut request: Request<UpdateWibFilesRequest>) -> Reply<UpdateWibFilesResponse> {
         let message = request.get_mut();
         let all_customers = message.all_customers.take();

@@ -20,7 +20,7 @@ impl SystemService for System {
         self.0.read("pingAPI", request).await
     }
 
-    /// The function has no attributes and works on every account (seed, updateGPSdetails).
+    /// The function has no attributes and works on every account (SIMPLer API 2011-2Q, updateGPSdetails).
     async fn update_gps_details(
         &self,
         mut request: Request<UpdateGpsDetailsRequest>,

@@ -26,7 +26,7 @@ use crate::config::{self, Account};
 /// Says no to a call that would act on every customer, unless it asks for that in so many words.
 ///
 /// `customer` is the one customer that it may name instead. The upstream takes an absent id for everybody,
-/// so that a forgotten field would be an invoice for each of them (dossier 2.8, 21).
+/// so that a forgotten field would be an invoice for each of them (SIMPLer API 2011-2Q).
 pub(crate) fn scope(customer: Option<&str>, all_customers: Option<bool>) -> Result<(), Problems> {
     if customer.is_some_and(|id| !id.is_empty() && !is_id(id)) {
         return Err(Problems(vec![Problem::new("customer_id", "must be a number above 0")]));
@@ -90,9 +90,9 @@ enum Door {
     Rest { base: Url },
 }
 
-/// The function whose attributes do not include `operator` (seed, checkExistingEmail).
+/// The function whose attributes do not include `operator` (SIMPLer API 2011-2Q, checkExistingEmail).
 const CHECK_EXISTING_EMAIL: &str = "checkExistingEmail";
-/// The function whose key is printed `cutomerid`, and whose result is called `interfaces` (seed).
+/// The function whose key is printed `cutomerid`, and whose result is called `interfaces` (SIMPLer API 2011-2Q).
 const GET_OVERAGE_ALLOWANCES: &str = "getOverageAllowances";
 
 impl Provider for Azotel {
@@ -109,7 +109,7 @@ impl Provider for Azotel {
             attributes.extend_from_slice(entries);
         }
         if function == GET_OVERAGE_ALLOWANCES {
-            // Nobody knows whether the misspelling is the document's or the program's (dossier 2.8, 3).
+            // Nobody knows whether the misspelling is the document's or the program's (SIMPLer API 2011-2Q).
             attributes.extend(call.arguments.get("cutomerid").map(|id| ("customerid", id)));
         }
         self.door.request(function, Node::Map(&attributes), call.arena)
@@ -151,7 +151,7 @@ impl Door {
                 Ok(request.with_header(HeaderName::from_static("soapaction"), action))
             }
             Door::Rest { base } => {
-                // The one form that the document has for every function (dossier 2.6).
+                // The one form that the document has for every function (SIMPLer API 2011-2Q).
                 let template = format!("POST /API/{function}");
                 let call = rest::build(base, &template, texts(attributes, arena), Arguments::Body);
                 let accept = HeaderValue::from_static("application/json");
@@ -166,7 +166,7 @@ fn function_and_action(operation: &str) -> (&str, Option<&str>) {
     operation.split_once(' ').map_or((operation, None), |(function, action)| (function, Some(action)))
 }
 
-/// The document's JSON has texts only (seed, examples of the custom tables).
+/// The document's JSON has texts only (SIMPLer API 2011-2Q, examples of the custom tables).
 fn texts<'t>(node: Node<'t>, arena: &'t Bump) -> Node<'t> {
     match node {
         Node::Number(text) => Node::Text(text),
@@ -188,8 +188,8 @@ fn soap_value<'t>(operation: &str, reply: &'t HttpReply, limits: &Limits, arena:
     wire::answered(reply, envelope, |said| said.into())
 }
 
-/// `{"ip": the caller's address, "result": a word or data}` (seed). What status an error has is not
-/// documented (dossier 2.6): a text under `result` explains a status of refusal.
+/// `{"ip": the caller's address, "result": a word or data}` (SIMPLer API 2011-2Q). What status an error has is not
+/// documented (SIMPLer API 2011-2Q): a text under `result` explains a status of refusal.
 fn json_value<'t>(operation: &str, reply: &'t HttpReply, arena: &'t Bump) -> Result<Node<'t>, Fault> {
     let body = reply.json(arena);
     let result = |body: Node<'t>| body.get("result");

@@ -14,12 +14,12 @@ pub struct Accounts(pub Upstream);
 
 #[tonic::async_trait]
 impl AccountService for Accounts {
-    /// An unknown domain is not reported: the upstream then calls every name available (dossier 1.3).
+    /// An unknown domain is not reported: the upstream then calls every name available (Freeside's source).
     async fn check_username(&self, request: Request<CheckUsernameRequest>) -> Reply<CheckUsernameResponse> {
         self.0.read("check_username", request).await
     }
 
-    /// A supplemental package answers like a success although nothing is suspended (dossier 1.3).
+    /// A supplemental package answers like a success although nothing is suspended (Freeside's source).
     async fn suspend_username(&self, request: Request<SuspendUsernameRequest>) -> Reply<SuspendUsernameResponse> {
         self.0.write("suspend_username", request).await
     }

@@ -14,7 +14,7 @@ pub struct Customers(pub Upstream);
 
 #[tonic::async_trait]
 impl CustomerService for Customers {
-    /// The upstream's own door repeats a call that fails in the middle up to 25 times (dossier 1.1), so a
+    /// The upstream's own door repeats a call that fails in the middle up to 25 times (Freeside's source), so a
     /// fault says nothing about how often it ran: it is never sent again from here.
     async fn new_customer(&self, request: Request<NewCustomerRequest>) -> Reply<NewCustomerResponse> {
         self.0.write("new_customer", request).await

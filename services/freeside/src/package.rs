@@ -26,7 +26,7 @@ impl PackageService for Packages {
         self.0.read("pkg_info", request).await
     }
 
-    /// The number of the package is not checked against the customer or the reseller (dossier 1.3).
+    /// The number of the package is not checked against the customer or the reseller (Freeside's source).
     async fn change_pkg(&self, request: Request<ChangePkgRequest>) -> Reply<ChangePkgResponse> {
         self.0.write("change_pkg", request).await
     }

@@ -63,7 +63,7 @@ struct Freeside {
 }
 
 /// Methods of Freeside's `Agent` and `Signup` classes; those of `MyAccount`, which are all others, know the
-/// reseller's session by another key (dossier 1.2).
+/// reseller's session by another key (Freeside's source).
 const AGENT_AND_SIGNUP: [&str; 9] = [
     "agent_info",
     "agent_list_customers",
@@ -77,7 +77,7 @@ const AGENT_AND_SIGNUP: [&str; 9] = [
 ];
 
 /// Methods that act on customers, packages or services of other resellers too: Freeside does not look whose they
-/// are (dossier 1.3; `order_recharge` and `provision_forward` by its source).
+/// are (Freeside's source).
 pub const UNSCOPED: [&str; 32] = [
     "access_info",
     "acct_forward_info",
@@ -113,14 +113,14 @@ pub const UNSCOPED: [&str; 32] = [
     "update_payby",
 ];
 
-/// Arguments that repeat another one, as people do at a form: the upstream compares them (dossier 1.3).
+/// Arguments that repeat another one, as people do at a form: the upstream compares them (Freeside's source).
 const REPEATED: [(&str, &str, &str); 2] =
     [("myaccount_passwd", "new_password", "new_password2"), ("provision_acct", "_password", "_password2")];
 
 /// Arguments that never vary. The other format of `did_report` is a binary file in a text.
 const CONSTANT: [(&str, &str, &str); 1] = [("did_report", "format", "csv")];
 
-/// The exact words with which a method ends before it begins: it looks for its session first (dossier 1.2).
+/// The exact words with which a method ends before it begins: it looks for its session first (Freeside's source).
 const SESSION_DEAD: &str = "Can't resume session";
 
 impl Provider for Freeside {
@@ -200,10 +200,11 @@ impl Login for Reseller {
     }
 }
 
-/// One hour from the login, whatever happens in it (dossier 1.2); a minute earlier, so that no call meets the end on its way.
+/// One hour from the login, whatever happens in it (Freeside's source); a minute earlier, so that no call meets the end on
+/// its way.
 const LIFE: Duration = Duration::from_secs(59 * 60);
 
-/// A result has failed if its `error` says something; a result without the key has not (dossier 1.3).
+/// A result has failed if its `error` says something; a result without the key has not (Freeside's source).
 fn verdict<'t>(entries: &'t [(&'t str, Node<'t>)], arena: &'t Bump) -> Result<Node<'t>, Fault> {
     let result = Node::Map(entries);
     // A member without its name may be the error.
@@ -256,7 +257,7 @@ impl<'t> Said<'t> {
     }
 }
 
-/// Somebody has to pay at a third party's first; where and under which reference is all that helps (dossier 1.3).
+/// Somebody has to pay at a third party's first; where and under which reference is all that helps (Freeside's source).
 fn payment_elsewhere(result: Node<'_>) -> Fault {
     let [amount, url, reference] = ["amount", "popup_url", "reference"].map(|key| result.text_at(key));
     let text = format!("_collect: {amount} at {url}, reference {reference}");
@@ -290,7 +291,7 @@ fn refusal(text: &str) -> Fault {
     Fault::rejected(Kind::FailedPrecondition, "UPSTREAM_REFUSED", text)
 }
 
-/// Beginnings of the texts that miss what was named (dossier 1.3, and Freeside's source for the unscoped methods).
+/// Beginnings of the texts that miss what was named (Freeside's source).
 const ABSENT: [&str; 7] = [
     "Account not found",
     "Email not found",
@@ -314,7 +315,7 @@ const UNKNOWN: [&str; 9] = [
     "unknown agentnum",
 ];
 
-/// Beginnings of the texts that find fault with what was sent (dossier 1.3, 1.4).
+/// Beginnings of the texts that find fault with what was sent (Freeside's source).
 const INVALID: [&str; 22] = [
     "Illegal ",
     "Invalid ",
@@ -341,7 +342,7 @@ const INVALID: [&str; 22] = [
 ];
 
 /// What a fault of the protocol means. `No such procedure` are Freeside's own words before it does anything; the code with
-/// them is `Server` (dossier 1.1).
+/// them is `Server` (Freeside's source).
 fn fault(said: ProtocolFault<'_>) -> Fault {
     if !said.text.starts_with("No such procedure") {
         return said.into();

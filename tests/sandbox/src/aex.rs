@@ -1,6 +1,6 @@
 //! AEx (ISP Flow): the ten documented endpoints, with the manners of the Ditty framework behind them.
 //!
-//! Samples of the document are the seed. Where the document is silent the framework's public source decides: list
+//! It begins with the samples of AEx ISP Flow. Where the document is silent the framework's public source decides: list
 //! envelope, three shapes of `errors`, `Location` on creation, HTML and a redirect to the login page for a caller
 //! that does not ask for JSON.
 

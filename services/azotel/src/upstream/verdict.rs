@@ -13,12 +13,13 @@ use super::{
     word::{Word, is_number},
 };
 
-/// The function that tells whether a login is right, with words about that login (seed, checkEUPLogin).
+/// The function that tells whether a login is right, with words about that login (SIMPLer API 2011-2Q, checkEUPLogin).
 const CHECK_EUP_LOGIN: &str = "checkEUPLogin";
-/// The function whose record has its verdict inside (seed, customerRadius), and its call that changes nothing.
+/// The function whose record has its verdict inside (SIMPLer API 2011-2Q, customerRadius), and its call that changes
+/// nothing.
 const CUSTOMER_RADIUS: &str = "customerRadius";
 const LIST_CUSTOMER_RADIUS: &str = "customerRadius list";
-/// The write that answers data (seed, generateIP).
+/// The write that answers data (SIMPLer API 2011-2Q, generateIP).
 const GENERATE_IP: &str = "generateIP";
 
 /// Functions whose data no source describes; what they answer is handed on as it came.
@@ -44,7 +45,7 @@ fn answers_data(function: &str) -> bool {
     function == GENERATE_IP || ["get", "list", "search"].iter().any(|verb| function.starts_with(verb))
 }
 
-/// Every answer comes with status 200; its form tells success from failure (dossier 2.5).
+/// Every answer comes with status 200; its form tells success from failure (SIMPLer API 2011-2Q).
 pub(super) fn verdict<'t>(
     operation: &str,
     node: Node<'t>,
@@ -118,7 +119,8 @@ fn replaced<'t>(node: Node<'t>, key: &str, with: fn(Node<'t>) -> Node<'t>, arena
     Node::Map(arena.alloc_slice_fill_iter(entries))
 }
 
-/// `[["1"]]`, in XML::Simple's words `<results><anon>1</anon></results>`, is 1 (seed, listRADIUSdetails).
+/// `[["1"]]`, in XML::Simple's words `<results><anon>1</anon></results>`, is 1 (SIMPLer API 2011-2Q,
+/// listRADIUSdetails).
 fn innermost(node: Node<'_>) -> Node<'_> {
     match node {
         Node::List([only]) | Node::Map([(_, only)]) => innermost(*only),
@@ -167,7 +169,7 @@ fn refusal(function: &str, text: &str) -> Fault {
     let lower = text.to_lowercase();
     let says = |known| lower.contains(known);
     match function {
-        // The access list holds user name, password and address together (dossier 2.6); the words are
+        // The access list holds user name, password and address together (SIMPLer API 2011-2Q); the words are
         // those of the captures and, inferred, the list's name.
         _ if says("access denied") || says("access list") => Fault::upstream_auth(text),
         CHECK_EUP_LOGIN if says("invalid username/password") => {

@@ -35,8 +35,8 @@ pub(super) fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// `OK`, `OK:12`, `OK: 12`, `OK :12`, `12OK`, `[12]OK` (seed), in either case, also with other signs between and words
-/// behind: the id, and the words.
+/// `OK`, `OK:12`, `OK: 12`, `OK :12`, `12OK`, `[12]OK` (SIMPLer API 2011-2Q), in either case, also with other signs
+/// between and words behind: the id, and the words.
 fn done(text: &str) -> Option<(Option<&str>, &str)> {
     if let Some((id, rest)) = leading_number(text) {
         return Some((Some(id), bare(after_ok(rest.trim_start())?)));
@@ -158,7 +158,7 @@ fn refusal(words: &str) -> Option<usize> {
     let known = REFUSALS.iter().filter_map(|phrase| find(phrase));
     let not_done =
         DEEDS.iter().flat_map(|deed| [find(&format!("not {deed}")), find(&format!("not be {deed}"))]).flatten();
-    // `no invoices should be generated for a customer account` (seed, deleteCustomer).
+    // `no invoices should be generated for a customer account` (SIMPLer API 2011-2Q, deleteCustomer).
     let condition = find("no").filter(|no| words[*no..].contains(" should "));
     let unknown = find("unknown").filter(|unknown| !words[*unknown..].starts_with(" unknown error "));
     known.chain(not_done).chain(condition).chain(unknown).min()

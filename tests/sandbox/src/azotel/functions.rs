@@ -13,8 +13,8 @@ const SEED: &str = include_str!("../../seed/azotel-functions.json");
 /// What the document calls a custom table's column, whose real name is a number.
 pub(crate) const COLUMN: &str = "columnid1";
 
-/// A function as the seed declares it. `required` is the document's; where the document contradicts itself, `either`
-/// names attributes of which one is enough.
+/// A function as SIMPLer API 2011-2Q declares it. `required` is the document's; where the document contradicts itself,
+/// `either` names attributes of which one is enough.
 #[derive(Deserialize)]
 pub(crate) struct Function {
     pub(crate) name: String,

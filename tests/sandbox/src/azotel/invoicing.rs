@@ -6,7 +6,7 @@ use super::told::Outcome;
 use crate::clock;
 use crate::perl::Arguments;
 
-/// The seed's invoices end below this number.
+/// The samples' invoices end below this number.
 const FIRST_INVOICE: usize = 1001;
 
 /// One invoice for each customer that has subscriptions (inferred); everybody, unless a customer is named (document).

@@ -17,7 +17,7 @@ pub(crate) type Row = BTreeMap<String, String>;
 #[serde(transparent)]
 pub(crate) struct Ledger {
     tables: BTreeMap<String, Vec<Row>>,
-    /// Ids the seed has, of whatever table.
+    /// Ids of the samples, of whatever table.
     #[serde(skip)]
     reserved: BTreeSet<u32>,
     #[serde(skip)]

@@ -117,7 +117,7 @@ fn test(root: &Path, package: &str, update: bool) {
     assert!(output.status.success(), "{text}{error}");
 }
 
-/// One work order as AEx prints it in a list (seed, step 7).
+/// One work order as AEx prints it in a list (AEx ISP Flow, step 7).
 fn reply() -> String {
     let listed = String::from_utf8(recorded("services/aex/fixtures", "ListWorkOrders", "received")).unwrap();
     let (_, body) = listed.split_once("\n\n").unwrap();

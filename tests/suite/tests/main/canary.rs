@@ -23,7 +23,7 @@ const CONTROL: &str = "control-word-of-the-canaries";
 /// A card number that the sandbox takes.
 const CARD: &str = "4111111111111111";
 
-/// Passwords in the replies of the sandbox: a service's (seed, step 6) and a RADIUS entry's.
+/// Passwords in the replies of the sandbox: a service's (AEx ISP Flow, step 6) and a RADIUS entry's.
 const SEEDED: [&str; 3] = ["LKNY0DE1P", "30e97e3c78", "0ac5ae06a2ec2"];
 
 fn secrets() -> Secrets {

@@ -60,7 +60,7 @@ const READS: [Case; 3] = [
     },
 ];
 
-/// The order of the document's sample (seed, step 5), for the customer and the premise of the sandbox.
+/// The order of the document's sample (AEx ISP Flow, step 5), for the customer and the premise of the sandbox.
 pub(crate) fn order() -> Value {
     json!({
         "customer": {

@@ -101,6 +101,25 @@ fn words(line: &str) -> String {
     words + "-"
 }
 
+/// Words of papers that nobody outside has; a comment cites a source by its public title.
+const PRIVATE_SOURCES: [&str; 2] = ["(seed", "dossier"];
+
+#[test]
+fn sources_are_cited_by_their_public_titles() {
+    for path in files(&ROOT).iter().filter(|path| !path.ends_with("tidy.rs")) {
+        let is_text = path.extension().is_some_and(|kind| ["rs", "proto", "toml", "md"].iter().any(|one| kind == *one));
+        if !is_text {
+            continue;
+        }
+        for (number, line) in read(path).lines().enumerate() {
+            let comment = line.find("//").map_or("", |at| &line[at..]);
+            let text = if path.extension().is_some_and(|kind| kind == "rs") { comment } else { line };
+            let cited = PRIVATE_SOURCES.iter().find(|word| text.contains(**word));
+            assert_eq!(cited, None, "{}:{}: {line}", path.display(), number + 1);
+        }
+    }
+}
+
 #[test]
 fn words_are_found_inside_of_names() {
     assert_eq!(words("let x = AexClient::new(\"azotel_1\");"), "-let-x-aex-client-new-azotel-1--");
