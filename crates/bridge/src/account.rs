@@ -13,6 +13,7 @@ use crate::{
     account_health::{AccountHealth, AccountStatus},
     breaker::Breaker,
     credential_guard::CredentialGuard,
+    dialects::Dialects,
     farewell::Farewell,
     fault::{Fault, Kind, Operation, Outcome},
     http::{BaseUrl, Client, ClientError, Transport},
@@ -33,8 +34,8 @@ pub struct AccountSetup {
     pub base_url: BaseUrl,
     /// How that is reached.
     pub transport: Transport,
-    /// The mapping tables of the dialect that it speaks.
-    pub tables: Arc<Tables>,
+    /// The mapping tables of the dialects that it speaks.
+    pub tables: Dialects,
     /// The provider's own part.
     pub provider: Box<dyn Provider>,
 }
@@ -90,7 +91,7 @@ pub(crate) type Accounts = HashMap<String, Arc<Account>>;
 
 pub(crate) struct Account {
     pub(crate) provider: Arc<dyn Provider>,
-    pub(crate) tables: Arc<Tables>,
+    tables: Dialects,
     pub(crate) client: Client,
     telemetry: Telemetry,
     farewells: TaskTracker,
@@ -154,6 +155,11 @@ impl Account {
             guard: CredentialGuard::default(),
             health: AccountHealth::default(),
         }
+    }
+
+    /// The mapping tables of an operation.
+    pub(crate) fn tables(&self, operation: &str) -> Result<&Tables, Fault> {
+        self.tables.get(self.provider.dialect(operation))
     }
 
     /// Ends the session, after a login or a renewal that is under way, if that does not take longer than `patience`.

@@ -86,7 +86,8 @@ impl Call {
         // Boxed before anything is awaited: each future around it would have room for the whole request.
         let write = DetachedWrite::new(asker, work);
         let (shared, account) = (self.shared.clone(), self.account.clone());
-        let operation = move || shared.operation(true, account.tables.probe::<Q>());
+        let probe = move || account.tables(operation).ok().and_then(|tables| tables.probe::<Q>());
+        let operation = move || shared.operation(true, probe());
         async move { write.await.map_err(|fault| fault.with_operation(operation())) }
     }
 
@@ -102,7 +103,8 @@ impl Call {
         R: Message + Name + Default,
     {
         self.account.provider.admit(operation)?;
-        let (tables, room) = (&*self.account.tables, self.account.client.max_reply_bytes().saturating_mul(MEMORY));
+        let (tables, room) =
+            (self.account.tables(operation)?, self.account.client.max_reply_bytes().saturating_mul(MEMORY));
         let arena = Bump::new();
         let arguments = tables.encode(request, &arena).map_err(Fault::invalid)?;
         let decoded = self.exchange(operation, write, arguments, &|node| decode(tables, node, room), gone).await?;

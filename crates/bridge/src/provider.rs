@@ -3,6 +3,7 @@
 use bumpalo::Bump;
 
 use crate::{
+    dialects::DialectId,
     fault::Fault,
     http::{HttpReply, HttpRequest},
     node::Node,
@@ -29,6 +30,11 @@ pub trait Provider: Send + Sync + 'static {
     /// A NOT_SENT [`Fault`] when the operator has not opened the operation.
     fn admit(&self, _operation: &str) -> Result<(), Fault> {
         Ok(())
+    }
+
+    /// Which of the account's dialects an operation speaks.
+    fn dialect(&self, _operation: &str) -> DialectId {
+        DialectId::default()
     }
 
     /// How sessions are made, for upstreams that have them.

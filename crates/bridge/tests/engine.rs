@@ -1,6 +1,7 @@
 //! The engine over real sockets: what is known of a call when the connection breaks, and what is repeated.
 
 mod connecting;
+mod dialects;
 mod sample;
 mod sessions;
 
@@ -30,7 +31,8 @@ use tonic::{Code, Request, Response, Status};
 use tonic_types::StatusExt;
 
 use crate::contract::{ScalarsReply, ScalarsRequest};
-use sample::{SECRET, half, json, reply, transport, upstream, upstream_at};
+pub(crate) use sample::transport;
+use sample::{SECRET, half, json, reply, upstream, upstream_at};
 
 type Answer = Result<Response<ScalarsReply>, Fault>;
 

@@ -10,3 +10,4 @@ mod fuzz;
 mod hostile;
 mod oracles;
 mod round_trip;
+mod soap_literal;

@@ -45,7 +45,8 @@ fn setup(alias: &str, account: &impl AccountSettings, dialects: &Dialects) -> Re
         let (field, text) = first.map_or_else(Default::default, |problem| (problem.field, problem.text));
         Error::config(format!("accounts.{alias}.{field}"), text)
     })?;
-    let tables = dialects.tables(account.dialect())?;
+    let tables = account.dialects().iter().map(|dialect| dialects.tables(*dialect));
+    let tables = bridge::Dialects::new(tables.collect::<Result<Vec<_>, _>>()?);
     Ok(AccountSetup { base_url: account.base_url().clone(), transport: account.transport().clone(), tables, provider })
 }
 

@@ -28,7 +28,7 @@ pub trait Definition: Send + Sync + 'static {
     /// How the upstream writes the contract's words: the text of `vocabulary.toml`.
     const VOCABULARY: &'static str;
 
-    /// The upstream's APIs; each account speaks one of them.
+    /// The upstream's APIs; each account speaks one of them or several.
     const DIALECTS: &'static [Dialect];
 
     /// The settings of one account.
@@ -46,9 +46,10 @@ pub trait AccountSettings: DeserializeOwned + JsonSchema + Send + 'static {
     /// How that is reached.
     fn transport(&self) -> &Transport;
 
-    /// The name of the dialect that the account speaks, one of [`Definition::DIALECTS`].
-    fn dialect(&self) -> Option<&'static str> {
-        None
+    /// The names of the dialects that the account speaks, each one of [`Definition::DIALECTS`], in the order of their
+    /// [`bridge::DialectId`]s.
+    fn dialects(&self) -> &'static [Option<&'static str>] {
+        &[None]
     }
 
     /// Makes what speaks to the upstream with the account's credentials, without touching the network.

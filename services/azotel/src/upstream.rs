@@ -16,7 +16,7 @@ use bridge::{
     xml::document::Limits,
 };
 use bumpalo::{Bump, collections::Vec as BumpVec};
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderValue, header};
 use provider::AccountSettings;
 use url::Url;
 
@@ -53,10 +53,10 @@ impl AccountSettings for Account {
         &self.transport.http
     }
 
-    fn dialect(&self) -> Option<&'static str> {
+    fn dialects(&self) -> &'static [Option<&'static str>] {
         match self.transport.kind {
-            config::Kind::Soap => None,
-            config::Kind::Rest => Some(config::REST),
+            config::Kind::Soap => &[None],
+            config::Kind::Rest => &[Some(config::REST)],
         }
     }
 
@@ -145,10 +145,7 @@ impl Door {
         match self {
             Door::Soap { url, uri, style } => {
                 let body = soap::write_call(function, uri, *style, attributes);
-                let action = format!("\"{uri}#{function}\"");
-                let action = HeaderValue::try_from(action).map_err(|_| Fault::unreadable("uri cannot be a header"))?;
-                let request = HttpRequest::post(url.clone(), "text/xml; charset=utf-8", body);
-                Ok(request.with_header(HeaderName::from_static("soapaction"), action))
+                soap::post(url.clone(), &format!("{uri}#{function}"), body)
             }
             Door::Rest { base } => {
                 // The one form that the document has for every function (SIMPLer API 2011-2Q).

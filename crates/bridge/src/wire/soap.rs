@@ -1,16 +1,23 @@
-//! SOAP 1.1 as SOAP::Lite and PHP speak it (azotel.md 2.2 and 2.3), and plain literal bodies.
+//! SOAP 1.1: rpc/encoded as SOAP::Lite and PHP speak it (azotel.md 2.2 and 2.3), and document/literal.
 
+mod literal;
 mod reply;
 
 use std::fmt::Write;
 
-pub use reply::{Escapes, parse_reply};
+pub use literal::{ElementForm, write_literal};
+pub use reply::{Escapes, parse_outputs, parse_reply};
 
+use http::{HeaderName, HeaderValue};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use crate::{
+    fault::Fault,
+    http::HttpRequest,
     node::{Entry, Node},
+    problem::{Problem, Problems},
     xml::write::{escape_into, is_name},
 };
 
@@ -34,6 +41,19 @@ const HEAD: &str = concat!(
     r#" soap:encodingStyle="http://schemas.xmlsoap.org/soap/encoding/""#,
 );
 const STRING: &str = r#" xsi:type="xsd:string">"#;
+
+/// The request that posts a call. What `action` is for, an intent by which servers find the method, its WSDL says
+/// (SOAP 1.1, 6.1.1).
+///
+/// # Errors
+/// A NOT_SENT [`Fault`] when the action cannot be a header.
+pub fn post(url: Url, action: &str, body: String) -> Result<HttpRequest, Fault> {
+    let action = HeaderValue::try_from(format!("\"{action}\""));
+    let action =
+        action.map_err(|_| Fault::invalid(Problems(vec![Problem::new("SOAPAction", "cannot be a header")])))?;
+    let request = HttpRequest::post(url, "text/xml; charset=utf-8", body);
+    Ok(request.with_header(HeaderName::from_static("soapaction"), action))
+}
 
 /// Writes a call of `method` in `namespace`; every scalar is an `xsd:string` in UTF-8, nothing is nil.
 #[must_use]

@@ -23,7 +23,7 @@ use crate::contract::fresh_tables;
 pub(super) const SECRET: &str = "hunter2";
 
 /// The settings of a test's account.
-pub(super) fn transport() -> Transport {
+pub(crate) fn transport() -> Transport {
     Transport {
         allow_private: true,
         connect_seconds: 1.0,
@@ -43,7 +43,7 @@ pub(super) fn upstream(address: std::net::SocketAddr, transport: Transport, sess
 pub(super) fn upstream_at(address: String, transport: Transport, sessions: bool) -> Upstream {
     let base_url = BaseUrl::try_from(address).expect("an address");
     let provider = Box::new(Sample { url: base_url.url().clone(), sessions });
-    let setup = AccountSetup { base_url, transport, tables: Arc::new(fresh_tables()), provider };
+    let setup = AccountSetup { base_url, transport, tables: Arc::new(fresh_tables()).into(), provider };
     let tracer = SdkTracerProvider::default().tracer("test");
     let telemetry = Telemetry::new("sample", &tracer, &SdkMeterProvider::default().meter("test"));
     Upstream::new("sample.ispbridge", [("main".to_owned(), setup)], telemetry).expect("one account")

@@ -78,7 +78,7 @@ async fn panel() -> (Arc<Panel>, Hostile) {
 fn setup(server: &Hostile) -> (String, AccountSetup) {
     let base_url = BaseUrl::try_from(format!("http://{}/", server.address)).expect("an address");
     let provider = Box::new(Client { url: base_url.url().clone() });
-    let setup = AccountSetup { base_url, transport: transport(), tables: Arc::new(fresh_tables()), provider };
+    let setup = AccountSetup { base_url, transport: transport(), tables: Arc::new(fresh_tables()).into(), provider };
     ("main".to_owned(), setup)
 }
 
