@@ -13,7 +13,7 @@ use std::{
 
 use chassis::{Body, CallNotes, Peer, Process, message};
 use http::{HeaderName, HeaderValue, Method, Request, Response, request::Parts};
-use opentelemetry::Context;
+use protocol::CallContext;
 use protocol::method::Idempotency;
 use protocol::method::MethodName;
 use tokio::time::Instant;
@@ -32,9 +32,6 @@ use crate::{
     telemetry::client_span::ClientSpans,
     transcode::{self, document},
 };
-
-/// Deadline of a call whose edge set none, which does not happen behind the chassis.
-const DEFAULT_DEADLINE: Duration = Duration::from_secs(60);
 
 const CONTEXT: HeaderName = HeaderName::from_static(chassis::names::X_CONTEXT);
 const ACCOUNT: HeaderName = HeaderName::from_static(policy::ACCOUNT);
@@ -104,16 +101,17 @@ impl Edge {
             let announced = self.process.announce(path, &parts.headers, &parts.extensions).await;
             announced.map_err(|_| answer::unaudited())?;
         }
+        let context = CallContext::of(&parts.extensions);
         let call = forward::Forward {
             notes,
             route: &route,
             path,
             method: name.unwrap_or_else(|| chassis::names::OTHER.into()),
             idempotency: idempotency.unwrap_or(Idempotency::Write),
-            deadline: deadline(parts, route.rules.timeout(&method, idempotency)),
+            deadline: deadline(&context, route.rules.timeout(&method, idempotency)),
             hedge: route.rules.hedge(&method, idempotency),
             headers: onward(parts, &principal, &route, &account, &method),
-            parent: parts.extensions.get::<Context>().cloned().unwrap_or_default(),
+            parent: context.trace.clone(),
         };
         let response = call.forward(body, call_permit, &self.spans).await?;
         Ok(response.map(Body::new))
@@ -222,9 +220,8 @@ fn named_account(parts: &Parts) -> Result<Option<&str>, Box<Answer>> {
 }
 
 /// The caller's deadline, or that of the method if it comes sooner.
-fn deadline(parts: &Parts, longest: Option<Duration>) -> Instant {
-    let told = parts.extensions.get::<Instant>().copied();
-    let told = told.unwrap_or_else(|| Instant::now() + DEFAULT_DEADLINE);
+fn deadline(context: &CallContext, longest: Option<Duration>) -> Instant {
+    let told = context.deadline;
     longest.map_or(told, |longest| told.min(Instant::now() + longest))
 }
 

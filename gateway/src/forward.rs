@@ -11,6 +11,7 @@ use bytes::Bytes;
 use chassis::{Body, CallNotes};
 use http::{HeaderMap, Method, Request, Response, Version};
 use opentelemetry::Context;
+use protocol::deadline;
 use protocol::method::Idempotency;
 use tokio::time::{Instant, sleep, timeout_at};
 use tower::retry::budget::Budget;
@@ -125,13 +126,13 @@ impl Forward<'_> {
     {
         let provider = &self.route.provider;
         let left = self.deadline.saturating_duration_since(Instant::now());
-        let Some(passed_on) = headers::passed_on(left) else {
+        let Some(passed_on) = deadline::passed_on(left) else {
             return Err(Missed::Final(answer::too_late(provider)));
         };
-        let waited_for = headers::waited_for(left);
+        let waited_for = deadline::waited_for(left);
         let patience = Instant::now() + waited_for;
         let (mut head, mut span) = self.head(&permit, spans);
-        let timeout = headers::grpc_timeout(passed_on);
+        let timeout = deadline::to_header(passed_on);
         head.headers_mut().insert(chassis::names::GRPC_TIMEOUT, timeout);
         let sent = timeout_at(patience, permit.send(head.map(|()| body))).await;
         let missed = match sent {

@@ -1,7 +1,5 @@
 //! Which metadata passes the gateway, in either direction; everything else stops here.
 
-use std::time::Duration;
-
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header, uri::PathAndQuery};
 
 /// What a caller's request may carry on to a service: no credentials, no hop headers, no baggage, and no caller context
@@ -21,12 +19,6 @@ pub(crate) const METADATA: [&str; 3] =
 /// Metadata by which a service says when a call may be repeated: milliseconds, or a negative number for never
 /// (gRPC's retry design, A6).
 pub(crate) const PUSHBACK: &str = "grpc-retry-pushback-ms";
-
-/// Part of what is left of a deadline that a hop keeps for itself, besides [`MARGIN`].
-const SHARE: u32 = 20;
-
-/// Time that a hop keeps for itself in any case.
-const MARGIN: Duration = Duration::from_millis(50);
 
 /// The metadata that goes on to a service.
 pub(crate) fn to_service(headers: &HeaderMap) -> HeaderMap {
@@ -62,26 +54,6 @@ pub(crate) fn target(origin: &Uri, path: &str) -> Uri {
     Uri::from_parts(parts).unwrap_or_else(|_| origin.clone())
 }
 
-/// What a hop passes on of the time that is left: less 50 ms and 5 %.
-pub(crate) fn passed_on(left: Duration) -> Option<Duration> {
-    let kept = MARGIN + left / SHARE;
-    left.checked_sub(kept).filter(|passed| *passed >= Duration::from_millis(1))
-}
-
-/// How long the gateway itself waits: half of the margin beyond what it passed on, so that its answer is still in time.
-pub(crate) fn waited_for(left: Duration) -> Duration {
-    left.saturating_sub((MARGIN + left / SHARE) / 2)
-}
-
-/// A `grpc-timeout` in milliseconds, which eight digits always hold under the longest deadline of the suite.
-pub(crate) fn grpc_timeout(left: Duration) -> HeaderValue {
-    let millis = left.as_millis().min(99_999_999);
-    let mut value = HeaderValue::try_from(format!("{millis}m")).unwrap_or(HeaderValue::from_static("1m"));
-    // As in `hop`: different in each call.
-    value.set_sensitive(true);
-    value
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,15 +83,5 @@ mod tests {
         let mut names: Vec<_> = passed.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
         assert_eq!(names, ["content-type", "te", "user-agent", "x-request-id"]);
-    }
-
-    #[test]
-    fn a_hop_keeps_fifty_milliseconds_and_a_twentieth() {
-        assert_eq!(passed_on(Duration::from_secs(10)), Some(Duration::from_millis(9450)));
-        assert_eq!(passed_on(Duration::from_millis(52)), None);
-        for millis in [60, 100, 1000, 300_000] {
-            let left = Duration::from_millis(millis);
-            assert!(passed_on(left).unwrap() < waited_for(left) && waited_for(left) < left);
-        }
     }
 }

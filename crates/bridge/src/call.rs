@@ -1,21 +1,12 @@
 //! One call on its way: sessions, attempts, repeats, and a write that outlives its caller.
 
-use std::{
-    borrow::Cow,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::{borrow::Cow, sync::Arc};
 
 use bumpalo::Bump;
 use http::StatusCode;
-use opentelemetry::Context;
 use prost::{Message, Name};
-use tokio::{
-    sync::OwnedSemaphorePermit,
-    time::{Instant, sleep},
-};
+use protocol::CallContext;
+use tokio::time::{Instant, sleep};
 use tonic::{Response, metadata::MetadataValue};
 
 use crate::{
@@ -39,12 +30,9 @@ pub const UNREADABLE_FIELDS: &str = "x-ispbridge-unreadable-fields";
 pub struct Call {
     pub(crate) shared: Arc<Shared>,
     pub(crate) account: Arc<Account>,
-    pub(crate) deadline: Instant,
-    pub(crate) context: Context,
-    /// Microseconds spent waiting for the upstream, for whoever serves the call.
-    pub(crate) waited: Option<Arc<AtomicU64>>,
-    /// The call's place in the process; a write that outlives its caller keeps it, so that drain waits.
-    pub(crate) _place: Option<Arc<OwnedSemaphorePermit>>,
+    /// With the deadline of the upstream in place of the caller's. A write that outlives its caller keeps the permit in it, so
+    /// that drain waits.
+    pub(crate) context: CallContext,
 }
 
 /// How many times the bytes of a reply the records of its message may take.
@@ -108,7 +96,7 @@ impl Call {
         let arena = Bump::new();
         let arguments = tables.encode(request, &arena).map_err(Fault::invalid)?;
         let decoded = self.exchange(operation, write, arguments, &|node| decode(tables, node, room), gone).await?;
-        self.shared.telemetry.unreadable(operation, &decoded.unreadable, &self.context);
+        self.shared.telemetry.unreadable(operation, &decoded.unreadable, &self.context.trace);
         Ok(respond(decoded))
     }
 
@@ -152,7 +140,9 @@ impl Call {
                 replayed = true;
                 continue;
             }
-            let Some(delay) = account.budget.delay(&fault, write, attempt, self.deadline) else { return Err(fault) };
+            let Some(delay) = account.budget.delay(&fault, write, attempt, self.context.deadline) else {
+                return Err(fault);
+            };
             sleep(delay).await;
             attempt += 1;
         }
@@ -166,15 +156,14 @@ impl Call {
         decode: &Decode<'_, R>,
     ) -> Result<R, Fault> {
         let account = &*self.account;
-        if self.deadline <= Instant::now() {
+        if self.context.deadline <= Instant::now() {
             return Err(Fault::not_in_time());
         }
         let begun = Instant::now();
-        let span = self.shared.telemetry.begin(sending.operation, request, sending.attempt, &self.context);
-        let reply = account.client.send(request, sending.write, self.deadline).await;
+        let span = self.shared.telemetry.begin(sending.operation, request, sending.attempt, &self.context.trace);
+        let reply = account.client.send(request, sending.write, self.context.deadline).await;
         let status = Attempt::status(&reply);
-        let waited = span.elapsed().as_micros() as u64;
-        self.waited.iter().for_each(|all| _ = all.fetch_add(waited, Ordering::Relaxed));
+        self.context.upstream_time.iter().for_each(|time| time.add(span.elapsed()));
         let result = reply.and_then(|reply| read_reply(account, sending, &reply, decode));
         self.shared.telemetry.end(span, status, result.as_ref().map(|_| ()));
         let sign = Sign::of(&result, begun.elapsed());

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bumpalo::Bump;
+use protocol::CallContext;
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
@@ -38,13 +39,14 @@ impl Call {
         let call = self.clone();
         // The session is for everybody: the login goes on when the caller that began it goes away.
         let task = tokio::spawn(async move { call.account.session.get(&call).await });
-        let ended = timeout_at(self.deadline, task).await.map_err(|_| Fault::not_in_time())?;
+        let ended = timeout_at(self.context.deadline, task).await.map_err(|_| Fault::not_in_time())?;
         ended.map_err(|_| Fault::not_in_time())?
     }
 
     /// Renews the session for those who come later; this call neither waits for it nor pays for it.
     fn renew_aside(&self, due: Lease) {
-        let call = Call { waited: None, _place: None, ..self.clone() };
+        let context = CallContext { permit: None, upstream_time: None, ..self.context.clone() };
+        let call = Call { context, ..self.clone() };
         tokio::spawn(async move { call.account.session.renew(due, &call).await });
     }
 
@@ -58,7 +60,8 @@ impl Call {
         let operation = exchange.operation;
         let request = write_request(&self.account, operation, old, exchange.arguments)?;
         let sent = Instant::now();
-        let call = Call { deadline: sent + limit, ..self.clone() };
+        let context = CallContext { deadline: sent + limit, ..self.context.clone() };
+        let call = Call { context, ..self.clone() };
         let sending = Sending { operation, write: false, attempt: 1, session: old, is_renewal: old.is_some() };
         call.attempt(&sending, &request, &|node| login.read(node, sent)).await
     }

@@ -139,11 +139,3 @@ fn set_request(span: &mut SdkSpan, operation: &str, request: &HttpRequest, attem
     }
     span.set_attributes(attributes);
 }
-
-/// How much of a deadline is passed on: what remains less 50 ms and 5 %, so that the answer is still in
-/// time when the upstream's is not (architecture.md, life of a call 7).
-pub(crate) fn upstream_deadline(deadline: Instant) -> Instant {
-    let remaining = deadline.saturating_duration_since(Instant::now());
-    let margin = Duration::from_millis(50) + remaining / 20;
-    Instant::now() + remaining.saturating_sub(margin)
-}

@@ -1,17 +1,11 @@
 //! The engine: takes a provider's request the whole way to its upstream and back.
 
-use std::{
-    sync::{Arc, atomic::AtomicU64},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use opentelemetry::Context;
 use prost::{Message, Name};
-use tokio::{
-    sync::OwnedSemaphorePermit,
-    time::{Instant, timeout},
-};
+use protocol::{CallContext, deadline};
+use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status, metadata::MetadataValue};
 
@@ -22,14 +16,11 @@ use crate::{
     fault::Fault,
     node::Node,
     problem::Problems,
-    telemetry::{Telemetry, upstream_deadline},
+    telemetry::Telemetry,
 };
 
 /// What a handler answers.
 pub type Reply<R> = Result<Response<R>, Status>;
-
-/// Deadline of calls that came without one.
-const DEFAULT_DEADLINE: Duration = Duration::from_secs(60);
 
 /// How long the end of all sessions may take.
 const CLOSING: Duration = Duration::from_secs(5);
@@ -120,13 +111,9 @@ impl Upstream {
     pub fn call<Q>(&self, request: &Request<Q>) -> Result<Call, Fault> {
         let named = request.metadata().get(ACCOUNT).and_then(|value| value.to_str().ok());
         let account = self.0.account(named).map_err(|fault| fault.with_operation(self.0.operation(false, None)))?;
-        let extensions = request.extensions();
-        let deadline = extensions.get::<Instant>().copied().unwrap_or_else(|| Instant::now() + DEFAULT_DEADLINE);
-        let context = extensions.get::<Context>().cloned().unwrap_or_default();
-        let place = extensions.get::<Arc<OwnedSemaphorePermit>>().cloned();
-        let waited = extensions.get::<Arc<AtomicU64>>().cloned();
-        let deadline = upstream_deadline(deadline);
-        Ok(Call { shared: self.0.clone(), account, deadline, context, waited, _place: place })
+        let mut context = CallContext::of(request.extensions()).into_owned();
+        context.deadline = deadline::of_upstream(context.deadline);
+        Ok(Call { shared: self.0.clone(), account, context })
     }
 
     /// The status of a request that a method refuses before anything is sent, naming every field.

@@ -23,6 +23,7 @@ use ispbridge_kit::{
     clock::{self, comes},
     hostile::nobody,
 };
+use protocol::CallContext;
 use tokio::{
     sync::Semaphore,
     time::{Instant, timeout},
@@ -43,7 +44,7 @@ fn request() -> Request<ScalarsRequest> {
 /// A request whose caller waits this long.
 fn within(wait: Duration) -> Request<ScalarsRequest> {
     let mut request = request();
-    request.extensions_mut().insert(Instant::now() + wait);
+    CallContext::of_mut(request.extensions_mut()).deadline = Instant::now() + wait;
     request
 }
 
@@ -278,7 +279,7 @@ async fn a_caller_who_goes_away_does_not_stop_a_write() {
     let places = Arc::new(Semaphore::new(1));
     let mut request = request();
     let place = places.clone().acquire_owned().await.expect("a place");
-    request.extensions_mut().insert(Arc::new(place));
+    CallContext::of_mut(request.extensions_mut()).permit = Some(place.into());
     let caller = tokio::spawn(async move { upstream.write::<_, ScalarsReply>("op", request).await });
     server.until(1).await;
     caller.abort();

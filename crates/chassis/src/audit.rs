@@ -26,10 +26,10 @@ use bytes::Bytes;
 use config::{Error, said_of_file};
 use http::{Extensions, HeaderMap};
 use opentelemetry::{
-    Context,
     metrics::{Counter, Meter},
     trace::{TraceContextExt, TraceId},
 };
+use protocol::CallContext;
 use protocol::{names, provider, redact::Describe};
 use serde::Serialize;
 use serde_json::Value as Json;
@@ -142,7 +142,7 @@ impl Audit {
     /// call's deadline has passed, after which nobody could say that nothing was sent.
     pub(crate) async fn announce(
         &self,
-        deadline: Option<Instant>,
+        deadline: Instant,
         intent: impl FnOnce() -> Intent,
     ) -> Result<Option<RecordPlace>, Unaudited> {
         if self.on_loss == OnLoss::Count {
@@ -151,7 +151,7 @@ impl Audit {
         let place = self.place().ok_or(Unaudited)?;
         let (done, told) = oneshot::channel();
         self.queue.send(Entry::Begin(Box::new(intent()), done, place.clone())).map_err(|_| Unaudited)?;
-        let left = deadline.map_or(PATIENCE, |deadline| deadline.saturating_duration_since(Instant::now()) * 9 / 10);
+        let left = deadline.saturating_duration_since(Instant::now()) * 9 / 10;
         match timeout(left.min(PATIENCE), told).await {
             Ok(Ok(true)) => Ok(Some(place)),
             _ => Err(Unaudited),
@@ -231,7 +231,7 @@ impl Intent {
     ) -> Self {
         let own = |text: &str| text.to_owned();
         let method = path.trim_start_matches('/');
-        let trace_id = extensions.get::<Context>().map(|context| context.span().span_context().trace_id());
+        let trace_id = CallContext::of(extensions).trace.span().span_context().trace_id();
         Self {
             time: now(),
             process,
@@ -242,7 +242,7 @@ impl Intent {
             authentication: notes.authentication(),
             account: notes.account().map(own),
             request_id: own(request_id(headers)),
-            trace_id: trace_id.filter(|id| *id != TraceId::INVALID).map(|id| id.to_string()),
+            trace_id: (trace_id != TraceId::INVALID).then(|| trace_id.to_string()),
         }
     }
 }

@@ -13,9 +13,9 @@ use config::Error;
 use http::{Extensions, HeaderMap};
 use opentelemetry::{metrics::Meter, propagation::TextMapCompositePropagator};
 use opentelemetry_sdk::trace::SdkTracer;
+use protocol::CallContext;
 use serving::{CallNotes, Draining, Refusals, ServingContext, Surface, Watch, Watches, Workers};
 use telemetry::{Durations, Telemetry};
-use tokio::time::Instant;
 
 use crate::{
     audit::{Audit, Change, Intent, Unaudited},
@@ -125,7 +125,7 @@ impl Process {
             return Ok(());
         };
         let intent = || Intent::of(self.name(), path, headers, extensions, notes);
-        let place = audit.announce(extensions.get::<Instant>().copied(), intent).await?;
+        let place = audit.announce(CallContext::of(extensions).deadline, intent).await?;
         place.into_iter().for_each(|place| notes.set_announced(place));
         Ok(())
     }

@@ -2,7 +2,9 @@
 //! across the network. Neither side knows the other; both know this.
 
 pub mod answer;
+pub mod call;
 pub mod caller;
+pub mod deadline;
 pub mod dependency;
 pub mod domain;
 pub mod grpc;
@@ -18,6 +20,7 @@ pub mod status;
 pub mod timing;
 pub mod told;
 
+pub use call::CallContext;
 pub use outcome::Outcome;
 pub use reason::Reason;
 pub use status::StatusBuilder;

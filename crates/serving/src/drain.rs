@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use protocol::call::DrainPermit;
 use tokio::{
     sync::{Semaphore, watch},
     time::sleep,
@@ -28,8 +29,8 @@ enum Phase {
     Cutting,
 }
 
-/// The calls that are being worked on. A place is an `Arc<OwnedSemaphorePermit>` in the extensions of the request: whoever
-/// keeps a clone of it (a write that outlives its caller, for one) keeps the process from ending.
+/// The calls that are being worked on. Whoever keeps a clone of a call's place (a write that outlives its caller, for one)
+/// keeps the process from ending.
 #[derive(Clone, Debug)]
 pub(crate) struct Places {
     free: Arc<Semaphore>,
@@ -90,8 +91,8 @@ impl Places {
     }
 
     /// Takes a place, if one is free.
-    pub(crate) fn take(&self) -> Option<Arc<tokio::sync::OwnedSemaphorePermit>> {
-        self.free.clone().try_acquire_owned().ok().map(Arc::new)
+    pub(crate) fn take(&self) -> Option<DrainPermit> {
+        self.free.clone().try_acquire_owned().ok().map(DrainPermit::from)
     }
 
     /// Waits until every place is free. It looks again and again: who waited for the permits themselves would take them one

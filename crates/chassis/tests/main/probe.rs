@@ -23,8 +23,9 @@ use prost_types::{
     field_descriptor_proto::{Label, Type},
     method_options::IdempotencyLevel,
 };
+use protocol::CallContext;
 use serde::Deserialize;
-use tokio::{sync::OwnedSemaphorePermit, time::Instant};
+use tokio::time::Instant;
 use tokio_stream::{Stream, StreamExt};
 use tonic::{
     Request, Response, Status,
@@ -230,7 +231,7 @@ pub(crate) static LINGERED: AtomicUsize = AtomicUsize::new(0);
 
 /// Work that outlives its call, as a write does.
 fn linger(request: &Request<String>, millis: u64) {
-    let place = request.extensions().get::<Arc<OwnedSemaphorePermit>>().unwrap().clone();
+    let place = CallContext::of(request.extensions()).permit.clone().unwrap();
     tokio::spawn(async move {
         tokio::time::sleep(Duration::from_millis(millis)).await;
         LINGERED.fetch_add(1, Ordering::SeqCst);
@@ -240,20 +241,17 @@ fn linger(request: &Request<String>, millis: u64) {
 
 /// Says that so many milliseconds were spent waiting for an upstream.
 fn waited(request: &Request<String>, millis: u64) {
-    let upstream = request.extensions().get::<Arc<AtomicU64>>().unwrap();
-    upstream.fetch_add(millis * 1000, Ordering::Relaxed);
+    let context = CallContext::of(request.extensions());
+    context.upstream_time.as_ref().unwrap().add(Duration::from_millis(millis));
 }
 
 fn shown(request: &Request<String>, what: &str) -> String {
     match what {
         "deadline" => {
-            let deadline = request.extensions().get::<Instant>().unwrap();
+            let deadline = request.extensions().get::<CallContext>().unwrap().deadline;
             deadline.duration_since(Instant::now()).as_millis().to_string()
         }
-        "trace" => {
-            let context = request.extensions().get::<opentelemetry::Context>().unwrap();
-            context.span().span_context().trace_id().to_string()
-        }
+        "trace" => CallContext::of(request.extensions()).trace.span().span_context().trace_id().to_string(),
         "address" => request.extensions().get::<chassis::Peer>().unwrap().address().ip().to_string(),
         "peer" => {
             let peer = request.extensions().get::<chassis::Peer>().unwrap();

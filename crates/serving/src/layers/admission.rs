@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::Response;
+use protocol::CallContext;
 use protocol::{Body, Outcome, answer, refusal};
 use tonic::{Code, Status};
 
@@ -69,7 +70,7 @@ impl<S: Call<Reply = Body>> Call for Admission<S> {
                 "the service is working on as many calls as it can",
             ));
         };
-        request.extensions_mut().insert(place.clone());
+        CallContext::of_mut(request.extensions_mut()).permit = Some(place.clone());
         let mut response = self.inner.call(request).await;
         // The reply still takes memory until its last byte is gone: the place goes with it (layers/reply.rs drops it).
         response.extensions_mut().insert(place);

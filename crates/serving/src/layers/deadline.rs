@@ -9,6 +9,7 @@ use std::{
 
 use http::{HeaderMap, Response};
 use protocol::{Body, answer, methods::Methods, names, refusal};
+use protocol::{CallContext, deadline};
 use tokio::time::{Instant, sleep_until};
 
 use super::{Call, Request, end::End, exempt};
@@ -18,7 +19,7 @@ use crate::{
     notes::{self, CallNotes},
 };
 
-/// Tells handlers the deadline (`tokio::time::Instant` in the extensions) and answers for those that miss it, or that the
+/// Tells handlers the deadline and answers for those that miss it, or that the
 /// end of the process overtakes.
 #[derive(Debug)]
 pub(crate) struct Deadline<S> {
@@ -64,7 +65,7 @@ impl<S: Call<Reply = Body>> Call for Deadline<S> {
             return answer::reply(refusal::header(names::GRPC_TIMEOUT.as_str(), TIMEOUT));
         };
         let deadline = Instant::now() + asked.unwrap_or(self.default).min(self.max);
-        request.extensions_mut().insert(deadline);
+        CallContext::of_mut(request.extensions_mut()).deadline = deadline;
         let path = request.uri().path().to_owned();
         let notes = request.extensions().get::<CallNotes>().cloned();
         let answered = pin!(self.inner.call(request));
@@ -85,7 +86,7 @@ impl<S: Call<Reply = Body>> Call for Deadline<S> {
 fn asked(headers: &HeaderMap) -> Result<Option<Duration>, Unreadable> {
     let mut values = headers.get_all(names::GRPC_TIMEOUT).into_iter();
     let Some(value) = values.next() else { return Ok(None) };
-    let asked = value.to_str().ok().and_then(parse).filter(|_| values.next().is_none());
+    let asked = value.to_str().ok().and_then(deadline::parse).filter(|_| values.next().is_none());
     asked.map(Some).ok_or(Unreadable)
 }
 
@@ -103,69 +104,10 @@ async fn until<F: Future>(
     }
 }
 
-/// `grpc-timeout` of the gRPC over HTTP/2 protocol: one to eight digits and a unit.
-fn parse(text: &str) -> Option<Duration> {
-    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    if !(1..=8).contains(&digits.len()) || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let number: u64 = digits.parse().ok()?;
-    match unit {
-        "H" => Some(Duration::from_secs(number * 3600)),
-        "M" => Some(Duration::from_secs(number * 60)),
-        "S" => Some(Duration::from_secs(number)),
-        "m" => Some(Duration::from_millis(number)),
-        "u" => Some(Duration::from_micros(number)),
-        "n" => Some(Duration::from_nanos(number)),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
     use crate::drain::Switch;
-
-    #[test]
-    fn units_are_those_of_the_protocol() {
-        let cases = [("2H", 7_200_000_000_000), ("3M", 180_000_000_000), ("4S", 4_000_000_000), ("5m", 5_000_000)];
-        for (text, nanos) in cases.into_iter().chain([("6u", 6_000), ("7n", 7), ("99999999n", 99_999_999)]) {
-            assert_eq!(parse(text), Some(Duration::from_nanos(nanos)), "{text}");
-        }
-    }
-
-    #[test]
-    fn what_the_protocol_does_not_allow_is_none() {
-        for text in ["", "S", "abc", "-1S", "5", "123456789S", "1s", "1 S", "+1S", "1é"] {
-            assert_eq!(parse(text), None, "{text}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn a_timeout_is_read_exactly_or_not_at_all(text in "[0-9]{0,9}.{0,2}") {
-            let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-            let fits = (1..=8).contains(&digits) && ["H", "M", "S", "m", "u", "n"].contains(&&text[digits..]);
-            prop_assert_eq!(parse(&text).is_some(), fits, "{}", text);
-        }
-
-        #[test]
-        fn no_text_is_too_odd(text in any::<String>()) {
-            let has_form = text.is_ascii() && (2..=9).contains(&text.len());
-            prop_assert!(parse(&text).is_none() || has_form, "{:?}", text);
-        }
-    }
-
-    #[test]
-    fn the_corpus_is_read_as_it_says() {
-        for line in include_str!("../../tests/corpus/grpc-timeout.txt").lines() {
-            let (text, nanos) = line.rsplit_once(" => ").unwrap();
-            let expected = nanos.parse().ok().map(Duration::from_nanos);
-            assert_eq!(parse(text), expected, "{text:?}");
-        }
-    }
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_that_is_ready_at_the_deadline_counts() {

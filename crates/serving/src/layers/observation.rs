@@ -2,10 +2,7 @@
 
 use std::{
     net::IpAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -14,6 +11,7 @@ use opentelemetry::{
     Context, KeyValue,
     trace::{Status as SpanStatus, TraceContextExt},
 };
+use protocol::call::UpstreamTime;
 use protocol::{Reason, method::Idempotency, methods::Method, names, provider, reason, timing::Timing};
 use telemetry::Timed;
 use tonic::{Code, Status};
@@ -39,8 +37,8 @@ pub(crate) struct Observation {
     pub(super) notes: CallNotes,
     /// Where the caller is.
     pub(super) client_address: Option<IpAddr>,
-    /// Microseconds that the handler waited for its upstream.
-    pub(super) upstream: Option<Arc<AtomicU64>>,
+    /// How long the handler waited for its upstream.
+    pub(super) upstream: Option<UpstreamTime>,
     pub(super) kept: Option<Arc<Kept>>,
     pub(super) reply_bytes: u64,
     pub(super) done: bool,
@@ -104,7 +102,7 @@ impl Observation {
         let took = self.begun.elapsed();
         let mut timing = self.notes.timing();
         if let Some(upstream) = &self.upstream {
-            let waited = Duration::from_micros(upstream.load(Relaxed));
+            let waited = upstream.total();
             timing.upstream = (!waited.is_zero()).then_some(waited);
         }
         End { code, reason, took, timing }

@@ -1,9 +1,6 @@
 //! The beginning of a call: its span, its place among those in flight, and what is kept of it.
 
-use std::{
-    sync::{Arc, atomic::AtomicU64},
-    time::Instant,
-};
+use std::{sync::Arc, time::Instant};
 
 use http::Response;
 use opentelemetry::{
@@ -11,8 +8,8 @@ use opentelemetry::{
     propagation::TextMapPropagator,
     trace::{SpanKind, TraceContextExt, Tracer},
 };
+use protocol::call::{CallContext, DrainPermit, UpstreamTime};
 use protocol::{Body, method::Idempotency, methods::Methods, names};
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     Call, Request,
@@ -65,7 +62,9 @@ impl<S> Observe<S> {
         let peer = request.extensions().get::<Peer>();
         let client_address = peer.map(|peer| peer.address().ip().to_canonical());
         let request_id = request_id::of(request.headers()).into();
-        request.extensions_mut().insert(context.clone());
+        let upstream = self.upstream();
+        let call = CallContext { trace: context.clone(), upstream_time: upstream.clone(), ..CallContext::default() };
+        request.extensions_mut().insert(call);
         self.serving.telemetry().instruments.in_flight.add(1, &[]);
         Observation {
             serving: self.serving.clone(),
@@ -76,21 +75,17 @@ impl<S> Observe<S> {
             request_id,
             notes,
             client_address,
-            upstream: self.upstream(request),
+            upstream,
             kept: self.keep(request, writes),
             reply_bytes: 0,
             done: false,
         }
     }
 
-    /// A handler adds the microseconds that it waits for its upstream to an `Arc<AtomicU64>` in the extensions.
-    fn upstream(&self, request: &mut Request) -> Option<Arc<AtomicU64>> {
-        if self.serving.watches().is_some_and(|watches| watches.is_proxy()) {
-            return None;
-        }
-        let upstream = Arc::<AtomicU64>::default();
-        request.extensions_mut().insert(Arc::clone(&upstream));
-        Some(upstream)
+    /// Where a handler counts the time that it waits for its upstream; a proxy has none.
+    fn upstream(&self) -> Option<UpstreamTime> {
+        let is_proxy = self.serving.watches().is_some_and(|watches| watches.is_proxy());
+        (!is_proxy).then(UpstreamTime::default)
     }
 
     /// Keeps what the call carries, if somebody wants to see it.
@@ -114,7 +109,7 @@ impl<S: Call<Reply = Body>> Call for Observe<S> {
         let flow = request.extensions_mut().remove::<Arc<Flow>>();
         let observation = self.begin(&mut request);
         let mut response = self.inner.call(request).await;
-        let place = response.extensions_mut().remove::<Arc<OwnedSemaphorePermit>>();
+        let place = response.extensions_mut().remove::<DrainPermit>();
         let bounds = Bounds {
             left: if endless { u64::MAX } else { self.max_reply_bytes },
             deadline: response.extensions_mut().remove::<Until>().map(|until| until.0),

@@ -12,11 +12,9 @@ use std::{
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame, SizeHint};
+use protocol::call::DrainPermit;
 use protocol::{Body, Outcome, answer};
-use tokio::{
-    sync::OwnedSemaphorePermit,
-    time::{Instant, sleep_until},
-};
+use tokio::time::{Instant, sleep_until};
 use tonic::{Code, Status};
 
 use super::{end::End, observation::Observation, status};
@@ -39,7 +37,7 @@ pub(crate) struct Reply {
     trailers: Option<HeaderMap>,
     observation: Option<Observation>,
     /// Kept while the reply takes memory.
-    _place: Option<Arc<OwnedSemaphorePermit>>,
+    _place: Option<DrainPermit>,
 }
 
 /// What a reply must keep to.
@@ -63,7 +61,7 @@ impl Reply {
         inner: Body,
         bounds: Bounds,
         observation: Option<Observation>,
-        place: Option<Arc<OwnedSemaphorePermit>>,
+        place: Option<DrainPermit>,
     ) -> Self {
         bounds.deadline.into_iter().for_each(|deadline| bounds.flow.set_complete(deadline));
         Self { inner, bounds, alarm: None, first: None, trailers: None, observation, _place: place }

@@ -157,7 +157,7 @@ const PROMISES: [(&str, &str, &[Test]); 17] = [
             ("crates/bridge/tests/fuzz/tree.rs", "json_is_read_as_elsewhere_or_refused"),
             ("crates/bridge/tests/fuzz/tree.rs", "no_reply_is_too_odd_for_its_message"),
             ("crates/bridge/tests/fuzz/address.rs", "no_retry_after_is_too_odd"),
-            ("crates/serving/src/layers/deadline.rs", "no_text_is_too_odd"),
+            ("crates/protocol/src/deadline.rs", "no_text_is_too_odd"),
             ("crates/telemetry/src/extract.rs", "a_trace_is_continued_as_it_came_or_not_at_all"),
             ("crates/chassis/src/settings/tests.rs", "no_file_is_too_odd"),
         ],
