@@ -6,10 +6,11 @@
 mod connect;
 mod cors;
 mod deferred;
+mod detect;
 pub(crate) mod document;
+mod error;
 mod gzip;
 mod json;
-mod protocol;
 mod rewrite;
 mod status;
 mod web;
@@ -23,7 +24,7 @@ use tonic::Status;
 use crate::{
     catalog::Catalog,
     config::doors::DoorsConfig,
-    transcode::{cors::Cors, protocol::Protocol},
+    transcode::{cors::Cors, detect::Protocol},
 };
 
 pub(crate) use deferred::is_deferred;
@@ -81,7 +82,7 @@ impl Door for HttpTranscoder {
     }
 
     fn failed(&self, status: &Status) -> Response<Body> {
-        connect::error::response(status)
+        error::response(status)
     }
 
     fn answer(&self, request: Request<Body>, inside: Inside) -> Answering {

@@ -1,6 +1,5 @@
 //! The Connect protocol (<https://connectrpc.com/docs/protocol>): plain HTTP requests that `curl` can make.
 
-pub(crate) mod error;
 mod query;
 mod request;
 mod stream;
@@ -8,4 +7,4 @@ mod unary;
 
 pub(crate) use request::wrong;
 pub(crate) use stream::stream;
-pub(crate) use unary::{get, unary};
+pub(crate) use unary::{ReplyForm, finished, get, unary};

@@ -1,18 +1,18 @@
-//! The OpenAPI document, for who asks with `GET`.
+//! The OpenAPI document as an HTTP reply. The edge writes it: it knows the caller, and so what the document may show.
 
 use bytes::Bytes;
-use chassis::{
-    Body, Inside,
-    message::{self, Encoding},
-    names::GRPC_ACCEPT_ENCODING,
-};
+use chassis::{Body, Inside, message, names::GRPC_ACCEPT_ENCODING};
 use http::{HeaderMap, HeaderValue, Response, header, request::Parts};
-use http_body_util::BodyExt;
-use tonic::Code;
+use http_body_util::{BodyExt, Full};
+use protocol::method::Idempotency;
 
-use super::{call, connect::error, gzip, status};
+use super::{
+    call,
+    connect::{ReplyForm, finished},
+    json::Codec,
+};
 
-/// In the extensions of a request: the door asks the edge for the document, on behalf of a caller.
+/// Marks a request for the document, in its extensions.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Asked;
 
@@ -23,33 +23,18 @@ pub(crate) async fn answer(mut parts: Parts, inside: &Inside) -> Response<Body> 
     let mut request = call(parts, Body::empty());
     request.extensions_mut().insert(Asked);
     let (head, body) = inside.call(request).await.into_parts();
-    let Ok(body) = body.collect().await else {
-        return error::response(&status::cut_off());
-    };
-    let status = status::of(&head.headers, body.trailers().unwrap_or(&HeaderMap::new()));
-    let document = match status.code() {
-        Code::Ok => message::single(&body.to_bytes(), Encoding::Identity, usize::MAX).map(|(_, document)| document),
-        _ => Err(status),
-    };
-    match document {
-        Ok(document) => {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private"));
-            let mut response = Response::new(Body::from(gzip::body(document, packs, &mut headers).await));
-            *response.headers_mut() = headers;
-            response
-        }
-        Err(status) => error::response(&status),
+    let form = ReplyForm { codec: Codec::Json, packs };
+    let mut response = finished(head, body, form, None, || Some(Idempotency::Read)).await;
+    if response.status().is_success() {
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("private"));
     }
+    response
 }
 
-/// The document as a gRPC reply, for the door to unwrap.
+/// The document as the one message of a gRPC reply.
 pub(crate) fn reply(document: &Bytes) -> Response<Body> {
-    let mut trailers = HeaderMap::new();
-    trailers.insert("grpc-status", HeaderValue::from_static("0"));
-    let body = http_body_util::Full::new(message::envelope(0, document));
-    let body = body.with_trailers(async { Some(Ok(trailers)) });
+    let trailers = HeaderMap::from_iter([(protocol::names::GRPC_STATUS, HeaderValue::from_static("0"))]);
+    let body = Full::new(message::envelope(0, document)).with_trailers(async { Some(Ok(trailers)) });
     let mut response = Response::new(Body::new(body));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     response

@@ -22,12 +22,12 @@ use super::{
     super::{
         TranscoderState, call,
         deferred::{Deferred, deferred, read},
+        error,
         json::{self, Codec},
         metadata,
         rewrite::{Rewrite, rewritten},
         status,
     },
-    error,
     request::{encoding as encoding_of, translate},
 };
 use crate::answer::{Answer, Outcome};

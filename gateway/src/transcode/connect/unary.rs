@@ -8,22 +8,21 @@ use chassis::{
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header, request::Parts, response};
 use http_body_util::BodyExt;
 use prost_reflect::MethodDescriptor;
-use protocol::answer::OUTCOME_UNKNOWN;
-use protocol::method::Idempotency;
-use protocol::method::MethodName;
+use protocol::{
+    answer::OUTCOME_UNKNOWN,
+    method::{Idempotency, MethodName},
+};
 use tonic::{Code, Status};
 
 use super::{
     super::{
         TranscoderState, call,
         deferred::{Deferred, deferred, read},
+        error::{self, not_allowed},
         gzip,
         json::{self, Codec},
-        metadata,
-        protocol::not_allowed,
-        status,
+        metadata, status,
     },
-    error,
     query::Query,
     request,
 };
@@ -124,14 +123,14 @@ impl TranscoderState {
 
 /// How the caller wants its answer.
 #[derive(Debug, Clone, Copy)]
-struct ReplyForm {
-    codec: Codec,
+pub(crate) struct ReplyForm {
+    pub(crate) codec: Codec,
     /// Whether it takes gzip.
-    packs: bool,
+    pub(crate) packs: bool,
 }
 
 /// Makes the answer of a reply.
-async fn finished(
+pub(crate) async fn finished(
     head: response::Parts,
     body: Body,
     form: ReplyForm,

@@ -4,14 +4,11 @@ use chassis::Body;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use protocol::method::MethodName;
 
-use tonic::Code;
-
-use super::{connect::error, json::Codec};
-use crate::{
-    answer::{Answer, Outcome},
-    config::doors::DoorsConfig,
-    openapi,
+use super::{
+    error::{not_allowed, refusal},
+    json::Codec,
 };
+use crate::{config::doors::DoorsConfig, openapi};
 
 /// What the doors take, as a refused caller reads it.
 const TAKEN: &str = "application/json, application/proto, application/connect+json, application/connect+proto, \
@@ -88,26 +85,6 @@ fn unsupported() -> Box<Response<Body>> {
     );
     response.headers_mut().insert("accept-post", HeaderValue::from_static(TAKEN));
     response
-}
-
-/// The answer to an HTTP method that is not taken here, with those that are.
-pub(crate) fn not_allowed(text: &str, allowed: &'static str) -> Box<Response<Body>> {
-    let mut response = refusal(StatusCode::METHOD_NOT_ALLOWED, text);
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
-    response
-}
-
-/// What is no call at all, in the form of Connect's errors.
-fn refusal(status: StatusCode, text: &str) -> Box<Response<Body>> {
-    let (code, reason) = match status {
-        StatusCode::NOT_FOUND => (Code::Unimplemented, "METHOD_UNKNOWN"),
-        StatusCode::METHOD_NOT_ALLOWED => (Code::Unknown, "HTTP_METHOD"),
-        _ => (Code::Unknown, "CONTENT_TYPE"),
-    };
-    let answer = Answer::new(code, reason, text).outcome(Outcome::NotSent);
-    let mut response = error::response(&answer.status());
-    *response.status_mut() = status;
-    Box::new(response)
 }
 
 #[cfg(test)]

@@ -11,6 +11,8 @@ use serde_json::{Map, Value, json};
 use tonic::{Code, Status};
 use tonic_types::pb;
 
+use crate::answer::{Answer, Outcome};
+
 /// The messages of `google.rpc`, of which all details of the suite are.
 static DETAILS: LazyLock<DescriptorPool> =
     LazyLock::new(|| DescriptorPool::decode(pb::FILE_DESCRIPTOR_SET).expect("tonic-types has its own descriptors"));
@@ -88,6 +90,26 @@ fn http_status(code: Code) -> StatusCode {
         Code::Unknown | Code::Internal | Code::DataLoss => 500,
     };
     StatusCode::from_u16(number).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// The answer to an HTTP method that is not taken here, with those that are.
+pub(crate) fn not_allowed(text: &str, allowed: &'static str) -> Box<Response<Body>> {
+    let mut response = refusal(StatusCode::METHOD_NOT_ALLOWED, text);
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
+    response
+}
+
+/// What is no call at all, in the form of Connect's errors.
+pub(crate) fn refusal(status: StatusCode, text: &str) -> Box<Response<Body>> {
+    let (code, reason) = match status {
+        StatusCode::NOT_FOUND => (Code::Unimplemented, "METHOD_UNKNOWN"),
+        StatusCode::METHOD_NOT_ALLOWED => (Code::Unknown, "HTTP_METHOD"),
+        _ => (Code::Unknown, "CONTENT_TYPE"),
+    };
+    let answer = Answer::new(code, reason, text).outcome(Outcome::NotSent);
+    let mut response = response(&answer.status());
+    *response.status_mut() = status;
+    Box::new(response)
 }
 
 #[cfg(test)]
