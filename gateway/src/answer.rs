@@ -1,4 +1,4 @@
-//! What the gateway itself says to a caller: a standard `google.rpc.Status` with one `ErrorInfo`.
+//! The gateway's own errors: a standard `google.rpc.Status` with one `ErrorInfo`.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::headers::PUSHBACK;
 #[derive(Debug)]
 pub(crate) struct Answer {
     status: StatusBuilder,
-    /// What clients that repeat calls by themselves are told: after so many milliseconds, or never (-1).
+    /// When clients that retry automatically may retry: after so many milliseconds, or never (-1).
     pushback: Option<i64>,
 }
 
@@ -34,7 +34,7 @@ impl Answer {
         self
     }
 
-    /// Says what is known about the effect.
+    /// Sets the outcome.
     pub(crate) fn outcome(self: Box<Self>, outcome: Outcome) -> Box<Self> {
         self.map(|status| status.outcome(outcome))
     }
@@ -44,13 +44,13 @@ impl Answer {
         self.map(|status| status.with(key, value))
     }
 
-    /// Tells the caller when to come back.
+    /// Tells the caller when to retry.
     pub(crate) fn retry_after(mut self: Box<Self>, delay: Duration) -> Box<Self> {
         self.pushback = i64::try_from(delay.as_millis()).ok();
         self.map(|status| status.retry_after(delay))
     }
 
-    /// Tells the caller not to repeat the call by itself.
+    /// Tells clients not to retry automatically.
     pub(crate) fn never_again(mut self: Box<Self>) -> Box<Self> {
         self.pushback = Some(-1);
         self
@@ -96,7 +96,7 @@ impl Answer {
     }
 }
 
-/// No instance of the provider took the call.
+/// No instance of the provider accepted the call.
 pub(crate) fn unreachable(provider: &str) -> Box<Answer> {
     let text = format!("no instance of provider {provider} is reachable");
     Answer::new(Code::Unavailable, "SERVICE_UNREACHABLE", text)
@@ -105,7 +105,7 @@ pub(crate) fn unreachable(provider: &str) -> Box<Answer> {
         .retry_after(Duration::from_secs(1))
 }
 
-/// The provider's service has not shown its methods since the gateway started, and the call needs to know them.
+/// The call depends on the provider's methods, and its service has not described them since the gateway started.
 pub(crate) fn not_described(provider: &str) -> Box<Answer> {
     let text = format!("the methods of provider {provider} are not known yet");
     Answer::new(Code::Unavailable, "CATALOG_NOT_READY", text)
@@ -114,7 +114,7 @@ pub(crate) fn not_described(provider: &str) -> Box<Answer> {
         .retry_after(Duration::from_secs(1))
 }
 
-/// Whether a token is right cannot be told, because the keys of its issuer cannot be had.
+/// The token cannot be verified, because its issuer's keys are not available.
 pub(crate) fn issuer_away(pause: Duration) -> Box<Answer> {
     let text = "the key of the token is not known, and its issuer cannot be asked at the moment";
     Answer::new(Code::Unavailable, "ISSUER_UNAVAILABLE", text).outcome(Outcome::NotSent).retry_after(pause)
@@ -127,7 +127,7 @@ pub(crate) fn unaudited() -> Box<Answer> {
         .retry_after(Duration::from_secs(1))
 }
 
-/// The call went to a service and no usable answer came back: `why` says what was seen.
+/// The call was sent to a service, and no usable reply came back; `why` describes what happened.
 pub(crate) fn lost(provider: &str, idempotency: Idempotency, why: &str) -> Box<Answer> {
     match idempotency {
         Idempotency::Read => Answer::new(
@@ -141,7 +141,7 @@ pub(crate) fn lost(provider: &str, idempotency: Idempotency, why: &str) -> Box<A
     .outcome(Outcome::Unknown)
 }
 
-/// The request, a stream of which the service has seen a part, ended with this status.
+/// The request stream, part of which the service has seen, ended with this status.
 pub(crate) fn broken_off(provider: &str, idempotency: Idempotency, status: &Status) -> Box<Answer> {
     match idempotency {
         Idempotency::Read => Answer::new(status.code(), "REQUEST_BROKEN", status.message()),
@@ -151,7 +151,7 @@ pub(crate) fn broken_off(provider: &str, idempotency: Idempotency, status: &Stat
     .outcome(Outcome::Unknown)
 }
 
-/// The deadline passed after the call went to a service.
+/// The deadline passed after the call was sent to a service.
 pub(crate) fn late(provider: &str, idempotency: Idempotency) -> Box<Answer> {
     match idempotency {
         Idempotency::Read => Answer::new(

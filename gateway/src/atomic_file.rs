@@ -1,4 +1,4 @@
-//! Files that are replaced as a whole.
+//! Files that are replaced atomically.
 
 use std::{
     fs::{self, File},
@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A file beside another, called the same and more.
+/// The path of a companion file: the same name with an extension added.
 pub(crate) fn beside(path: &Path, more: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".");
@@ -14,7 +14,7 @@ pub(crate) fn beside(path: &Path, more: &str) -> PathBuf {
     name.into()
 }
 
-/// Puts a text into a file so that whoever reads it gets the old one or the new one, whole.
+/// Replaces the content of a file atomically: readers see the old content or the new one.
 pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
     let fresh = beside(path, "new");
     let mut file = File::create(&fresh)?;

@@ -1,7 +1,7 @@
-//! What the gateway has learnt of all providers: which methods only read, and their descriptors.
+//! What the gateway has discovered about all providers: their descriptors, and which methods only read.
 //!
-//! To learn a provider costs what its own description costs, however many others there are: what is made of descriptors
-//! (indices for reflection, messages for JSON, documents) is made when somebody asks for it first.
+//! The cost of a refresh depends on that provider's description alone. Everything derived from descriptors (reflection indices,
+//! JSON messages, OpenAPI documents) is built on first use.
 
 mod contract;
 mod discover;
@@ -37,10 +37,10 @@ use crate::{
     policy::Grants,
 };
 
-/// Pause before a provider is asked again that could not be asked.
+/// Pause before the next attempt after a failed one.
 const AGAIN: Duration = Duration::from_secs(2);
 
-/// Time after which a provider is asked again in any case.
+/// Time after which a description is refreshed in any case.
 const REFRESH: Duration = Duration::from_secs(60);
 
 /// The messages of the gateway's own health.
@@ -49,7 +49,7 @@ static HEALTH: LazyLock<DescriptorPool> = LazyLock::new(|| {
     DescriptorPool::decode(set).unwrap_or_default()
 });
 
-/// What a provider has shown of one method.
+/// What a provider has described of one method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Signature {
     /// Whether it reads or writes.
@@ -61,32 +61,33 @@ pub(crate) struct Signature {
 /// What is known of one method.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct MethodInfo {
-    /// Whether it reads or writes: one that its provider has not shown writes; `None` if the provider has shown nothing yet.
+    /// Whether it reads or writes: a method that its provider has not described counts as a write; `None` if the provider has
+    /// not described itself yet.
     pub(crate) idempotency: Option<Idempotency>,
     /// Its full name, if its provider has it.
     pub(crate) name: Option<Arc<str>>,
-    /// Whether it takes one message, as far as is known.
+    /// Whether its request is known to be a single message.
     pub(crate) takes_one: bool,
 }
 
-/// The methods that a document shows (all of them without a set), and the providers that are awaited.
+/// Key of a document: the methods it shows (`None`: all), and the providers that have not described themselves yet.
 type DocumentKey = (Option<BTreeSet<Arc<str>>>, BTreeSet<String>);
 
-/// One state of knowledge.
+/// An immutable snapshot.
 #[derive(Default)]
 struct Snapshot {
     contracts: FxHashMap<Arc<str>, Arc<Contract>>,
-    /// Reflection by the services that are shown; all of them without a set.
+    /// Reflection by the set of visible services (`None`: all).
     reflections: Memo<Option<BTreeSet<String>>, Option<Reflection>>,
     /// OpenAPI documents.
     documents: Memo<DocumentKey, Bytes>,
 }
 
-/// The knowledge, replaced as a whole when something is learnt.
+/// The catalog; each refresh replaces the snapshot.
 #[derive(Default)]
 pub(crate) struct Catalog {
     current: ArcSwap<Snapshot>,
-    /// Held by who replaces the knowledge.
+    /// Held while the snapshot is replaced.
     shared: Mutex<SharedFiles>,
 }
 
@@ -113,10 +114,10 @@ impl Catalog {
         self.current.load().of(service)?.methods().get(method).map(|signature| signature.idempotency)
     }
 
-    /// What a provider has shown of a method.
+    /// The descriptor of a method.
     ///
     /// # Errors
-    /// That there is no such method, or that nothing is known yet.
+    /// There is no such method, or its provider has not described itself yet.
     pub(crate) fn described(&self, method: &MethodName<'_>) -> Result<MethodDescriptor, Box<Answer>> {
         self.is_ready(method)?;
         self.current.load().described(method).ok_or_else(|| {
@@ -125,10 +126,10 @@ impl Catalog {
         })
     }
 
-    /// Whether the provider of a method has shown its methods; a service of the gateway itself has no provider.
+    /// Whether the provider of a method has described itself; the gateway's own services have no provider.
     ///
     /// # Errors
-    /// That it has not, and when to ask again.
+    /// It has not; the error says when to retry.
     pub(crate) fn is_ready(&self, method: &MethodName<'_>) -> Result<(), Box<Answer>> {
         match provider::of_service(method.service) {
             Some(provider) if !self.has_described(&provider) => Err(answer::not_described(&provider)),
@@ -136,7 +137,7 @@ impl Catalog {
         }
     }
 
-    /// Whether a provider has shown its methods.
+    /// Whether a provider has described itself.
     pub(crate) fn has_described(&self, provider: &str) -> bool {
         self.current.load().contracts.contains_key(provider)
     }
@@ -146,7 +147,7 @@ impl Catalog {
         self.current.load().contracts.is_empty()
     }
 
-    /// The OpenAPI document of what these grants reach, of everything without any; it names the providers that are awaited.
+    /// The OpenAPI document of what these grants reach (`None`: everything); it lists the providers in `awaited`.
     pub(crate) fn openapi(&self, grants: Option<&Grants>, awaited: BTreeSet<String>) -> Bytes {
         let snapshot = self.current.load_full();
         let key = (grants.map(|grants| snapshot.methods_for(grants)), awaited);
@@ -159,7 +160,7 @@ impl Catalog {
         })
     }
 
-    /// Reflection over what these grants reach; over everything without any. Nothing (after a log line) if a file cannot be read.
+    /// Reflection over what these grants reach (`None`: everything). `None`, with a log line, if a file cannot be read.
     pub(crate) fn reflection(&self, grants: Option<&Grants>) -> Option<Reflection> {
         let snapshot = self.current.load_full();
         let visible = grants.map(|grants| snapshot.services_for(grants));
@@ -169,7 +170,7 @@ impl Catalog {
         })
     }
 
-    /// Whether these grants reach any method of a service; of one that is not described yet they may.
+    /// Whether these grants reach a method of a service, or may reach one that is not described yet.
     pub(crate) fn shows(&self, service: &str, grants: &Grants) -> bool {
         match (self.current.load().of(service), provider::of_service(service)) {
             (Some(contract), _) => contract.services_for(grants).contains(service),
@@ -178,37 +179,37 @@ impl Catalog {
         }
     }
 
-    /// Whether a provider has shown a service, or may have it because it has shown nothing yet.
+    /// Whether a provider has a service, or may have it because it has not described itself yet.
     pub(crate) fn may_have(&self, provider: &str, service: &str) -> bool {
         let snapshot = self.current.load();
         snapshot.contracts.get(provider).is_none_or(|contract| contract.has_service(service))
     }
 
-    /// How many methods a provider has shown.
+    /// The number of methods of a provider.
     pub(crate) fn methods(&self, provider: &str) -> usize {
         self.current.load().contracts.get(provider).map_or(0, |contract| contract.methods().len())
     }
 
-    /// Every method that a provider has shown.
+    /// The methods of all providers.
     pub(crate) fn idempotencies(&self) -> BTreeMap<String, Idempotency> {
         let snapshot = self.current.load();
         let all = snapshot.contracts.values().flat_map(|contract| contract.methods());
         all.map(|(name, signature)| (name.to_string(), signature.idempotency)).collect()
     }
 
-    /// Asks a provider again and again: at once after each change of its connections, else now and then.
+    /// Refreshes a provider's description: at once when its connections change, otherwise periodically.
     pub(crate) async fn follow(self: Arc<Self>, route: Arc<Route>) {
         let mut is_told = false;
         loop {
             let changed = route.changed.notified();
-            // Boxed, because a follower lives as long as its route and learns for a moment only.
+            // Boxed: the task lives as long as its route, and a refresh only for a moment.
             let pause = match Box::pin(self.refresh(&route)).await {
                 Ok(()) => {
                     is_told = false;
                     REFRESH
                 }
                 Err(error) => {
-                    // Who is away is told of by its roster.
+                    // The pool logs a provider that is away.
                     if route.is_up() && !std::mem::replace(&mut is_told, true) {
                         let known = self.has_described(&route.provider);
                         tracing::warn!(provider = %route.provider, %error, known, "the provider does not describe itself");
@@ -223,7 +224,7 @@ impl Catalog {
         }
     }
 
-    /// Forgets a provider that has no route any more.
+    /// Removes a provider that no longer has a route.
     pub(crate) fn forget(&self, provider: &str) {
         let _held = self.lock();
         let mut contracts = self.current.load().contracts.clone();
@@ -241,7 +242,7 @@ impl Catalog {
         Ok(())
     }
 
-    /// Takes what a provider has shown. The contracts of the others are not touched but for a pointer to each.
+    /// Stores a provider's description. The other contracts are shared with the previous snapshot.
     fn take(&self, provider: &Arc<str>, mut description: discover::Description) {
         let mut shared = self.lock();
         let before = self.current.load();

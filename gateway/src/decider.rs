@@ -13,7 +13,7 @@ use protocol::method::MethodName;
 
 use crate::{config::Config, identity::Identity, policy::AccessRequest};
 
-/// Knows who may call what, and nothing else.
+/// Authenticates and authorises, and nothing else.
 #[derive(Debug)]
 pub struct Decider(Identity);
 
@@ -26,14 +26,14 @@ impl Decider {
         Identity::new(config, &Arc::default(), None).map(Self)
     }
 
-    /// Whether who has this key may read by this path with this account.
+    /// Whether the owner of this key may call this read with this account.
     #[must_use]
     pub fn decide(&self, key: &str, path: &str, provider: &str, account: &str) -> bool {
         let mut headers = HeaderMap::new();
         headers.extend(HeaderValue::from_str(key).ok().map(|key| (crate::identity::API_KEY, key)));
         let notes = CallNotes::default();
         let who = pin!(self.0.authenticate(&headers, None, &notes));
-        // A key is looked up without waiting.
+        // Looking up a key never waits.
         let Poll::Ready(Ok(principal)) = who.poll(&mut Context::from_waker(Waker::noop())) else {
             return false;
         };

@@ -1,4 +1,4 @@
-//! The life of a call at the gateway: who, may they, enough, where, and on.
+//! The life of a call at the gateway: authenticate, authorise, limit, route, forward.
 
 use std::{
     collections::BTreeSet,
@@ -37,22 +37,22 @@ const CONTEXT: HeaderName = HeaderName::from_static(chassis::names::X_CONTEXT);
 const ACCOUNT: HeaderName = HeaderName::from_static(policy::ACCOUNT);
 const REQUEST_ID: HeaderName = HeaderName::from_static(chassis::names::X_REQUEST_ID);
 
-/// Everything that decides about a call.
+/// Everything that handles a call.
 #[derive(Debug)]
 pub(crate) struct Edge {
-    /// Who may call.
+    /// Authentication.
     pub(crate) identity: Arc<Identity>,
-    /// How much they may take.
+    /// Limits.
     pub(crate) limits: Arc<Limits>,
-    /// Where the services are.
+    /// Routes to the services.
     pub(crate) routes: Arc<Routes>,
-    /// What is known of them.
+    /// Their methods and descriptors.
     pub(crate) catalog: Arc<Catalog>,
     /// Spans and measurements.
     pub(crate) spans: ClientSpans,
     /// Largest message of a request.
     pub(crate) max_request: u64,
-    /// Whose audit log hears of writes before they go on.
+    /// Its audit log announces writes before they are forwarded.
     pub(crate) process: Process,
 }
 
@@ -81,7 +81,7 @@ impl Edge {
         if name.is_some() {
             notes.set_known_method();
         }
-        // Before anything is refused: who tried to change something stands in the audit log as well.
+        // Before any refusal: the audit log records attempted writes too.
         if idempotency != Some(Idempotency::Read) {
             notes.set_writes();
         }
@@ -117,7 +117,7 @@ impl Edge {
         Ok(response.map(Body::new))
     }
 
-    /// Who looks at contracts; nobody in particular where everybody may.
+    /// The caller that reads contracts; `None` where they are public.
     async fn looks(&self, parts: &Parts) -> Result<Option<Arc<Principal>>, Box<Answer>> {
         if self.identity.is_public() {
             return Ok(None);
@@ -126,7 +126,7 @@ impl Edge {
         self.identity.authenticate(&parts.headers, parts.extensions.get::<Peer>(), &notes).await.map(Some)
     }
 
-    /// The providers that have not described themselves since the gateway started, as far as a caller may know of them.
+    /// The providers that have not described themselves since the gateway started, as far as the caller may know them.
     fn awaited(&self, principal: Option<&Principal>) -> BTreeSet<String> {
         let routes = self.routes.all();
         let awaited =
@@ -179,8 +179,8 @@ impl Service<Request<Body>> for Front {
     }
 }
 
-/// Makes what is dear to make where no call has to wait for it: of many providers a document takes seconds. If it panics the
-/// call does.
+/// Computes something expensive on a blocking thread: a document of many providers takes seconds. A panic propagates to the
+/// call.
 async fn aside<T: Send + 'static>(make: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(make).await {
         Ok(made) => made,
@@ -188,7 +188,7 @@ async fn aside<T: Send + 'static>(make: impl FnOnce() -> T + Send + 'static) -> 
     }
 }
 
-/// The metadata for the service: what passes, the account, and who calls, signed for this one service.
+/// The metadata for the service: the headers that may pass, the account, and the caller context, signed for this service.
 fn onward(
     parts: &Parts,
     principal: &Principal,
@@ -207,7 +207,7 @@ fn onward(
     onward
 }
 
-/// The account that the caller names; two of them are a mistake.
+/// The account that the caller names; two are an error.
 fn named_account(parts: &Parts) -> Result<Option<&str>, Box<Answer>> {
     let mut values = parts.headers.get_all(ACCOUNT).into_iter();
     let Some(first) = values.next() else {
@@ -219,7 +219,7 @@ fn named_account(parts: &Parts) -> Result<Option<&str>, Box<Answer>> {
     }
 }
 
-/// The caller's deadline, or that of the method if it comes sooner.
+/// The caller's deadline, or the method's timeout if that is sooner.
 fn deadline(context: &CallContext, longest: Option<Duration>) -> Instant {
     let told = context.deadline;
     longest.map_or(told, |longest| told.min(Instant::now() + longest))

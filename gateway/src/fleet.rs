@@ -1,7 +1,7 @@
-//! Where the services are: a provider's instances, the connections to them, and which of them takes a call.
+//! The services: their instances, the connections to them, and the choice of an instance for a call.
 //!
-//! A `source` says which instances there are; the `roster` of a provider opens and closes connections (`link`) and
-//! decides who is `ready`; a call finds its `route` and takes a seat at one of two instances taken by chance.
+//! A `source` discovers the instances. A provider's `pool` opens and closes connections and decides which instances are `ready`.
+//! A call finds its `route` and takes a stream on the less loaded of two random instances.
 
 pub(crate) mod connection;
 pub(crate) mod endpoint;

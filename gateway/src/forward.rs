@@ -1,4 +1,4 @@
-//! Hands a call to an instance, and sends it again only where that cannot do harm.
+//! Sends a call to an instance, and retries only where that is safe.
 
 pub(crate) mod channel;
 pub(crate) mod relay;
@@ -32,40 +32,40 @@ use crate::{
     telemetry::client_span::{ClientSpan, ClientSpans},
 };
 
-/// How often one call is handed to an instance at most.
+/// Maximum attempts per call.
 const ATTEMPTS: usize = 3;
 
-/// Least time without an answer that is held against an instance: a caller in a hurry says nothing about it.
+/// Shortest silence that counts as a failure of the instance: a short deadline says nothing about it.
 const MUTE: Duration = Duration::from_secs(1);
 
-/// A call that may be made, on its way to a service.
+/// An admitted call on its way to a service.
 #[derive(Debug)]
 pub(crate) struct Forward<'a> {
     /// Where to.
     pub(crate) route: &'a Arc<Route>,
     /// The request path.
     pub(crate) path: &'a str,
-    /// The method for telemetry: strangers to the catalog have one name, so that they cannot grow the metrics.
+    /// The method for telemetry; unknown methods share one name, so that they cannot grow the metrics.
     pub(crate) method: Arc<str>,
     /// Whether it may be repeated.
     pub(crate) idempotency: Idempotency,
     /// The caller's deadline.
     pub(crate) deadline: Instant,
-    /// After what time a second instance is asked as well, if at all.
+    /// When to send the call to a second instance as well, if at all.
     pub(crate) hedge: Option<Duration>,
     /// Metadata for the service, but for deadline and trace.
     pub(crate) headers: HeaderMap,
     /// The server span.
     pub(crate) parent: Context,
-    /// Where it is written down which instance answered, and how long it took there.
+    /// Records which instance answered, and how long it took.
     pub(crate) notes: CallNotes,
 }
 
 /// Why one attempt brought no reply.
 enum Missed {
-    /// That is the end of it.
+    /// Final.
     Final(Box<Answer>),
-    /// Another attempt can do no harm; the answer counts if there is none.
+    /// Another attempt is safe; without one, this is the answer.
     Again(Arc<Connection>, Box<Answer>),
 }
 
@@ -79,7 +79,7 @@ impl Forward<'_> {
     ) -> Result<Response<Relay>, Box<Answer>> {
         let body = Replay::new(body);
         let tried = self.try_all(&body, spans).await;
-        // A stream that its caller breaks off ends the call at the service, which has no part in that.
+        // The service is not to blame when the caller breaks off its stream.
         let tried = tried.map_err(|answer| match body.failure() {
             Some(status) => answer::broken_off(&self.route.provider, self.idempotency, &status),
             None => answer,
@@ -101,7 +101,7 @@ impl Forward<'_> {
             };
             let Some(attempt) = body.attempt() else { break };
             let tried = match self.hedge {
-                // Boxed, because few calls need the room that two attempts take.
+                // Boxed: two attempts take a lot of space, and few calls need them.
                 Some(after) => Box::pin(self.hedged(permit, attempt, (body, after), spans, &mut repeats_left)).await,
                 None => self.attempt(permit, attempt, spans, &mut repeats_left).await,
             };
@@ -155,8 +155,8 @@ impl Forward<'_> {
         Err(missed)
     }
 
-    /// Makes an attempt and, if it brings nothing for a while, another one at a second instance; the first reply counts and
-    /// the other call is cancelled.
+    /// Makes an attempt and, if there is no reply for a while, another one at a second instance; the first reply wins and the
+    /// other call is cancelled.
     async fn hedged(
         &self,
         permit: StreamPermit,
@@ -185,7 +185,7 @@ impl Forward<'_> {
             },
             answered = &mut second => match answered {
                 Ok(response) => {
-                    // It took at least so long, which nobody else will note.
+                    // Records that it took at least this long.
                     connection.instance().answered(begun.elapsed());
                     Ok(response)
                 }
@@ -194,7 +194,7 @@ impl Forward<'_> {
         }
     }
 
-    /// Takes a service at its word that asks for a read to be made once more.
+    /// Retries a read if the service asks for it.
     async fn unless_invited(
         &self,
         response: Response<Relay>,
@@ -243,7 +243,7 @@ impl Forward<'_> {
         (request, span)
     }
 
-    /// Nobody takes the call (any more): what went before says more than that.
+    /// No instance takes the call; the error of an earlier attempt says more than that.
     fn unplaced(&self, error: PickError, last: Option<(Arc<Connection>, Box<Answer>)>) -> Box<Answer> {
         match (last, error) {
             (Some((_, answer)), _) => answer,

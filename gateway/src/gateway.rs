@@ -25,7 +25,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Gateway;
 
-/// What a new configuration changes while the gateway runs.
+/// What a reload changes in a running gateway.
 #[derive(Debug)]
 struct Reloadable {
     routes: Arc<Routes>,

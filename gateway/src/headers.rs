@@ -1,8 +1,8 @@
-//! Which metadata passes the gateway, in either direction; everything else stops here.
+//! Which metadata passes the gateway, in either direction; everything else is dropped.
 
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header, uri::PathAndQuery};
 
-/// What a caller's request may carry on to a service: no credentials, no hop headers, no baggage, and no caller context
+/// The headers of a request that are forwarded to a service: no credentials, no hop headers, no baggage, and no caller context
 /// but the one that the gateway signs.
 const FROM_CALLER: [HeaderName; 5] = [
     header::CONTENT_TYPE,
@@ -16,7 +16,7 @@ const FROM_CALLER: [HeaderName; 5] = [
 pub(crate) const METADATA: [&str; 3] =
     [chassis::names::X_REQUEST_ID, chassis::names::X_TIMING, "x-ispbridge-unreadable-fields"];
 
-/// Metadata by which a service says when a call may be repeated: milliseconds, or a negative number for never
+/// Metadata by which a service says when to retry: milliseconds, or a negative number for never
 /// (gRPC's retry design, A6).
 pub(crate) const PUSHBACK: &str = "grpc-retry-pushback-ms";
 
@@ -33,7 +33,7 @@ pub(crate) fn to_service(headers: &HeaderMap) -> HeaderMap {
     passed
 }
 
-/// The metadata of a reply or its trailers that goes back to the caller.
+/// The metadata of a reply or its trailers that is returned to the caller.
 pub(crate) fn to_caller(mut headers: HeaderMap) -> HeaderMap {
     let stopped: Vec<_> = headers.keys().filter(|name| !may_return(name)).cloned().collect();
     for name in &stopped {

@@ -1,6 +1,6 @@
 //! `grpc.health.v1` of the gateway: its own state under the empty name, for everybody; a service's under the service's name,
-//! for those who may call it; that of a provider and of its accounts (`upstream/<provider>/<account>`) as one of its instances
-//! tells it, for those whose grants reach them.
+//! for callers of that service; and that of a provider and its accounts (`upstream/<provider>/<account>`) as one of its
+//! instances reports it, for callers whose grants reach them.
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
@@ -20,20 +20,20 @@ use tonic_health::pb::{
 
 use crate::{catalog::Catalog, fleet::routes::Routes, forward::channel::Channel, identity::Identity};
 
-/// How long a service may take to say how it is.
+/// How long a service may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How often a watched service is asked.
 const INTERVAL: Duration = Duration::from_secs(2);
 
-/// What a name of health that begins with `upstream/` is about.
+/// A health name that begins with `upstream/`.
 #[derive(Debug, Clone, Copy)]
 struct UpstreamName<'a> {
     provider: &'a str,
     account: Option<&'a str>,
 }
 
-/// Answers for the gateway and asks the services for theirs.
+/// Answers for the gateway, and asks the services for their health.
 #[derive(Debug, Clone)]
 pub(crate) struct HealthService {
     routes: Arc<Routes>,
@@ -93,7 +93,7 @@ impl HealthService {
         match timeout(PATIENCE, client.check(request)).await {
             Ok(Ok(reply)) => Some(reply.into_inner().status()),
             Ok(Err(status)) if status.code() == Code::NotFound => None,
-            // An instance that has no health service is as good as its answers.
+            // An instance without a health service counts as serving.
             Ok(Err(status)) if status.code() == Code::Unimplemented && known => Some(ServingStatus::Serving),
             _ => known.then_some(ServingStatus::NotServing),
         }

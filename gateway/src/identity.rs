@@ -1,4 +1,4 @@
-//! Who is calling. One [`Principal`] comes out, whatever the caller shows: an API key (`x-api-key`), a token
+//! Authentication. Every credential maps to one [`Principal`]: an API key (`x-api-key`), a token
 //! (`authorization: Bearer`), or, if there is neither, the certificate of its connection.
 //!
 //! What is not exactly one credential is none: a key and a token in one call, two keys, two tokens. A certificate beside a
@@ -48,7 +48,7 @@ use crate::{
 /// The header that carries the caller's API key.
 pub(crate) const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
-/// Everybody who may call, and how they are known.
+/// Authenticates callers.
 #[derive(Debug)]
 pub(crate) struct Identity {
     callers: ArcSwap<KnownCallers>,
@@ -56,22 +56,22 @@ pub(crate) struct Identity {
     shared: ReloadState,
 }
 
-/// One state of who may call, replaced as a whole.
+/// A snapshot of everybody who may call, replaced as a whole.
 #[derive(Debug)]
 pub(crate) struct KnownCallers {
     access: Arc<Access>,
     keys: FileKeys,
 }
 
-/// A state that can be taken.
+/// A snapshot ready to be installed.
 #[derive(Debug)]
 pub(crate) struct PreparedIdentity {
     access: Access,
-    /// Another file of keys than before, and what it says.
+    /// The key file and its content, if it is another file than before.
     source: Option<KeySource>,
 }
 
-/// What a caller shows.
+/// The credential of a call.
 #[derive(Debug, PartialEq, Eq)]
 enum Presented<'a> {
     Key(&'a str),
@@ -93,8 +93,7 @@ impl Presented<'_> {
 }
 
 impl Identity {
-    /// Begins with a configuration that was checked, and without the keys of the file; asks issuers for their keys from now
-    /// on.
+    /// Starts with a checked configuration, without the keys of the file; fetches issuers' keys from now on.
     pub(crate) fn new(config: &Config, quotas: &Arc<Quotas>, refused: Option<RefusalRecorder>) -> Result<Self, Error> {
         let shared = ReloadState::new(Arc::clone(quotas), refused);
         let callers = KnownCallers { access: Access::compile(config, &shared)?.into(), keys: FileKeys::default() };
@@ -103,8 +102,8 @@ impl Identity {
         Ok(Self { callers: ArcSwap::from_pointee(callers), source: Mutex::new(source), shared })
     }
 
-    /// Makes the state of another configuration. The file of keys is read only if it is another one: what is wrong with it
-    /// holds up no configuration.
+    /// Prepares the snapshot of a new configuration. The key file is read only if it is another one: errors in it must not block
+    /// a configuration.
     pub(crate) fn prepare(&self, config: &Config) -> Result<PreparedIdentity, Error> {
         let (file, cached) = (named_file(config), self.key_file());
         let source = match file {
@@ -115,7 +114,7 @@ impl Identity {
         Ok(PreparedIdentity { access: Access::compile(config, &self.shared)?, source })
     }
 
-    /// Replaces everybody who may call by others; says which API keys have changed.
+    /// Installs a snapshot; returns which API keys have changed.
     pub(crate) fn take(&self, prepared: PreparedIdentity) -> KeyChanges {
         let mut source = self.source.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(other) = prepared.source {
@@ -137,17 +136,17 @@ impl Identity {
         self.source.lock().unwrap_or_else(PoisonError::into_inner).file.clone()
     }
 
-    /// What of the file of keys does not count.
+    /// Entries of the key file that do not count.
     fn key_problems(&self) -> Vec<BadEntry> {
         self.callers.load().keys.problems()
     }
 
-    /// When keys were used.
+    /// Last uses of the keys.
     pub(crate) fn last_uses(&self) -> &Arc<last_used::LastUses> {
         &self.shared.last_uses
     }
 
-    /// Everybody who may call now.
+    /// The current snapshot.
     pub(crate) fn callers(&self) -> Arc<KnownCallers> {
         self.callers.load_full()
     }
@@ -157,7 +156,7 @@ impl Identity {
         self.callers.load().access.public
     }
 
-    /// Finds out who is calling; `notes` learn it, and by which credential.
+    /// Authenticates a call; `notes` record the principal and the kind of credential.
     pub(crate) async fn authenticate(
         &self,
         headers: &HeaderMap,
@@ -197,7 +196,7 @@ impl Identity {
                 }
             }
         };
-        // Boxed, because most calls never come here and would carry its state along.
+        // Boxed: most calls never get here and would carry its state along.
         Box::pin(self.by_token(token, hash, address)).await
     }
 
@@ -216,7 +215,7 @@ impl Identity {
             may.inspect_err(|_| self.note(WrongCredential::TooMany, Some(address)))?;
         }
         let verified = issuer.verify(&token).await.map_err(|refused| match refused {
-            // That is nobody's guess: its caller cannot know.
+            // Not counted as a wrong credential: the caller cannot know.
             TokenError::IssuerAway => answer::issuer_away(issuer.config.jwks.pause_seconds.0),
             TokenError::WrongCredential | TokenError::KeyUnknown => wrong(),
         })?;
@@ -231,7 +230,7 @@ impl Identity {
         Ok(principal)
     }
 
-    /// Counts a wrong credential; what its sender is told.
+    /// Counts a wrong credential and returns its error.
     fn wrong(&self, wrong: WrongCredential, address: Option<IpAddr>, access: &Access) -> Box<Answer> {
         let too_many = address.and_then(|address| self.shared.throttle.count(address, &access.throttle));
         self.note(if too_many.is_some() { WrongCredential::TooMany } else { wrong }, address);
@@ -244,7 +243,7 @@ impl Identity {
 }
 
 impl KnownCallers {
-    /// An API key, wherever it is written.
+    /// An API key, of the configuration or of the key file.
     fn key(&self, hash: &KeyHash) -> Option<&ActiveKey> {
         self.access.by_key.get(hash).or_else(|| self.keys.by_key.get(hash))
     }
@@ -261,7 +260,7 @@ impl KnownCallers {
     }
 }
 
-/// What a call shows of credentials; `tokens` says whether a token is one here.
+/// The credential of a call; `tokens` says whether tokens are accepted.
 fn presented<'a>(headers: &'a HeaderMap, peer: Option<&'a Peer>, tokens: bool) -> Presented<'a> {
     let has_token = tokens && headers.contains_key(header::AUTHORIZATION);
     match (headers.contains_key(API_KEY), has_token) {
@@ -277,7 +276,7 @@ fn presented<'a>(headers: &'a HeaderMap, peer: Option<&'a Peer>, tokens: bool) -
     }
 }
 
-/// The one value of a header; of two it is not clear which is meant.
+/// The only value of a header; two are ambiguous.
 fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     let mut values = headers.get_all(name).into_iter();
     let value = values.next()?.to_str().ok()?;
@@ -314,7 +313,7 @@ pub(crate) fn check_key_sets(config: &Config, findings: &mut Findings) {
     }
 }
 
-/// Checks the file of keys as a start reads it: it may be missing, and what is wrong with an entry costs only that entry.
+/// Checks the key file as at startup: it may be missing, and an invalid entry is skipped.
 pub(crate) fn check_key_file(config: &Config, findings: &mut Findings) {
     let Some(file) = named_file(config) else { return };
     for bad in findings.take(KeyFile::read_if_there(&file)).unwrap_or_default().bad {

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 use subtle::ConstantTimeEq;
 
-/// Longest key that is looked at; a longer one is wrong without being hashed.
+/// Longest key; a longer one is refused without hashing.
 const KEY_BYTES: usize = 256;
 
 /// How an API key is written in the configuration: `sha256:` and 64 hex digits.

@@ -2,7 +2,7 @@
 //!
 //! `edge` is the life of a call: it authenticates (`identity`), decides (`policy`), limits (`limits`), finds an instance
 //! (`fleet`) and passes frames on without decoding them (`forward`). The gateway knows no message: what it must know of
-//! methods it learns from the services' reflection (`catalog`). `status` is what its operator sees.
+//! methods it discovers through the services' reflection (`catalog`). `status` is the operator's view.
 
 mod answer;
 mod atomic_file;

@@ -1,9 +1,9 @@
-//! How much one caller, one provider and all of them may take; what comes beyond is refused at once, nobody waits.
+//! Limits per caller, per provider and in all; a call over a limit is refused at once, none is queued.
 //!
 //! A call passes four limits, each one atomic number: the principal's calls in flight (`gate`), its rate (`bucket`), the
-//! provider's share and the gateway's total (`gate` again, whose limits may be learnt: `gradient` and `lag`). The first two
-//! are the caller's own affair and answer RESOURCE_EXHAUSTED; the others are ours and answer UNAVAILABLE. Every refusal
-//! says when to come again, and that nothing was sent. Numbers are kept by name and outlive a reload.
+//! provider's share and the gateway's total (`gate` again, whose limits may adapt: `gradient` and `lag`). The first two
+//! are the caller's own and answer RESOURCE_EXHAUSTED; the others are ours and answer UNAVAILABLE. Every refusal says when to
+//! retry, and that nothing was sent. Counters are kept by name and survive a reload.
 
 mod bucket;
 mod gate;
@@ -33,7 +33,7 @@ use crate::{
     limits::lag::LimitBounds,
 };
 
-/// When a caller may come again that found the gateway or a provider full.
+/// When to retry after the gateway or a provider was full.
 const COME_AGAIN: Duration = Duration::from_millis(500);
 
 /// Counter: calls that were refused, by [`chassis::names::REASON`].
@@ -50,12 +50,12 @@ pub(crate) struct Limits {
     providers: ArcSwap<FxHashMap<Arc<str>, Arc<Share>>>,
     /// Those of principals.
     quotas: Arc<Quotas>,
-    /// What the process takes at most, whatever the configuration says.
+    /// The most that the process accepts, whatever the configuration says.
     most: usize,
     shed: Counter<u64>,
 }
 
-/// A call's places, given back when it is dropped.
+/// A call's permits, returned on drop.
 #[derive(Debug)]
 pub(crate) struct CallPermit {
     _principal: QuotaPermit,
@@ -63,7 +63,7 @@ pub(crate) struct CallPermit {
     _gateway: SharePermit,
 }
 
-/// What a limit looks like from outside.
+/// A limit and its usage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub(crate) struct Usage {
     /// Calls in flight.
@@ -73,7 +73,7 @@ pub(crate) struct Usage {
 }
 
 impl Limits {
-    /// Builds the limits of a process that takes `most` calls, and begins to watch over the gateway's own.
+    /// Builds the limits of a process that accepts `most` calls, and starts to adapt the gateway's own.
     pub(crate) fn new(config: &LimitsConfig, providers: &[&str], most: usize, meter: &Meter) -> Arc<Self> {
         let limits = Arc::new(Self {
             gateway: Arc::new(Share::new()),
@@ -88,7 +88,7 @@ impl Limits {
         limits
     }
 
-    /// Takes other limits; who is inside stays, and is counted.
+    /// Applies new limits; calls in flight stay and are counted.
     pub(crate) fn apply(&self, config: &LimitsConfig, providers: &[&str]) {
         let most = config.gateway.max.map_or(self.most - self.most / 16, NonZeroUsize::get).max(1);
         let lag = Duration::from_millis(config.gateway.lag_ms);
@@ -106,20 +106,20 @@ impl Limits {
         self.providers.store(Arc::new(shares.collect()));
     }
 
-    /// The numbers of principals.
+    /// The principals' quotas.
     pub(crate) fn quotas(&self) -> &Arc<Quotas> {
         &self.quotas
     }
 
-    /// Lets a call in as far as its principal is concerned, or refuses it.
+    /// Admits a call under its principal's limits, or refuses it.
     pub(crate) fn enter(&self, quota: &Arc<Quota>) -> Result<QuotaPermit, Box<Answer>> {
         let principal = quota.enter().map_err(|limit| self.refused("principal_in_flight", too_many(quota, limit)))?;
         quota.take().map_err(|wait| self.refused("principal_rate", too_fast(quota, wait)))?;
         Ok(principal)
     }
 
-    /// Lets a call through to a provider, or refuses it. Its request is whole: who takes long to send one takes no other's
-    /// place meanwhile.
+    /// Admits a call to a provider, or refuses it. Its request is complete: a caller that sends slowly takes no capacity from
+    /// others.
     pub(crate) fn admit(&self, principal: QuotaPermit, provider: &str) -> Result<CallPermit, Box<Answer>> {
         let provider = match self.providers.load().get(provider) {
             Some(share) => Some(share.enter().map_err(|_| self.refused("provider", busy(provider)))?),
@@ -129,17 +129,17 @@ impl Limits {
         Ok(CallPermit { _principal: principal, _provider: provider, _gateway: gateway })
     }
 
-    /// The gateway's own level.
+    /// The gateway's own usage.
     pub(crate) fn gateway(&self) -> Usage {
         self.gateway.usage()
     }
 
-    /// The level of a provider.
+    /// The usage of a provider.
     pub(crate) fn provider(&self, name: &str) -> Option<Usage> {
         self.providers.load().get(name).map(|share| share.usage())
     }
 
-    /// The levels of all principals that are known, by name.
+    /// The usage of all known principals, by name.
     pub(crate) fn principals(&self) -> Vec<(Arc<str>, Usage)> {
         self.quotas.usages()
     }
@@ -149,7 +149,7 @@ impl Limits {
         answer
     }
 
-    /// Shows the levels to whoever scrapes.
+    /// Registers the gauges.
     fn show(self: &Arc<Self>, meter: &Meter) {
         let gauge = |name, description, read: fn(Usage) -> Option<usize>| {
             let limits = Arc::downgrade(self);
@@ -175,7 +175,7 @@ impl Limits {
 }
 
 impl QuotaLimits {
-    /// The limits of a principal that says nothing of its own.
+    /// The limits of a principal without its own.
     pub(crate) fn usual(all: &LimitsConfig) -> Self {
         Self::between((None, None, None), all)
     }

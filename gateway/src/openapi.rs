@@ -1,4 +1,4 @@
-//! An OpenAPI 3.1 document of everything that can be called with JSON, made of the descriptors that the services have shown.
+//! Builds an OpenAPI 3.1 document of everything that can be called with JSON, from the services' descriptors.
 
 mod comments;
 mod fields;
@@ -20,8 +20,8 @@ const ABOUT: &str = "One typed API per supplier. Every method is a POST of one J
     Connect protocol. An error carries one `google.rpc.ErrorInfo` whose metadata `outcome` says whether the call took effect: \
     NOT_SENT, REJECTED or UNKNOWN.";
 
-/// Writes the document of the methods that are shown, by their full names; of messages it has only what those need. Each
-/// provider has a pool of its own, and one is looked at after the other: together they may be large.
+/// The document of the methods for which `shown` holds, by their full names, with only the messages they need. Each provider has
+/// a pool of its own, which is dropped before the next: together they may be large.
 pub(crate) fn document(pools: impl IntoIterator<Item = DescriptorPool>, shown: impl Fn(&str) -> bool) -> Value {
     let (mut tags, mut paths, mut forms) = (Map::new(), Map::new(), schemas::common());
     for pool in pools {
@@ -60,7 +60,7 @@ pub(crate) fn document(pools: impl IntoIterator<Item = DescriptorPool>, shown: i
     })
 }
 
-/// Says which providers have not described themselves yet, so that nobody takes the document for the whole.
+/// Lists the providers that have not described themselves yet, so that the document is not taken for complete.
 pub(crate) fn name_missing(document: &mut Value, providers: &BTreeSet<String>) {
     if providers.is_empty() {
         return;

@@ -1,4 +1,4 @@
-//! What a principal may do: method x account, refused unless a grant says otherwise.
+//! Authorisation: method x account, refused unless a grant covers it.
 
 pub(crate) mod bindings;
 pub(crate) mod explain;
@@ -20,12 +20,12 @@ use crate::{
 /// The header that names the upstream account.
 pub(crate) const ACCOUNT: &str = "x-ispbridge-account";
 
-/// All grants of one principal, found by what they say of methods: a decision looks up the name of the method and each of
+/// All grants of one principal by method pattern: a decision looks up the name of the method and each of
 /// its beginnings, and costs the same however many principals and grants there are.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Grants(FxHashMap<Box<str>, Vec<Arc<Grant>>>);
 
-/// What is asked for.
+/// What a caller asks for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AccessRequest<'a> {
     /// The method.
@@ -62,7 +62,7 @@ impl Grants {
         self.covering(request).next().is_some()
     }
 
-    /// Whether some method of a service may be called, for all that is known of one that nobody has described yet.
+    /// Whether a method of a service that is not described yet may be callable.
     pub(crate) fn may_reach(&self, service: &str, provider: &str) -> bool {
         let beginning = format!("{service}/");
         let covers = |pattern: &str| {
@@ -100,7 +100,7 @@ impl Grants {
         granted.next().ok_or_else(|| self.refusal(request))
     }
 
-    /// A refusal that will not come to mean something else when the method is known.
+    /// A refusal that stays true once the method is known.
     fn refusal(&self, request: &AccessRequest<'_>) -> Box<Answer> {
         let reads = self.0.get(MethodPattern::Reads.text());
         let may_read = reads.is_some_and(|grants| grants.iter().any(|grant| grant.reaches(request.provider)));

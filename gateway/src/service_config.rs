@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::config::{TimeoutConfig, pattern::MethodPattern};
 
-/// The part of the gateway's file that clients should know; the rest, with its secrets, is not looked at.
+/// The part of the gateway's file that clients should know; the rest, with its secrets, is not read.
 #[derive(Debug, Default, Deserialize)]
 struct TimeoutSection {
     #[serde(default)]
@@ -44,7 +44,7 @@ fn config(timeouts: &[TimeoutConfig]) -> Value {
 }
 
 /// The path of a method (`package.Service/Method`) or of a service (`package.Service/`): what a service config can name.
-/// Packages and "reads" are the gateway's own words; it keeps to them though clients do not know.
+/// Packages and "reads" are patterns of the gateway, which applies them although clients cannot.
 struct Name(String);
 
 impl Name {

@@ -1,7 +1,7 @@
-//! What the gateway looks like now: `/status.json`, and `/`, a page that shows it.
+//! The state of the gateway: `/status.json`, and the page `/` that displays it.
 //!
-//! A board hears of every call that has ended and counts it by provider and second; a look adds what limits, fleet and
-//! catalog say. Counting is a few atomic additions; only a call that failed takes a lock, for the list of the last ones.
+//! [`CallStats`] counts every completed call by provider and second; a request adds the state of limits, fleet and catalog.
+//! Counting is a few atomic additions; only a failed call takes a lock, for the list of recent failures.
 
 mod history;
 pub(crate) mod key_list;
@@ -37,7 +37,7 @@ use crate::{
 
 /// Failures that are remembered.
 const FAILURES: usize = 25;
-/// One failure for so many answers is no sign of anything.
+/// One failure per so many answers is not significant.
 const FEW: u32 = 100;
 /// Principals that are shown, the busiest first.
 const PRINCIPALS: usize = 50;
@@ -51,7 +51,7 @@ pub(crate) struct CallStats {
     failures: Mutex<VecDeque<FailedCall>>,
 }
 
-/// What is heard of one provider.
+/// The statistics of one provider.
 #[derive(Debug, Default)]
 struct ProviderStats {
     history: History,
@@ -72,7 +72,7 @@ pub(crate) struct InstanceStatus {
 }
 
 impl InstanceStatus {
-    /// What is shown of an instance.
+    /// The status of an instance.
     pub(crate) fn of(instance: &InstanceState) -> Self {
         Self {
             address: instance.instance.endpoint.to_string(),
@@ -83,7 +83,7 @@ impl InstanceStatus {
     }
 }
 
-/// What is looked at.
+/// Everything that the page shows.
 #[derive(Clone)]
 pub(crate) struct View {
     /// The process.
@@ -143,7 +143,7 @@ struct ProviderStatus {
     name: String,
     /// `up`, `degraded` or `down`.
     health: &'static str,
-    /// Methods that its service has shown.
+    /// Methods that its service has described.
     methods: usize,
     #[serde(flatten)]
     group: GroupStatus,
@@ -160,7 +160,7 @@ struct PrincipalStatus {
 }
 
 impl CallStats {
-    /// Begins to count the calls of these providers.
+    /// Starts to count the calls of these providers.
     pub(crate) fn new<'a>(providers: impl IntoIterator<Item = &'a str>) -> Arc<Self> {
         let records = providers.into_iter().map(|name| (Arc::from(name), Arc::default()));
         Arc::new(Self {
@@ -171,7 +171,7 @@ impl CallStats {
         })
     }
 
-    /// What was heard of a provider; one that came later is heard from now on.
+    /// The statistics of a provider; those of a new one start now.
     fn provider(&self, name: &Arc<str>) -> Arc<ProviderStats> {
         if let Some(provider_stats) = self.providers.load().get(name) {
             return Arc::clone(provider_stats);
@@ -294,7 +294,7 @@ impl View {
 }
 
 impl ProviderStatus {
-    /// Down if nobody takes its calls or all of the last minute failed; degraded if something is not as it should be.
+    /// Down if no instance takes calls or all calls of the last minute failed; degraded if anything is wrong.
     fn state(&self) -> DependencyState {
         let (failures, answers) = self.group.history.last_minute();
         let up = self.up();

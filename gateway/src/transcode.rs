@@ -1,7 +1,7 @@
-//! Doors for callers that do not speak gRPC over HTTP/2: Connect, gRPC-Web and plain JSON on the same port.
+//! Transcoding for callers that do not use gRPC over HTTP/2: Connect, gRPC-Web and plain JSON on the same port.
 //!
-//! A door stands outside of everything (`chassis::Door`): it makes a plain gRPC call of a request and its own kind of answer
-//! of the reply. Only JSON needs to know messages; their descriptors are those that the catalog has learnt.
+//! The transcoder is the outermost layer (`chassis::Door`): it turns a request into a plain gRPC call, and the
+//! reply into the caller's protocol. Only JSON needs message descriptors; those come from the catalog.
 
 mod connect;
 mod cors;
@@ -29,7 +29,7 @@ use crate::{
 
 pub(crate) use deferred::is_deferred;
 
-/// What a request may have that its gRPC call must not: it is about this one connection, or about the form of the body.
+/// Headers that are not copied to the gRPC call: they concern the connection or the encoding of the body.
 const NOT_FOR_GRPC: [&str; 14] = [
     "accept",
     "accept-encoding",
@@ -47,7 +47,7 @@ const NOT_FOR_GRPC: [&str; 14] = [
     "x-grpc-web",
 ];
 
-/// All doors of the gateway.
+/// The transcoder of the gateway.
 #[derive(Clone)]
 pub(crate) struct HttpTranscoder(Arc<TranscoderState>);
 
@@ -59,7 +59,7 @@ struct TranscoderState {
 }
 
 impl HttpTranscoder {
-    /// Opens the doors of the configuration.
+    /// A transcoder for the protocols that the configuration allows.
     pub(crate) fn new(config: &DoorsConfig, catalog: Arc<Catalog>, process: &Process) -> Self {
         let max_request = usize::try_from(process.settings().server.max_request_bytes).unwrap_or(usize::MAX);
         let inner = TranscoderState { open: config.clone(), cors: Cors::new(&config.cors), catalog, max_request };
@@ -114,7 +114,7 @@ impl TranscoderState {
     }
 }
 
-/// The gRPC call that stands for a request: the same path, credentials and trace, another body.
+/// The gRPC call for a request: the same path, credentials and trace, another body.
 fn call(mut parts: Parts, body: Body) -> Request<Body> {
     for name in NOT_FOR_GRPC {
         parts.headers.remove(name);

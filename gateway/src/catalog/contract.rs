@@ -1,4 +1,4 @@
-//! What one provider has shown, and what was made of it since.
+//! One provider's description, and what has been derived from it.
 
 use std::sync::{Arc, OnceLock};
 
@@ -15,24 +15,24 @@ use crate::catalog::discover::Description;
 #[derive(Debug)]
 pub(super) struct Contract {
     description: Description,
-    /// Its messages, once somebody has called one of its methods with JSON or looked at a call.
+    /// Its messages, built on the first JSON call or the first call shown in `/tap`.
     pool: OnceLock<DescriptorPool>,
     /// Reads messages for people, out of the same pool.
     redactor: OnceLock<Arc<Redactor>>,
 }
 
 impl Contract {
-    /// Keeps a description.
+    /// Wraps a description.
     pub(super) fn new(description: Description) -> Self {
         Self { description, pool: OnceLock::new(), redactor: OnceLock::new() }
     }
 
-    /// Whether it is what this description says.
+    /// Whether it has this description.
     pub(super) fn is(&self, description: &Description) -> bool {
         self.description == *description
     }
 
-    /// What the provider has shown.
+    /// The description.
     pub(super) fn description(&self) -> &Description {
         &self.description
     }
@@ -52,12 +52,12 @@ impl Contract {
         self.pool.get_or_init(|| self.read(provider))
     }
 
-    /// The same for one who needs them once: they are not kept for that.
+    /// The same for a single use, without caching them.
     pub(super) fn pool_for_now(&self, provider: &str) -> DescriptorPool {
         self.pool.get().cloned().unwrap_or_else(|| self.read(provider))
     }
 
-    /// What shows the provider's messages to people.
+    /// Redacts the provider's messages for display.
     pub(super) fn redactor(&self, provider: &str) -> Arc<Redactor> {
         Arc::clone(self.redactor.get_or_init(|| Arc::new(Redactor::new(self.pool(provider).clone()))))
     }

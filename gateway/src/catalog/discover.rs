@@ -1,4 +1,4 @@
-//! What one provider's service says about itself through reflection.
+//! Discovers a provider's methods and descriptors through its service's reflection.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -26,10 +26,10 @@ use crate::{catalog::Signature, fleet::route::Route, forward::channel::Channel};
 const FILES: usize = 1000;
 const BYTES: usize = 16 << 20;
 
-/// How long learning one provider may take.
+/// How long the discovery of one provider may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Why a provider's description could not be learnt.
+/// Why the discovery failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DiscoveryError {
     /// The reflection call failed.
@@ -108,7 +108,7 @@ impl Description {
     }
 }
 
-/// Asks an instance for all it has.
+/// Asks an instance for its services and all files that they need.
 pub(crate) async fn discover(route: &Arc<Route>, segment: &str) -> Result<Description, DiscoveryError> {
     timeout(PATIENCE, Conversation::open(route).await?.describe(segment)).await.unwrap_or(Err(DiscoveryError::Late))
 }

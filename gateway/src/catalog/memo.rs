@@ -1,4 +1,4 @@
-//! Things that are dear to make, each kept by what it was made of.
+//! A bounded cache of values that are expensive to compute.
 
 use std::{
     collections::HashMap,
@@ -6,14 +6,14 @@ use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
-/// Most things that are kept; one more, and all are forgotten.
+/// Capacity; a further entry clears the cache.
 const MOST: usize = 64;
 
-/// A bounded number of things by what they were made of.
+/// Values by the key they were computed from.
 pub(super) struct Memo<K, V>(Mutex<HashMap<K, Arc<OnceLock<V>>>>);
 
 impl<K: Clone + Eq + Hash, V: Clone> Memo<K, V> {
-    /// The thing that belongs to the key, made if there is none; who wants the same one meanwhile waits, nobody else does.
+    /// The value of a key, computed if it is missing; only callers of the same key wait for that.
     pub(super) fn get(&self, key: &K, make: impl FnOnce() -> V) -> V {
         self.place(key).get_or_init(make).clone()
     }

@@ -1,4 +1,4 @@
-//! The methods of all providers, as the admin page `/methods` shows them.
+//! The methods of all providers, as `/methods` on the admin port returns them.
 
 use std::collections::BTreeMap;
 
@@ -10,6 +10,6 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct MethodList {
     /// Whether each reads or writes, by its full name.
     pub(crate) methods: BTreeMap<String, Idempotency>,
-    /// Providers that have a route, but no service that has shown its methods yet.
+    /// Providers that have a route, but have not described themselves yet.
     pub(crate) undescribed: Vec<String>,
 }

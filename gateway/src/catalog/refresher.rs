@@ -1,4 +1,4 @@
-//! Who keeps the catalog up to date: a task for each provider.
+//! Keeps the catalog up to date, with one task per provider.
 
 use std::{
     collections::HashMap,
@@ -9,7 +9,7 @@ use tokio::task::AbortHandle;
 
 use crate::{catalog::Catalog, fleet::route::Route};
 
-/// The tasks that learn; they end with this value.
+/// The refresh tasks; they stop when this value is dropped.
 #[derive(Debug)]
 pub(crate) struct Refresher {
     catalog: Arc<Catalog>,
@@ -23,12 +23,12 @@ struct RefreshTask {
 }
 
 impl Refresher {
-    /// Begins with nobody to follow.
+    /// Starts without providers.
     pub(crate) fn new(catalog: Arc<Catalog>) -> Self {
         Self { catalog, tasks: Mutex::default() }
     }
 
-    /// Follows these providers from now on, and forgets all others.
+    /// Refreshes these providers from now on, and removes all others.
     pub(crate) fn follow(&self, routes: Vec<Arc<Route>>) {
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         let wanted: HashMap<_, _> = routes.iter().map(|route| (&route.provider, route)).collect();

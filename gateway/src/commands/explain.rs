@@ -35,7 +35,7 @@ a token claims, which of several credentials is shown, whether the method reads,
 
 Methods are known from --contract, else from the gateway that runs with this configuration, by its admin port.";
 
-/// Who, what, with which account.
+/// The question: principal, method, account.
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
 pub(super) struct ExplainArguments {
@@ -61,7 +61,7 @@ fn claim(text: &str) -> Result<(String, String), &'static str> {
     Ok((issuer.to_owned(), value.to_owned()))
 }
 
-/// What of the configuration says who may do what; no secret is read.
+/// The part of the configuration that decides about access; no secret is read.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Policy {
@@ -108,7 +108,7 @@ pub(super) fn run(arguments: &ExplainArguments, config: Option<&Path>) -> Result
     Ok(joined(principal, &question, &credentials, &answers, &checked))
 }
 
-/// The answer for one credential, and what it rests on.
+/// The answer for one credential, and the grants behind it.
 fn answer(credential: &Credential, question: &Question<'_>, document: &Document) -> (Explanation, String) {
     let own = explain(&credential.grants, question);
     let (answer, mut text) = said(&own, document);
@@ -123,7 +123,7 @@ fn answer(credential: &Credential, question: &Question<'_>, document: &Document)
     (if text.contains("\n  otherwise") { Explanation::Depends } else { answer }, text)
 }
 
-/// What one verdict says.
+/// A verdict as an answer and its text.
 fn said(verdict: &Verdict, document: &Document) -> (Explanation, String) {
     let by = |sources: &[GrantSource]| {
         sources.iter().map(|source| format!("\n  by {}", with_line(*source, document))).collect()
@@ -141,7 +141,7 @@ fn said(verdict: &Verdict, document: &Document) -> (Explanation, String) {
     }
 }
 
-/// A place with its line, if that is known.
+/// A grant's source with its line, if that is known.
 fn with_line(source: GrantSource, document: &Document) -> String {
     let line = match source {
         GrantSource::Config(index) => document.place(&format!("grants[{index}]")),

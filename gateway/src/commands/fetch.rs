@@ -1,4 +1,4 @@
-//! Asking a gateway that runs, by HTTP/1.1.
+//! HTTP requests to a running gateway.
 
 use std::{fs, path::PathBuf, time::Duration};
 
@@ -66,7 +66,7 @@ fn client(options: &FetchOptions) -> Result<Client, String> {
     builder.build().map_err(|error| error.to_string())
 }
 
-/// The innermost cause: the outer ones only say that there is one.
+/// The innermost cause; the outer ones add nothing.
 fn root_cause(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(inner) = cause.source() {

@@ -1,4 +1,4 @@
-//! `keys add`, `revoke` and `list`: the file of keys, which a running gateway reads again by itself.
+//! `keys add`, `revoke` and `list`: edit the key file, which a running gateway reloads.
 
 use std::{
     fmt::Write,
@@ -77,7 +77,7 @@ fn expiry(text: &str) -> Result<Expiry, String> {
 }
 
 impl KeysAt {
-    /// The file, and the configuration if there is one to look at.
+    /// The key file, and the configuration if there is one.
     fn find(&self, config: Option<&Path>) -> Result<(PathBuf, Option<CommandConfig>), String> {
         let site = if self.file.is_none() || config.is_some() { Some(CommandConfig::read(config)?) } else { None };
         let named = site.as_ref().and_then(|site| site.keys.as_ref()).map(|keys| keys.file.clone());
@@ -91,7 +91,7 @@ impl KeysAt {
 pub(super) fn add(add: Add, config: Option<&Path>) -> ExitCode {
     match added(add, config) {
         Ok((key, id, file, site)) => {
-            // It is nowhere else: whoever interrupts the waiting must have it.
+            // Printed before the wait: the key is stored nowhere, and the wait may be interrupted.
             output::answer(&format!("key: {key}\nid:  {id}"), 0);
             report(taken::wait(&file, site.as_ref(), Some(&id)))
         }
@@ -144,7 +144,7 @@ fn revoked(which: &str, at: &KeysAt, config: Option<&Path>) -> Result<(usize, Pa
     Ok((gone, file, site))
 }
 
-/// Says on standard error, beside the answer, what is known of the gateway.
+/// Reports the state of the gateway on standard error, beside the answer.
 fn report(taken: Result<String, String>) -> ExitCode {
     match taken {
         Ok(text) => output::complain(&text, 0),

@@ -1,4 +1,4 @@
-//! What the commands need to know of a configuration; no secret is read.
+//! The part of a configuration that the commands need; no secret is read.
 
 use std::{collections::HashSet, net::SocketAddr, path::Path, time::Duration};
 
@@ -50,17 +50,17 @@ impl CommandConfig {
         document.part().map_err(|error| error.to_string())
     }
 
-    /// Where the admin port of a gateway with this configuration is, if it can be told.
+    /// The admin address of a gateway with this configuration, if it is known.
     pub(super) fn admin(&self) -> Option<SocketAddr> {
         self.admin.listen.filter(|address| address.port() != 0).map(reachable)
     }
 
-    /// How often a gateway looks at its files; zero is never.
+    /// How often the gateway checks its files; zero means never.
     pub(super) fn reloads_every(&self) -> Duration {
         self.server.reload_seconds.0
     }
 
-    /// Whether a gateway with this configuration believes an entry.
+    /// Whether a gateway with this configuration accepts an entry.
     pub(super) fn believes(&self, key: &KeyEntry) -> Result<(), String> {
         let groups: HashSet<Box<str>> = self.groups.iter().map(|group| group.name.as_str().into()).collect();
         let providers = self.providers();
@@ -72,7 +72,7 @@ impl CommandConfig {
         self.routes.iter().map(|route| route.provider.as_str().into()).collect()
     }
 
-    /// Whether all that a new key names is there.
+    /// Whether everything that a new key names exists.
     pub(super) fn check(&self, key: &KeyEntry) -> Result<(), String> {
         self.believes(key)?;
         let providers = self.providers();
@@ -92,7 +92,7 @@ impl CommandConfig {
     }
 }
 
-/// Who listens everywhere is here, too.
+/// A wildcard address, as an address to connect to.
 fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         address.set_ip(match address {

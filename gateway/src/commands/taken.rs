@@ -1,4 +1,4 @@
-//! Whether a gateway that runs has taken the file of keys.
+//! Waits until a running gateway has loaded the key file.
 
 use std::{
     net::SocketAddr,
@@ -12,9 +12,9 @@ use serde::Deserialize;
 
 use super::{fetch, site::CommandConfig};
 
-/// How long a gateway may take beyond the time after which it looks.
+/// How long a gateway may take beyond its reload interval.
 const GRACE: Duration = Duration::from_secs(3);
-/// How often it is asked.
+/// Polling interval.
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// Of `/config`.
@@ -38,8 +38,8 @@ struct LastError {
     error: String,
 }
 
-/// Waits until the gateway of a configuration has taken the file, and says so; the error says why it is not known, or not so.
-/// `id` is that of a key that must count then.
+/// Waits until the gateway has loaded the file; the error says why it has not, or why that is unknown.
+/// `id` is a key that must be accepted then.
 pub(super) fn wait(file: &Path, site: Option<&CommandConfig>, id: Option<&str>) -> Result<String, String> {
     const LOOK: &str =
         "a gateway takes it within its server.reload_seconds: its admin port shows that in /config (sources)";

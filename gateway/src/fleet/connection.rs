@@ -1,4 +1,4 @@
-//! One HTTP/2 connection to one instance of a service, kept open, opened again when it is lost, renewed when it is old.
+//! One HTTP/2 connection to one instance: kept open, reopened when it is lost, replaced when it is old.
 
 mod dial;
 mod driver;
@@ -64,7 +64,7 @@ enum ConnectionState {
     Down,
 }
 
-/// What the keeper of a connection is told.
+/// What the task of a connection has to do.
 #[derive(Debug)]
 struct Directive {
     /// How to encrypt, if at all.
@@ -73,10 +73,10 @@ struct Directive {
     retired: bool,
 }
 
-/// Hears when a connection takes no more calls, and keeps it open until then.
+/// Resolves when a connection takes no more calls, and keeps it open until then.
 type CloseReceiver = oneshot::Receiver<CloseReason>;
 
-/// Why the keeper of an open connection goes on to the next.
+/// Why an open connection is replaced.
 enum Replacement {
     Lost,
     Old,
@@ -87,7 +87,7 @@ enum Replacement {
 #[derive(Debug)]
 pub(crate) struct Connection {
     instance: Arc<Instance>,
-    /// The thread that keeps it.
+    /// The worker thread that runs it.
     worker: usize,
     state: ArcSwap<ConnectionState>,
     in_flight: AtomicUsize,
@@ -117,7 +117,7 @@ impl Connection {
         matches!(&**self.state.load(), ConnectionState::Up(open) if !open.closed.is_set())
     }
 
-    /// Whether an attempt to connect is under way whose end is worth waiting for.
+    /// Whether a connection attempt is under way that is worth waiting for.
     pub(crate) fn is_connecting(&self) -> bool {
         match &**self.state.load() {
             ConnectionState::Connecting => true,
@@ -126,7 +126,7 @@ impl Connection {
         }
     }
 
-    /// Whether the thread that asks keeps it: a call that stays with its thread wakes no other.
+    /// Whether the calling thread runs it: a call that stays on its thread wakes no other.
     pub(crate) fn is_local(&self) -> bool {
         Workers::own().is_none_or(|own| own == self.worker)
     }
@@ -136,7 +136,7 @@ impl Connection {
         self.in_flight.load(Relaxed)
     }
 
-    /// Takes one of the places for calls, if it is open and one is free.
+    /// A permit for one stream, if the connection is open and has one left.
     pub(crate) fn acquire(self: &Arc<Self>) -> Option<StreamPermit> {
         if !self.is_up() {
             return None;
@@ -147,12 +147,12 @@ impl Connection {
         Some(StreamPermit(Arc::clone(self)))
     }
 
-    /// Gives it no more calls; those on it end in their time.
+    /// Sends it no more calls; open calls continue.
     pub(crate) fn retire(&self) {
         self.directives.send_modify(|directive| directive.retired = true);
     }
 
-    /// Says how to encrypt; if that is new, a fresh connection takes the place of the open one.
+    /// Sets the TLS configuration; if it is new, a fresh connection replaces the open one.
     pub(crate) fn encrypt(&self, tls: Option<&ServiceTls>) {
         self.directives.send_if_modified(|directive| {
             let is_new = directive.tls.as_ref() != tls;
@@ -161,17 +161,17 @@ impl Connection {
         });
     }
 
-    /// Keeps the connection open until it is told to retire.
+    /// Keeps the connection open until it is retired.
     ///
-    /// A connection ends with its last call, once both are let go of: what begins calls on it and what hears of its end.
+    /// A connection closes after its last call, once its sender and its close receiver are dropped.
     pub(crate) async fn keep(self: Arc<Self>) {
         let mut directives = self.directives.subscribe();
         let mut pause = FIRST_PAUSE;
-        // The connection before, which serves until there is another.
+        // The previous connection, which serves until the next is open.
         let mut previous: Option<CloseReceiver> = None;
         while !directives.borrow().retired {
             let tls = directives.borrow_and_update().tls.clone();
-            // Boxed, because a connection is kept much longer than it is opened, and there may be thousands.
+            // Boxed: there may be thousands of connections, and opening takes a small part of their lives.
             let connecting = timeout(CONNECT, Box::pin(connect(&self.instance.endpoint, tls)));
             let connected = tokio::select! {
                 connected = connecting => connected,
@@ -206,7 +206,7 @@ impl Connection {
         self.become_state(ConnectionState::Down);
     }
 
-    /// Waits for the end of an open connection; gives its watch back if it still serves, but a fresh one should take its place.
+    /// Waits for the end of an open connection; returns its receiver if it still serves and should be replaced.
     async fn serve(
         &self,
         mut watch: CloseReceiver,
@@ -215,7 +215,7 @@ impl Connection {
         let age = AGE.mul_f64(0.9 + 0.2 * fastrand::f64());
         let over = tokio::select! {
             over = &mut watch => {
-                // Its task ends without a word only with the process.
+                // Its task ends without a message only when the process ends.
                 self.lost(over.unwrap_or(Ok(())));
                 Replacement::Lost
             }
@@ -232,7 +232,7 @@ impl Connection {
 
     fn lost(&self, end: CloseReason) {
         tracing::info!(instance = %self.instance.endpoint, ?end, "connection to instance ended");
-        // One failure, however many calls were on it: a restart is no reason to rest, a crash at every call is.
+        // One failure, however many calls it carried: a restart must not eject the instance, a crash on every call must.
         if end.is_err() && self.load() > 0 {
             self.instance.failed();
         }
@@ -244,7 +244,7 @@ impl Connection {
     }
 }
 
-/// A call's place on a connection, given back when it is dropped.
+/// A permit for one stream of a connection, returned on drop.
 #[derive(Debug)]
 pub(crate) struct StreamPermit(Arc<Connection>);
 
@@ -289,7 +289,7 @@ impl StreamPermit {
         if error.is_remote() && (is_refusal || error.is_go_away()) {
             return SendError::NotProcessed(reason(error));
         }
-        // What ends the whole connection is counted once, by its keeper.
+        // The end of the whole connection is counted once, by its task.
         if is_reset(error) {
             self.instance().failed();
         }
@@ -315,7 +315,7 @@ async fn over(previous: &mut Option<CloseReceiver>) {
 }
 
 async fn retired(directives: &watch::Sender<Directive>) {
-    // An error would mean that the link is gone, and with it the reason to go on.
+    // An error means that the connection itself is gone.
     let _ = directives.subscribe().wait_for(|directive| directive.retired).await;
 }
 

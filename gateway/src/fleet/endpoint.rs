@@ -1,4 +1,4 @@
-//! Where one instance is.
+//! The address of one instance.
 
 use std::{fmt, sync::Arc};
 
@@ -7,7 +7,7 @@ use http::{
     uri::{Authority, PathAndQuery, Scheme},
 };
 
-/// Host and port of an instance, and whether it is spoken to over TLS.
+/// Host and port of an instance, and whether it uses TLS.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Endpoint {
     host: Arc<str>,
@@ -38,7 +38,7 @@ impl Endpoint {
         self.port
     }
 
-    /// Whether it is spoken to over TLS.
+    /// Whether it uses TLS.
     pub(crate) fn is_tls(&self) -> bool {
         self.tls
     }

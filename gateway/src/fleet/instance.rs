@@ -1,4 +1,4 @@
-//! One instance as the calls on it have made it look: how busy, how fast, how often wrong.
+//! One instance as its calls show it: load, latency, failures.
 
 use std::{
     sync::{
@@ -13,13 +13,13 @@ use tokio::{sync::Notify, time::Instant};
 
 use crate::fleet::endpoint::Endpoint;
 
-/// Failures in a row after which an instance is given a rest.
+/// Consecutive failures after which an instance is ejected.
 pub(crate) const STREAK: u32 = 5;
 
 /// Time over which a measured latency loses two thirds of its weight.
 const MEMORY: Duration = Duration::from_secs(2);
 
-/// Latency that a failure counts as, at least: who fails fast must not look fast.
+/// Latency that a failure counts as, at least: an instance that fails fast must not look fast.
 const PENALTY: Duration = Duration::from_millis(250);
 
 /// An instance of a service.
@@ -29,7 +29,7 @@ pub(crate) struct Instance {
     pub(crate) endpoint: Endpoint,
     /// The origin of requests to it.
     pub(crate) origin: Uri,
-    /// Wakes the roster that the instance belongs to.
+    /// Wakes the pool that the instance belongs to.
     pool: Arc<Notify>,
     /// Calls in flight.
     pending: AtomicUsize,
@@ -39,7 +39,7 @@ pub(crate) struct Instance {
 }
 
 impl Instance {
-    /// Describes an instance that no call has been on; `None` if its host is no host.
+    /// An instance without calls; `None` if its host is invalid.
     pub(crate) fn new(endpoint: Endpoint, pool: Arc<Notify>) -> Option<Self> {
         Some(Self {
             origin: endpoint.origin()?,
@@ -51,7 +51,7 @@ impl Instance {
         })
     }
 
-    /// Tells the roster that something has changed.
+    /// Tells the pool that something has changed.
     pub(crate) fn signal(&self) {
         self.pool.notify_one();
     }
@@ -61,7 +61,7 @@ impl Instance {
         self.pending.load(Relaxed)
     }
 
-    /// How long a call would take, if that is known.
+    /// The expected latency, if it is known.
     pub(crate) fn latency(&self) -> Option<Duration> {
         self.latency.at(Instant::now()).map(Duration::from_nanos)
     }
@@ -97,7 +97,7 @@ impl Instance {
         }
     }
 
-    /// Whether it has failed so often in a row that it should rest; asking begins a new row.
+    /// Whether it has failed often enough in a row to be ejected; the count starts again.
     pub(crate) fn take_streak(&self) -> bool {
         let is_long = self.streak.load(Relaxed) >= STREAK;
         if is_long {
@@ -106,7 +106,7 @@ impl Instance {
         is_long
     }
 
-    /// Whether a call would sooner be answered here than there: calls in flight, weighed by latency where both are known.
+    /// Whether it is less loaded than another: calls in flight, weighted by latency where both are known.
     pub(crate) fn is_lighter_than(&self, other: &Self, now: Instant) -> bool {
         let (mine, theirs) = (self.pending.load(Relaxed) + 1, other.pending.load(Relaxed) + 1);
         match (self.latency.at(now), other.latency.at(now)) {
@@ -118,7 +118,7 @@ impl Instance {
 
 /// A latency that jumps to every peak and comes down from it slowly ("peak EWMA", as in Finagle and linkerd).
 ///
-/// Its two parts are written one after the other: who reads between sees a weight that is a little off, and no more.
+/// Its two parts are written one after the other; a reader in between only sees a weight that is slightly off.
 #[derive(Debug)]
 struct Latency {
     born: Instant,
@@ -147,7 +147,7 @@ impl Latency {
         self.seen.store(nanos(now.saturating_duration_since(self.born)), Relaxed);
     }
 
-    /// The latency as it would be remembered now; an instance that looked slow is tried again in time.
+    /// The latency with decay, so that a slow instance is tried again in time.
     fn at(&self, now: Instant) -> Option<u64> {
         let value = self.value.load(Relaxed);
         (value != 0).then(|| ((value as f64) * self.decay(now)) as u64)

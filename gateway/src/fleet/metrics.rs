@@ -1,4 +1,4 @@
-//! How many instances there are, by provider and state, as a gauge.
+//! A gauge of instances by provider and state.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -13,7 +13,7 @@ const INSTANCES: &str = "ispbridge.instances";
 /// Attribute of ours: `up`, `connecting`, `down` or `resting`.
 const STATE: &str = "ispbridge.state";
 
-/// Counts the instances whenever somebody reads the metrics, as long as there are routes.
+/// Observes the instances on every collection, as long as there are routes.
 pub(crate) fn observe(process: &Process, routes: &Arc<Routes>) {
     let routes = Arc::downgrade(routes);
     process
@@ -24,7 +24,7 @@ pub(crate) fn observe(process: &Process, routes: &Arc<Routes>) {
             let Some(routes) = routes.upgrade() else { return };
             for route in routes.all() {
                 let provider = KeyValue::new(chassis::names::PROVIDER, Arc::clone(&route.provider));
-                // States without an instance are told too: a series that ends looks like one that stands still.
+                // States without an instance are reported too, because a series that stops looks like one that does not change.
                 let mut counts = BTreeMap::from(["up", "connecting", "down", "resting"].map(|state| (state, 0)));
                 for instance in &route.pool.ready.load().states {
                     *counts.entry(instance.state()).or_default() += 1;

@@ -1,4 +1,4 @@
-//! Keeps the connections to the instances of one provider and decides which instances may take calls.
+//! The connection pool of one provider: keeps the connections open and decides which instances may take calls.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -19,32 +19,32 @@ use crate::fleet::{
     tls::ServiceTls,
 };
 
-/// First rest of an instance that failed too often in a row; each one that follows soon is twice as long.
+/// First ejection of an instance that failed too often in a row; each one that follows soon is twice as long.
 const FIRST_EJECTION: Duration = Duration::from_secs(5);
 
-/// Longest rest.
+/// Longest ejection.
 const LONGEST_EJECTION: Duration = Duration::from_secs(300);
 
-/// How long it is worth waiting for a source that has not named an instance yet.
+/// How long to wait for a source that has not named an instance yet.
 const FIRST_ANSWER: Duration = Duration::from_secs(3);
 
-/// What a roster is to do.
+/// The configuration of a pool.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Plan {
-    /// Who says which instances there are.
+    /// Where the instances come from.
     pub(crate) source: InstanceSource,
     /// Connections to each of them.
     pub(crate) connections: usize,
-    /// How those that speak TLS are spoken to.
+    /// TLS for the instances that use it.
     pub(crate) tls: Option<ServiceTls>,
 }
 
-/// What a roster shares with the calls.
+/// The part of a pool that calls see.
 #[derive(Debug)]
 pub(crate) struct PoolState {
-    /// Who may take a call.
+    /// The instances that may take a call.
     pub(crate) ready: ArcSwap<ReadySet>,
-    /// Hears of every change of it.
+    /// Notified of every change.
     pub(crate) changed: Arc<Notify>,
 }
 
@@ -62,7 +62,7 @@ pub(crate) struct Pool {
     connections: usize,
     tls: Option<ServiceTls>,
     begun: Instant,
-    /// Whether an instance was connected when the log was last told of it.
+    /// Whether an instance was connected when that was last logged.
     was_up: Option<bool>,
 }
 
@@ -72,7 +72,7 @@ struct PooledInstance {
     ejection: Ejection,
 }
 
-/// Whether an instance is kept from calls, and how often it has been.
+/// Whether an instance is ejected, and how often it has been.
 #[derive(Debug, Clone, Copy, Default)]
 struct Ejection {
     until: Option<Instant>,
@@ -97,7 +97,7 @@ impl Pool {
         }
     }
 
-    /// Follows the plan until nobody can change it any more; then the instances get no more calls.
+    /// Runs until the sender of plans is dropped; then the instances get no more calls.
     pub(crate) async fn run(mut self, mut plans: watch::Receiver<Plan>) {
         let (told, mut endpoints) = watch::channel(Endpoints::default());
         let mut source = None;
@@ -129,7 +129,7 @@ impl Pool {
         }
     }
 
-    /// Opens what is new, lets go of what is not there any more, and brings the rest up to date.
+    /// Opens new connections, retires those of removed instances, and updates the others.
     fn adopt(&mut self, endpoints: &[Endpoint]) {
         self.instances.retain(|endpoint, pooled| {
             let stays = endpoints.binary_search(endpoint).is_ok();
@@ -170,13 +170,13 @@ impl Pool {
         self.instances.insert(endpoint.clone(), pooled);
     }
 
-    /// Writes down who may take calls now.
+    /// Publishes which instances may take calls now.
     fn arrange(&mut self, now: Instant) {
         self.end_ejections(now);
         self.begin_ejections(now);
         let mut instances: Vec<_> = self.instances.values().filter(|pooled| pooled.ejection.until.is_none()).collect();
         if !instances.iter().any(|pooled| pooled.is_up()) {
-            // A tired instance is better than none.
+            // An ejected instance is better than none.
             instances = self.instances.values().collect();
         }
         let instances: Box<[_]> = instances.into_iter().filter_map(PooledInstance::ready_instance).collect();
@@ -192,12 +192,11 @@ impl Pool {
         }
         self.report(&ready);
         self.state.ready.store(Arc::new(ready));
-        // Also if it looks the same as before: a connection that was lost and is open again is one that a call may be waiting for.
+        // Even if nothing seems to have changed: a call may be waiting for a connection that was lost and is open again.
         self.state.changed.notify_waiters();
     }
 
-    /// Writes into the log when the provider loses its last instance and when it has one again. At the start an absence
-    /// counts once it is certain.
+    /// Logs when the provider loses its last instance and when it has one again; at startup, only once the absence is certain.
     fn report(&mut self, ready: &ReadySet) {
         let (provider, instances) = (&self.provider, self.instances.len());
         let is_up = !ready.instances.is_empty();
@@ -221,7 +220,7 @@ impl Pool {
         }
     }
 
-    /// Never more than half of the instances rest: if most fail, it is not they that are at fault.
+    /// At most half of the instances are ejected: if most of them fail, the cause lies elsewhere.
     fn begin_ejections(&mut self, now: Instant) {
         let most = self.instances.len() / 2;
         let mut ejected = self.instances.values().filter(|pooled| pooled.ejection.until.is_some()).count();
@@ -235,7 +234,7 @@ impl Pool {
         }
     }
 
-    /// When it will look different without anything happening.
+    /// When the state changes by itself.
     fn next_change(&self) -> Option<Instant> {
         let heard = self.is_source_silent(Instant::now()).then(|| self.begun + FIRST_ANSWER);
         self.instances.values().filter_map(|pooled| pooled.ejection.until).chain(heard).min()
@@ -269,7 +268,7 @@ impl PooledInstance {
 }
 
 impl Ejection {
-    /// Begins a rest: twice as long as the last one if that was not long ago.
+    /// Begins an ejection, twice as long as the last one if that was recent.
     fn begin(&mut self, now: Instant) -> Duration {
         let is_recent = self.last.is_some_and(|last| now.saturating_duration_since(last) < 2 * self.length());
         self.times = if is_recent { (self.times + 1).min(16) } else { 0 };

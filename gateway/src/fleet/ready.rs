@@ -9,12 +9,12 @@ use crate::fleet::{
     instance::Instance,
 };
 
-/// Why no instance takes a call.
+/// Why no instance can take a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PickError {
     /// None is connected.
     Unreachable,
-    /// All connections carry as many calls as they may.
+    /// All connections are at their limit.
     Full,
 }
 
@@ -27,21 +27,21 @@ pub(crate) struct ReadyInstance {
     pub(crate) connections: Box<[Arc<Connection>]>,
 }
 
-/// Any instance, whether it takes calls or not.
+/// An instance, whether it takes calls or not.
 #[derive(Debug)]
 pub(crate) struct InstanceState {
     /// The instance.
     pub(crate) instance: Arc<Instance>,
     /// Its connections, open or not.
     pub(crate) connections: Box<[Arc<Connection>]>,
-    /// Whether it failed too often and rests.
+    /// Whether it is ejected for failing too often.
     pub(crate) is_ejected: bool,
 }
 
-/// One state of a provider's instances; made anew when one comes, goes, rests or returns.
+/// A snapshot of a provider's instances, rebuilt when one is added, removed, ejected or readmitted.
 #[derive(Debug)]
 pub(crate) struct ReadySet {
-    /// Who may be chosen.
+    /// Those that may be picked.
     pub(crate) instances: Box<[ReadyInstance]>,
     /// All instances in order.
     pub(crate) states: Box<[InstanceState]>,
@@ -50,12 +50,12 @@ pub(crate) struct ReadySet {
 }
 
 impl ReadySet {
-    /// Nobody yet, but it is worth waiting.
+    /// None yet, but it is worth waiting.
     pub(crate) fn nobody() -> Self {
         Self { instances: Box::default(), states: Box::default(), opening: true }
     }
 
-    /// The lighter of two instances taken by chance, not at `avoid` if there is another; if it has no place, any other one.
+    /// Picks the less loaded of two random instances, avoiding `avoid` if there is another; if it is full, any other one.
     pub(crate) fn pick(&self, avoid: Option<&Arc<Connection>>) -> Result<StreamPermit, PickError> {
         let all = &*self.instances;
         let Some(first) = self.choose(avoid) else {
@@ -104,8 +104,8 @@ impl InstanceState {
 }
 
 impl ReadyInstance {
-    /// The lightest connection of those that the calling thread keeps, not `avoid` if there is another; if it has no place, any
-    /// other one.
+    /// A stream on the least loaded connection of the calling thread, avoiding `avoid` if there is another; if it is full, on any
+    /// other.
     fn acquire(&self, avoid: Option<&Arc<Connection>>) -> Option<StreamPermit> {
         let avoided = |connection: &Arc<Connection>| avoid.is_some_and(|avoid| Arc::ptr_eq(connection, avoid));
         let best = self

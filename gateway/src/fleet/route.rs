@@ -17,27 +17,27 @@ use crate::fleet::{
     rules::Rules,
 };
 
-/// How long a call waits for a connection that is just being opened.
+/// How long a call waits for a connection that is being opened.
 const OPENING: Duration = Duration::from_secs(1);
 
-/// The way to one provider's service; a change of configuration makes another one over the same connections.
+/// The route to one provider's service; a new configuration makes a new route over the same pool.
 pub(crate) struct Route {
     /// The provider, e.g. `internet-solutions`.
     pub(crate) provider: Arc<str>,
     /// Signs caller contexts for the service, e.g. `ispbridge-internet-solutions`, and no other.
     pub(crate) signer: Signer,
-    /// Hears of every instance that comes or goes.
+    /// Notified when an instance comes or goes.
     pub(crate) changed: Arc<Notify>,
     /// Limits how many reads are sent again: a fifth of the calls and ten a second.
     pub(crate) budget: Arc<TpsBudget>,
-    /// Who may take a call.
+    /// The instances that may take a call.
     pub(crate) pool: Arc<PoolState>,
-    /// What the configuration says of single methods.
+    /// Timeouts and hedging by method.
     pub(crate) rules: Arc<Rules>,
 }
 
 impl Route {
-    /// The provider as it stands in package names, e.g. `internet_solutions`.
+    /// The provider as in package names, e.g. `internet_solutions`.
     pub(crate) fn segment(&self) -> String {
         provider::segment(&self.provider)
     }
@@ -47,8 +47,8 @@ impl Route {
         !self.pool.ready.load().instances.is_empty()
     }
 
-    /// Finds a place for a call, not at the instance of `avoid` if there is another; waits shortly for a connection that is
-    /// being opened.
+    /// A stream for a call, not at the instance of `avoid` if there is another; waits briefly for a connection that is being
+    /// opened.
     pub(crate) async fn acquire(
         &self,
         avoid: Option<&Arc<Connection>>,
@@ -60,7 +60,7 @@ impl Route {
         self.wait(avoid, deadline).await
     }
 
-    /// A place at another instance, if there is one at once.
+    /// A stream on another instance, if one is available at once.
     pub(crate) fn another(&self, connection: &Arc<Connection>) -> Option<StreamPermit> {
         let acquire = self.pool.ready.load().pick(Some(connection)).ok()?;
         (!Arc::ptr_eq(acquire.instance(), connection.instance())).then_some(acquire)
@@ -72,7 +72,7 @@ impl Route {
             let changed = self.changed.notified();
             let (picked, is_hopeful) = {
                 let ready = self.pool.ready.load();
-                // Members without an open connection have just lost it: the roster has not looked yet.
+                // An instance without an open connection has just lost it, and the pool has not noticed yet.
                 (ready.pick(avoid), ready.opening || !ready.instances.is_empty())
             };
             match picked {

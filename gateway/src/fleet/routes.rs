@@ -1,4 +1,4 @@
-//! Every provider that the gateway knows.
+//! The routes to all providers.
 
 use std::{
     collections::HashMap,
@@ -27,14 +27,14 @@ use crate::{
     },
 };
 
-/// Connections to an instance if the configuration says nothing and there are fewer, or more, threads.
+/// Bounds of the default number of connections to an instance, which is that of the threads.
 const FEWEST: usize = 2;
 const MOST: usize = 16;
 
 /// Routes by the provider's segment of a package, e.g. `internet_solutions`.
 type RouteTable = FxHashMap<String, Arc<Route>>;
 
-/// What a configuration says of the services.
+/// The part of the configuration about services.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RoutesConfig<'a> {
     /// The providers.
@@ -57,14 +57,14 @@ pub(crate) struct RoutesConfig<'a> {
 #[derive(Debug)]
 pub(crate) struct Routes {
     table: ArcSwap<RouteTable>,
-    /// The hands on the rosters, as in the table; a roster that is let go of ends.
+    /// Senders of the pools' plans, by the same keys as the table; a pool ends when its sender is dropped.
     senders: Mutex<HashMap<String, watch::Sender<Plan>>>,
-    /// Ends the rosters with the routes.
+    /// Stops the pools when the routes are dropped.
     pools: Mutex<JoinSet<()>>,
 }
 
 impl Routes {
-    /// Builds the table and begins to connect.
+    /// Builds the table and starts to connect.
     ///
     /// # Errors
     /// The key of the configuration that is wrong.
@@ -74,8 +74,7 @@ impl Routes {
         Ok(routes)
     }
 
-    /// Takes another configuration: what is new is connected, what is gone gets no more calls, what stays keeps its
-    /// connections.
+    /// Applies a configuration: new routes are connected, removed ones get no more calls, the others keep their connections.
     ///
     /// # Errors
     /// The key that is wrong; everything then stays as it was.
@@ -118,7 +117,7 @@ impl Routes {
         let pool = Arc::new(PoolState { ready: ArcSwap::from_pointee(ReadySet::nobody()), changed: Arc::default() });
         let (sender, plans) = watch::channel(plan);
         let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
-        // Those that have ended need no place any more.
+        // Removes those that have ended.
         while pools.try_join_next().is_some() {}
         pools.spawn(Pool::new(provider, Arc::clone(&pool), workers.clone()).run(plans));
         (sender, pool)
@@ -174,14 +173,14 @@ impl RoutesConfig<'_> {
         Ok(Plan { source, connections: self.connections(route), tls })
     }
 
-    /// What the configuration says, else one for each thread.
+    /// The configured number, otherwise one per thread.
     fn connections(self, route: &RouteConfig) -> usize {
         let usual = || self.workers.count().clamp(FEWEST, MOST);
         route.connections.map_or_else(usual, |connections| usize::from(connections.get()))
     }
 }
 
-/// Changes a plan, without a stir if it says the same.
+/// Replaces a plan and notifies only if it differs.
 fn replace(plan_sender: &watch::Sender<Plan>, plan: Plan) {
     plan_sender.send_if_modified(|current| {
         let is_new = *current != plan;

@@ -1,4 +1,4 @@
-//! What the configuration says of single methods: how long a call may take, and whether a slow read is asked twice.
+//! Rules by method: timeouts, and hedging of slow reads.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use protocol::method::MethodName;
 
 use crate::config::{HedgeConfig, TimeoutConfig};
 
-/// `[[timeouts]]` and `[[hedging]]`: a handful of entries, of which the first that covers a method counts.
+/// `[[timeouts]]` and `[[hedging]]`; the first entry that covers a method counts.
 #[derive(Debug, Default)]
 pub(crate) struct Rules {
     timeouts: Vec<TimeoutConfig>,

@@ -1,4 +1,4 @@
-//! Who says which instances there are: the configuration, DNS or Consul.
+//! Where instances come from: the configuration, DNS or Consul.
 
 mod consul;
 mod dns;
@@ -16,11 +16,11 @@ pub(crate) type Endpoints = Arc<[Endpoint]>;
 /// Where the instances of one service are found.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum InstanceSource {
-    /// They stand in the configuration.
+    /// Listed in the configuration.
     Static(Endpoints),
-    /// They are the addresses of a name.
+    /// The addresses of a DNS name.
     DnsSource(DnsSource),
-    /// They are registered in Consul.
+    /// Registered in Consul.
     Consul(consul::ConsulSource),
 }
 
@@ -40,7 +40,7 @@ impl InstanceSource {
         Self::Consul(consul::ConsulSource { consul, service: service.into(), tls, fallback: ordered(fallback) })
     }
 
-    /// Tells of the instances for ever; `trouble` hears of an instance that cannot be reached.
+    /// Publishes the instances forever; `trouble` is notified of an instance that cannot be reached.
     pub(crate) async fn follow(self, told: watch::Sender<Endpoints>, trouble: Arc<Notify>) {
         match self {
             Self::Static(endpoints) => tell(&told, endpoints),

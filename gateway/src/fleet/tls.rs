@@ -1,4 +1,4 @@
-//! How the gateway speaks TLS to the services, and shows them who it is.
+//! TLS to the services, with the gateway's client certificate.
 
 use std::{fmt, io, sync::Arc};
 
@@ -18,7 +18,7 @@ pub(crate) struct ServiceTls {
     config: Arc<ClientConfig>,
     /// Name that the services' certificates have, if it is not the host of the address.
     name: Option<ServerName<'static>>,
-    /// Of certificates and key, to tell whether they have changed.
+    /// Of certificates and key, to detect changes.
     digest: [u8; 32],
 }
 
@@ -38,7 +38,7 @@ impl ServiceTls {
         Self { name, ..self.clone() }
     }
 
-    /// Shakes hands over an open connection.
+    /// Does the handshake on an open connection.
     pub(crate) async fn connect(&self, endpoint: &Endpoint, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         let name = match &self.name {
             Some(name) => name.clone(),

@@ -25,12 +25,12 @@ use crate::{
 /// How long a call of the gateway's own may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A tonic client's way to the instances of a provider.
+/// The channel of a tonic client to the instances of a provider.
 #[derive(Debug, Clone)]
 pub(crate) struct Channel(pub(crate) Arc<Route>);
 
 impl Channel {
-    /// Any origin will do for the client: the instance is chosen per call.
+    /// A placeholder origin for the client; the instance is chosen per call.
     pub(crate) fn origin() -> Uri {
         Uri::from_static("http://instance")
     }

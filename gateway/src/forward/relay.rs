@@ -1,4 +1,4 @@
-//! A reply on its way from a service to the caller: frames as they are, and a proper Status at its end in any case.
+//! A reply on its way from a service to the caller: frames unchanged, and always a valid status at the end.
 
 use std::{
     convert::Infallible,
@@ -26,7 +26,7 @@ use crate::{
     telemetry::client_span::ClientSpan,
 };
 
-/// What is known of a call when its reply ends, and what must be held until then.
+/// A call whose reply is not complete: what to record at the end, and what to hold until then.
 #[derive(Debug)]
 pub(crate) struct PendingReply {
     provider: Arc<str>,
@@ -37,18 +37,18 @@ pub(crate) struct PendingReply {
 }
 
 impl PendingReply {
-    /// Holds a place on a connection until the reply ends.
+    /// Holds a stream permit until the reply ends.
     pub(crate) fn new(provider: Arc<str>, idempotency: Idempotency, permit: StreamPermit) -> Self {
         Self { provider, idempotency, span: None, permit, call_permit: None }
     }
 
-    /// Also writes the hop down at the end.
+    /// Also records the client span at the end.
     pub(crate) fn of_call(self, span: ClientSpan) -> Self {
         Self { span: Some(span), ..self }
     }
 
     fn end(&mut self, code: Code) {
-        // Before the caller can know of the end: it may have as many calls in flight as it may, one after the other.
+        // Released before the caller sees the end, so that it can use its full quota for consecutive calls.
         self.call_permit = None;
         if let Some(span) = &mut self.span {
             span.end(code);
@@ -67,7 +67,7 @@ impl PendingReply {
         }
     }
 
-    /// What came was no proper reply.
+    /// The reply was not valid.
     fn spoilt(&mut self, why: &str) -> Box<Answer> {
         self.permit.instance().failed();
         self.lost(why)
@@ -99,7 +99,7 @@ pub(crate) struct Relay {
 }
 
 impl Relay {
-    /// Takes a response over; one that is not gRPC becomes a Status.
+    /// Wraps a response; one that is not gRPC becomes a status.
     pub(crate) fn take(
         response: Response<Received>,
         deadline: Instant,
@@ -123,7 +123,7 @@ impl Relay {
         Ok(Response::from_parts(parts, Self { inner, deadline, pending }))
     }
 
-    /// Holds the caller's place until the reply ends.
+    /// Holds the caller's permit until the reply ends.
     pub(crate) fn hold(&mut self, call_permit: CallPermit) {
         self.pending.call_permit = Some(call_permit);
     }
@@ -166,7 +166,7 @@ impl Body for Relay {
             Poll::Ready(None) => this.finish_with(HeaderMap::new()),
             Poll::Ready(Some(Err(error))) => {
                 let why = reason(&error);
-                // What ends the whole connection is counted once, by its keeper.
+                // The end of the whole connection is counted once, by its task.
                 let answer = if is_reset(&error) { this.pending.spoilt(why) } else { this.pending.lost(why) };
                 this.finish(answer.trailers())
             }
@@ -183,8 +183,8 @@ impl Body for Relay {
     }
 }
 
-/// An HTTP error in place of a gRPC reply, by gRPC's own table (http-grpc-status-mapping): the first four say that nobody
-/// took the request, of the others a write may have taken effect.
+/// An HTTP error in place of a gRPC reply, by gRPC's own table (http-grpc-status-mapping). The first four mean that nothing was
+/// done; after the others a write may have taken effect.
 fn of_http(status: StatusCode, pending: &PendingReply) -> Box<Answer> {
     let code = match status.as_u16() {
         400 => Code::Internal,

@@ -1,4 +1,4 @@
-//! A request body that streams through and, while it is small, can be sent once more.
+//! A request body that is streamed and, while it is small, can be sent again.
 
 use std::{
     collections::VecDeque,
@@ -14,7 +14,7 @@ use chassis::message;
 use http_body::{Body, Frame, SizeHint};
 use tonic::Status;
 
-/// Most bytes that are kept to be sent again; practically every unary request is smaller.
+/// Maximum size that is buffered for a retry; practically every unary request is smaller.
 const KEPT: usize = 64 << 10;
 
 /// The body of a call, of which each attempt gets its own copy.
@@ -26,7 +26,7 @@ struct ReplayBuffer<B> {
     inner: B,
     kept: Vec<Bytes>,
     size: usize,
-    /// Something went by that was not kept.
+    /// Whether a part was not buffered.
     is_torn: bool,
     has_ended: bool,
     /// What was wrong with it.
@@ -61,7 +61,7 @@ impl<B> Replay<B> {
         Self(Arc::new(Mutex::new(buffer)))
     }
 
-    /// The body for the next attempt, if it is still whole; it takes the source away from the attempt before.
+    /// The body for the next attempt, if it is still complete; the previous attempt can no longer read it.
     pub(crate) fn attempt(&self) -> Option<AttemptBody<B>> {
         let mut buffer = lock(&self.0);
         if buffer.is_torn {
@@ -74,14 +74,14 @@ impl<B> Replay<B> {
 }
 
 impl<B> Replay<B> {
-    /// What was wrong with the body itself, if that ended it.
+    /// The error of the body itself, if one ended it.
     pub(crate) fn failure(&self) -> Option<Status> {
         lock(&self.0).failure.clone()
     }
 }
 
 impl<B: Body> Replay<B> {
-    /// The whole body once more beside the attempt that is under way, if it has come in whole and is small.
+    /// A copy of the body for a concurrent attempt, if it is complete and small.
     pub(crate) fn copy(&self) -> Option<BodyCopy> {
         let buffer = lock(&self.0);
         let has_ended = buffer.has_ended || buffer.inner.is_end_stream();

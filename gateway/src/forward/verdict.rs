@@ -1,4 +1,4 @@
-//! What a status says about the instance that gave it, and about another attempt.
+//! What a status means for the instance that returned it, and for a retry.
 
 use std::time::Duration;
 
@@ -12,20 +12,20 @@ use tonic_types::StatusExt;
 
 use crate::headers::PUSHBACK;
 
-/// Whether a status is the fault of the instance, and not an answer that another instance would give as well.
+/// Whether the instance is to blame, and another one might answer differently.
 pub(crate) fn blames_instance(code: Code, headers: &HeaderMap, provider: &str) -> bool {
     match code {
-        // The process itself says that it failed, and not that the request is malformed.
+        // The process itself failed; it did not call the request malformed.
         Code::Internal | Code::Unknown | Code::Unavailable => {
             domain(headers).is_none_or(|domain| !domain::is_of(&domain, provider) && domain != CALLER)
         }
-        // A process that says so in time is not mute: what it waited for was.
+        // A process that reports this in time is alive; what it waited for was not.
         Code::DeadlineExceeded => domain(headers).is_none(),
         _ => false,
     }
 }
 
-/// After what time a service asks for a call to be made once more; nothing if its answer is its last word.
+/// When a service asks for a retry; `None` if its answer is final.
 pub(crate) fn invitation(headers: &HeaderMap) -> Option<Duration> {
     let code = told::code(headers)?;
     let pushback: i64 = headers.get(PUSHBACK)?.to_str().ok()?.parse().ok()?;
@@ -35,7 +35,7 @@ pub(crate) fn invitation(headers: &HeaderMap) -> Option<Duration> {
     domain(headers).is_none().then(|| Duration::from_millis(after))
 }
 
-/// Who speaks in the `ErrorInfo`, if it is one of ours.
+/// The domain of the `ErrorInfo`, if it is one of ours.
 fn domain(headers: &HeaderMap) -> Option<String> {
     let domain = told::status(headers)?.get_details_error_info()?.domain;
     domain::is_ours(&domain).then_some(domain)

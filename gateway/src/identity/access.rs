@@ -1,4 +1,4 @@
-//! One state of who may call: made from a configuration, replaced as a whole.
+//! Who may call by the configuration: built from it, replaced as a whole.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -28,25 +28,25 @@ use crate::{
     principal::Principal,
 };
 
-/// Where keys of an issuer come from, and what they may be.
+/// Where an issuer's keys come from, and their algorithms.
 type KeySetSource = (JwksConfig, Vec<Algorithm>);
 
-/// What outlives a reload.
+/// State that survives a reload.
 #[derive(Debug, Default)]
 pub(crate) struct ReloadState {
-    /// What principals take.
+    /// The principals' quotas.
     quotas: Arc<Quotas>,
     /// When keys were used.
     pub(super) last_uses: Arc<LastUses>,
     /// Wrong credentials.
     pub(super) throttle: Throttle,
-    /// Where they are written down.
+    /// Counts and logs them.
     pub(super) refused: Option<RefusalRecorder>,
-    /// Keys of issuers by where they come from.
+    /// Issuers' keys by source.
     rings: Mutex<Vec<(KeySetSource, Weak<KeyHistory>)>>,
 }
 
-/// Where a key is written.
+/// Where a key is defined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum KeyOrigin {
@@ -72,17 +72,17 @@ impl ActiveKey {
         if self.entry.is_some() { KeyOrigin::KeyFile } else { KeyOrigin::Configuration }
     }
 
-    /// When it ends.
+    /// When it expires.
     pub(crate) fn expires(&self) -> Option<Expiry> {
         self.entry.as_ref()?.key.expires
     }
 
-    /// Whether it counts.
+    /// Whether it is valid now.
     pub(crate) fn is_good(&self) -> bool {
         self.entry.as_ref().is_none_or(|entry| entry.key.is_good())
     }
 
-    /// Who has the key that was presented; this is a use of it.
+    /// The principal, if this is the presented key; records the use.
     pub(crate) fn opened_by(&self, presented: &KeyHash) -> Option<Arc<Principal>> {
         if !self.hash.is(presented) || !self.is_good() {
             return None;
@@ -117,7 +117,7 @@ pub(crate) struct Access {
 }
 
 impl ReloadState {
-    /// Begins with nothing known.
+    /// Starts empty.
     pub(super) fn new(quotas: Arc<Quotas>, refused: Option<RefusalRecorder>) -> Self {
         Self { quotas, refused, ..Self::default() }
     }
@@ -128,7 +128,7 @@ impl ReloadState {
         Arc::new(Principal { name, grants, quota })
     }
 
-    /// The keys of an issuer: those that are there already if they come from the same place.
+    /// The keys of an issuer, reused if they come from the same source.
     fn key_history(&self, issuer: &IssuerConfig, index: usize) -> Result<Arc<KeyHistory>, Error> {
         if let Some(set) = keys_of_file(issuer, index)? {
             return Ok(Arc::new(KeyHistory::fixed(set.keys)));
@@ -148,7 +148,7 @@ impl ReloadState {
 }
 
 impl Access {
-    /// Makes the state of a configuration.
+    /// Compiles a configuration.
     pub(crate) fn compile(config: &Config, shared: &ReloadState) -> Result<Self, Error> {
         let mut access = Self {
             by_key: FxHashMap::default(),
@@ -200,19 +200,19 @@ impl Access {
         self.own_limits.get(name).copied().unwrap_or(self.limits)
     }
 
-    /// Whether there is anybody whose tokens are believed.
+    /// Whether tokens are accepted.
     pub(super) fn takes_tokens(&self) -> bool {
         !self.issuers.is_empty()
     }
 
-    /// Who has a certificate with these names; nobody if they are names of several.
+    /// The principal of a certificate with these names; `None` if they belong to several.
     pub(super) fn by_certificate(&self, names: &[String]) -> Option<Arc<Principal>> {
         let mut found = names.iter().filter_map(|name| self.by_certificate.get(name.as_str()));
         let principal = found.next()?;
         found.all(|other| Arc::ptr_eq(other, principal)).then(|| Arc::clone(principal))
     }
 
-    /// The issuer that calls itself so.
+    /// The issuer with this `iss`.
     pub(super) fn issuer(&self, name: &str) -> Option<&Issuer> {
         self.issuers.get(name)
     }

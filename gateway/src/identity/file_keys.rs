@@ -1,4 +1,4 @@
-//! The keys of the file as they count beside one configuration.
+//! The keys of the key file that are valid with one configuration.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -14,16 +14,16 @@ use crate::{
     policy::Grants,
 };
 
-/// The keys of the file that count, and what is wrong with the others.
+/// The valid keys of the file, and what is wrong with the others.
 #[derive(Debug, Default)]
 pub(crate) struct FileKeys {
     pub(super) by_key: FxHashMap<KeyHash, ActiveKey>,
-    /// Entries that do not count, in the order of the file.
+    /// Invalid entries, in the order of the file.
     pub(super) bad: Vec<BadEntry>,
 }
 
 impl FileKeys {
-    /// Admits every entry that is right by itself and beside the configuration.
+    /// Accepts every entry that is valid in itself and with the configuration.
     pub(super) fn admitted(file: &KeyFile, access: &Access, shared: &ReloadState) -> Self {
         let mut keys = Self { by_key: FxHashMap::default(), bad: file.bad.clone() };
         for entry in &file.entries {
@@ -36,7 +36,7 @@ impl FileKeys {
         keys
     }
 
-    /// Entries that do not count now: those that are wrong, and those that are over.
+    /// Entries that do not count now: invalid and expired ones.
     pub(super) fn problems(&self) -> Vec<BadEntry> {
         let over = self.by_key.values().filter(|key| !key.is_good()).filter_map(|key| key.entry.as_ref());
         let over = over.map(|entry| {
@@ -56,7 +56,7 @@ fn holder(entry: &Arc<LocatedEntry>, access: &Access, shared: &ReloadState) -> A
     ActiveKey { hash: key.hash, principal, last_used: shared.last_uses.of(&key.hash), entry: Some(Arc::clone(entry)) }
 }
 
-/// What a configuration has that entries may name.
+/// The names of a configuration that entries may use.
 pub(crate) struct KnownNames<'a> {
     pub(crate) groups: &'a HashSet<Box<str>>,
     /// Providers that there is a route to.

@@ -1,4 +1,4 @@
-//! One issuer of tokens (JWT, RFC 7519), and the check of a token: nothing in it says how it is to be checked.
+//! One issuer of tokens (JWT, RFC 7519), and the verification of a token: nothing in the token decides how it is verified.
 
 mod claims;
 mod fetch;
@@ -35,7 +35,7 @@ pub(crate) struct Issuer {
     pub(crate) key_history: Arc<KeyHistory>,
 }
 
-/// What a token says that was verified.
+/// The content of a verified token.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Verified {
     /// Whose it is, at the issuer.
@@ -48,14 +48,14 @@ pub(crate) struct Verified {
     pub(crate) generation: u64,
 }
 
-/// Why a token is not taken.
+/// Why a token is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TokenError {
     /// It is wrong.
     WrongCredential,
     /// The issuer has no such key.
     KeyUnknown,
-    /// The issuer has no such key that is known, and cannot be asked.
+    /// The key is not known, and the issuer cannot be reached.
     IssuerAway,
 }
 
@@ -63,7 +63,7 @@ impl Issuer {
     /// Checks a token that names this issuer; may wait for its keys if none of those that are known fits.
     ///
     /// # Errors
-    /// Why it is not taken.
+    /// Why it is refused.
     pub(crate) async fn verify(&self, token: &Unverified<'_>) -> Result<Verified, TokenError> {
         if !self.config.algorithms.contains(&token.algorithm) {
             return Err(TokenError::WrongCredential);
@@ -82,8 +82,7 @@ impl Issuer {
         }
     }
 
-    /// Tries the keys that come into question (RFC 7517, 4.5): those of the name, or all for a token that names none, of its
-    /// algorithm.
+    /// Tries the candidate keys (RFC 7517, 4.5): those with the token's key id, or all if it has none, of its algorithm.
     fn attempt(&self, token: &Unverified<'_>) -> Result<Verified, TokenError> {
         let (keys, generation) = self.key_history.keys();
         let is_meant = |key: &&VerificationKey| token.key_id.is_none() || token.key_id == key.id;

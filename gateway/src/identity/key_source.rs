@@ -19,7 +19,7 @@ const KEYS: &str = "ispbridge.gateway.keys";
 /// Attribute of ours: `good`, `expired`, or `bad` for an entry of the file that does not count.
 const STATE: &str = "ispbridge.state";
 
-/// Where the keys of the file come from, and what it said when it was taken last.
+/// The key file, and its content when it was last loaded.
 #[derive(Debug, Default)]
 pub(super) struct KeySource {
     pub(super) file: Option<PathBuf>,
@@ -28,11 +28,11 @@ pub(super) struct KeySource {
     pub(super) was_there: bool,
 }
 
-/// The file of keys for the chassis, which looks after it.
+/// The key file as a source that the chassis watches.
 pub(crate) struct KeysOfFile {
-    /// Who is told.
+    /// Where keys are installed.
     pub(crate) identity: Arc<Identity>,
-    /// Whose audit log is told of changes.
+    /// Its audit log records changes.
     pub(crate) process: Process,
 }
 
@@ -44,7 +44,7 @@ pub(crate) struct KeyChanges {
 }
 
 impl KeysOfFile {
-    /// Takes the file, now and whenever it changes, and counts keys whenever somebody reads the metrics.
+    /// Loads the file now and whenever it changes, and registers the gauge of keys.
     pub(crate) fn follow(self) -> Result<(), Error> {
         let (process, identity) = (self.process.clone(), Arc::downgrade(&self.identity));
         process
@@ -104,7 +104,7 @@ impl Identity {
 }
 
 impl KeyChanges {
-    /// Compares two states of who may call.
+    /// Compares two snapshots.
     pub(super) fn between(before: &KnownCallers, after: &KnownCallers) -> Self {
         Self { before: differing(before, after), after: differing(after, before) }
     }

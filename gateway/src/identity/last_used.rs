@@ -1,4 +1,4 @@
-//! When each API key was used last: a flag on the call's path, a file once a minute beside it.
+//! When each API key was last used: a flag on the call path, and a file that is written once a minute.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -20,9 +20,9 @@ use crate::{
     key::KeyHash,
 };
 
-/// How often it is looked which keys were used; who looks at the status page looks as well.
+/// How often flags become times; so does every look at the status page.
 const LOOK: Duration = Duration::from_secs(10);
-/// The file is written with every such look at most.
+/// Times between two writes of the file.
 const LOOKS_PER_WRITE: u32 = 6;
 
 /// The use of one key.
@@ -51,7 +51,7 @@ impl LastUsed {
         }
     }
 
-    /// When the key was used last, as far as [`LastUses::look`] has seen.
+    /// When the key was last used, as of the last [`LastUses::look`].
     pub(crate) fn last(&self) -> Option<Timestamp> {
         let last = self.last.load(Ordering::Relaxed);
         Timestamp::from_second(last).ok().filter(|_| last > 0)
@@ -64,7 +64,7 @@ impl LastUses {
         Arc::clone(lock(&self.by_key).entry(*key).or_default())
     }
 
-    /// Begins to write beside this file of keys, and knows what stands there already.
+    /// Writes beside this key file from now on, and reads what is there already.
     pub(crate) fn persist_beside(&self, keys: Option<&Path>) {
         let file = keys.map(|keys| beside(keys, "used"));
         if *lock(&self.file) == file {
@@ -76,7 +76,7 @@ impl LastUses {
         *lock(&self.file) = file;
     }
 
-    /// Looks again and again which keys were used, until the process drains.
+    /// Updates and writes periodically, until the process drains.
     pub(crate) async fn follow(self: Arc<Self>, mut draining: Draining) {
         let mut looks = 0;
         while !draining.is_draining() {

@@ -1,4 +1,4 @@
-//! Wrong credentials, where people see them: a metric by kind, and the addresses that they came from.
+//! Refused credentials for operators: a metric by kind, and the addresses that sent them.
 
 use std::net::IpAddr;
 
@@ -8,7 +8,7 @@ use opentelemetry::{KeyValue, metrics::Counter};
 /// Counter: credentials that were refused, by [`chassis::names::REASON`]; addresses are no label of it.
 const CREDENTIALS_REFUSED: &str = "ispbridge.gateway.credentials.refused";
 
-/// Writes down who was refused.
+/// Counts refused credentials.
 #[derive(Debug)]
 pub(crate) struct RefusalRecorder {
     process: Process,
@@ -18,16 +18,16 @@ pub(crate) struct RefusalRecorder {
 /// What was wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum WrongCredential {
-    /// An API key that nobody has.
+    /// An unknown API key.
     Key,
-    /// A token that is not right.
+    /// An invalid token.
     Token,
     /// Either, from an address that has sent too many.
     TooMany,
 }
 
 impl RefusalRecorder {
-    /// Begins to count for a process.
+    /// Registers the counter.
     pub(crate) fn new(process: &Process) -> Self {
         let count = process.meter().u64_counter(CREDENTIALS_REFUSED);
         let count = count.with_description("API keys and tokens that were refused").build();

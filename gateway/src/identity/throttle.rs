@@ -1,8 +1,8 @@
-//! Who sends one wrong credential after the other is told to stop, and nobody behind the same address suffers for it.
+//! Throttles wrong credentials by address, without harm to other callers behind the same address.
 //!
 //! Beyond the limit a wrong credential gets another answer and nothing else changes: a right key is found as fast as before.
-//! Only what costs an attacker nothing and the gateway a signature check, a token that was never seen, is then looked at so
-//! many times a second and no more.
+//! Only tokens that are not cached, which cost the gateway a signature check and an attacker nothing, are limited to a number
+//! per second.
 
 use std::{
     collections::HashMap,
@@ -27,7 +27,7 @@ use crate::{
 /// The time in which guesses are counted.
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Addresses that are remembered; who comes beyond takes the place of the oldest.
+/// Addresses that are tracked; a further one replaces the oldest.
 const MOST: usize = 4096;
 
 /// Signature checks a second for an address that is over the limit: a client of good faith needs one in an hour, and this
@@ -38,7 +38,7 @@ const CHECKS: f64 = 20.0;
 #[derive(Debug)]
 pub(crate) struct Throttle {
     begun: Instant,
-    /// When all of them are forgotten, in milliseconds from the beginning: a gateway that nobody guesses at takes no lock.
+    /// When all of them expire, in milliseconds since `begun`: without wrong credentials no call takes the lock.
     until: AtomicU64,
     by_address: Mutex<HashMap<IpAddr, Count>>,
 }
@@ -57,7 +57,7 @@ impl Default for Throttle {
 }
 
 impl Throttle {
-    /// Counts a wrong credential; over the limit it is answered with this.
+    /// Counts a wrong credential; returns the error to send if the limit is exceeded.
     pub(crate) fn count(&self, address: IpAddr, limit: &GuessesConfig) -> Option<Box<Answer>> {
         if !limit.counts(address) {
             return None;
@@ -78,7 +78,7 @@ impl Throttle {
         (count.wrong > limit.per_minute).then(|| refusal(left))
     }
 
-    /// Whether the signature of a token that nobody has seen may be checked.
+    /// Whether the signature of a token that is not cached may be checked.
     pub(crate) fn may_check(&self, address: IpAddr, limit: &GuessesConfig) -> Result<(), Box<Answer>> {
         let until = self.until.load(Ordering::Relaxed);
         if until == 0 || !limit.counts(address) {

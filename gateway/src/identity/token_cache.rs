@@ -1,4 +1,4 @@
-//! Tokens that were verified, by their hash, until they expire.
+//! A cache of verified tokens, by their hash, until they expire.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -6,16 +6,16 @@ use rustc_hash::FxHashMap;
 
 use crate::{identity::issuer::KeyHistory, principal::Principal};
 
-/// Parts that are locked apart.
+/// Shards with a lock each.
 const SHARDS: usize = 16;
-/// Tokens in one part; beyond that one is forgotten for each that comes.
+/// Tokens per shard; a further one evicts another.
 const PER_SHARD: usize = 1024;
 
 /// Tokens that were verified. A token gets here only with a right signature, so strangers cannot fill it.
 #[derive(Debug, Default)]
 pub(crate) struct TokenCache([RwLock<FxHashMap<[u8; 32], CachedToken>>; SHARDS]);
 
-/// What a verified token says.
+/// A verified token.
 #[derive(Debug, Clone)]
 pub(crate) struct CachedToken {
     /// Whose it is.

@@ -1,7 +1,7 @@
 //! A token bucket that is one number: the generic cell rate algorithm (ITU-T I.371, annex A).
 //!
 //! The number is the time at which the bucket would be full again if nobody took anything. A call moves it on by one
-//! interval; a call that would move it further ahead than the burst allows is refused and told when it would not.
+//! interval; a call that would move it further ahead than the burst allows is refused, with the time to wait.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
@@ -10,7 +10,7 @@ use std::{
 
 use tokio::time::Instant;
 
-/// So many calls a second, and so many at once.
+/// A rate and a burst.
 #[derive(Debug)]
 pub(crate) struct Bucket {
     begun: Instant,
@@ -36,7 +36,7 @@ impl Bucket {
         self.ahead.store((interval * burst.max(1.0)) as u64, Relaxed);
     }
 
-    /// Takes a token, or says when there will be one.
+    /// Takes a token, or returns how long to wait for one.
     pub(crate) fn take(&self) -> Result<(), Duration> {
         let interval = self.interval.load(Relaxed);
         if interval == 0 {

@@ -1,8 +1,8 @@
-//! A number of places: taken one by one, given back one by one, never waited for.
+//! A concurrency limit that never waits.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// So many calls at a time; how many may change while calls are inside.
+/// A limit on concurrent calls, which may change while calls are inside.
 #[derive(Debug)]
 pub(crate) struct Gate {
     inside: AtomicUsize,
@@ -10,12 +10,12 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    /// Opens a gate for so many.
+    /// A gate with this limit.
     pub(crate) fn new(limit: usize) -> Self {
         Self { inside: AtomicUsize::new(0), limit: AtomicUsize::new(limit) }
     }
 
-    /// Takes a place, or says what the limit is.
+    /// Enters, or returns the limit.
     pub(crate) fn enter(&self) -> Result<(), usize> {
         let limit = self.limit.load(Relaxed);
         if self.inside.fetch_add(1, Relaxed) < limit {
@@ -25,22 +25,22 @@ impl Gate {
         Err(limit)
     }
 
-    /// Gives a place back.
+    /// Leaves.
     pub(crate) fn leave(&self) {
         self.inside.fetch_sub(1, Relaxed);
     }
 
-    /// Places taken.
+    /// Calls inside.
     pub(crate) fn inside(&self) -> usize {
         self.inside.load(Relaxed)
     }
 
-    /// Places there are.
+    /// The limit.
     pub(crate) fn limit(&self) -> usize {
         self.limit.load(Relaxed)
     }
 
-    /// Changes how many places there are; who is inside stays.
+    /// Changes the limit; calls inside stay.
     pub(crate) fn set_limit(&self, limit: usize) {
         self.limit.store(limit, Relaxed);
     }

@@ -1,4 +1,4 @@
-//! How many calls a provider answers without a queue, learnt from how long they take (the gradient of Netflix'
+//! Adapts the limit of a provider to the latency of its calls (the gradient of Netflix'
 //! concurrency-limits, `Gradient2Limit`).
 //!
 //! While calls take as long as they usually do the limit grows by the square root of itself; when they take longer than
@@ -17,9 +17,9 @@ use tokio::time::Instant;
 
 use super::gate::Gate;
 
-/// Calls are looked at together, once in a while.
+/// Calls are evaluated together, per window.
 const WINDOW: Duration = Duration::from_millis(250);
-/// Fewer calls in a window say nothing.
+/// Fewer calls in a window are not significant.
 const ENOUGH: u64 = 10;
 /// How much longer than usual calls may take.
 const TOLERANCE: f64 = 1.5;
@@ -33,7 +33,7 @@ const SMOOTHING: f64 = 0.2;
 #[derive(Debug)]
 pub(crate) struct Gradient {
     begun: Instant,
-    /// Nanoseconds after `begun`; whoever moves it on looks at the window.
+    /// Nanoseconds after `begun`; the call that moves it on evaluates the window.
     window_ends: AtomicU64,
     calls: AtomicU64,
     nanos: AtomicU64,
@@ -88,7 +88,7 @@ impl GradientState {
         let usual = self.usual.map_or(mean, |usual| usual + (mean - usual) * weight(usual));
         self.usual = Some(usual);
         let gradient = (TOLERANCE * usual / mean.max(f64::MIN_POSITIVE)).clamp(0.5, 1.0);
-        // A limit that nobody comes near is not tested by these calls.
+        // These calls do not test a limit that is far away.
         if gradient >= 1.0 && (inside as f64) < self.limit / 2.0 {
             return self.limit.round() as usize;
         }

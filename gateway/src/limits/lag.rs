@@ -1,4 +1,4 @@
-//! How many calls the gateway itself carries, learnt from how long its work waits for a processor.
+//! Adapts the gateway's own limit to how long runnable work waits for a processor.
 //!
 //! The providers' own slowness must not count here, so no call is measured: a timer that comes late shows how long
 //! everything else that is ready waits too. Late, the limit shrinks by a tenth; in time and well used, it grows by one
@@ -10,18 +10,18 @@ use tokio::time::{Instant, sleep};
 
 use super::gate::Gate;
 
-/// Time between two looks.
+/// Measuring interval.
 const EVERY: Duration = Duration::from_millis(50);
 
-/// Time between two looks whether there is anything to look at.
+/// Interval while there is nothing to measure.
 const IDLE: Duration = Duration::from_secs(1);
 
-/// Bounds of the gateway's limit, and what counts as late.
+/// Bounds of the gateway's limit, and the tolerated lag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LimitBounds {
-    /// Fewest places.
+    /// Lowest limit.
     pub(crate) min: usize,
-    /// Most places.
+    /// Highest limit.
     pub(crate) max: usize,
     /// How late is too late.
     pub(crate) lag: Duration,
@@ -39,12 +39,12 @@ impl LimitBounds {
     }
 }
 
-/// Sets the limit until the gate is gone; `bounds` are asked for each time, and without them it rests.
+/// Adapts the limit until the gate is dropped; without `bounds` it pauses.
 pub(crate) async fn watch<G: AsRef<Gate>>(gate: Weak<G>, bounds: impl Fn(&G) -> Option<LimitBounds>) {
     loop {
         let due = Instant::now() + EVERY;
         sleep(EVERY).await;
-        // Behind everything that is ready now.
+        // Runs after everything that is ready now.
         tokio::task::yield_now().await;
         let late = due.elapsed();
         let Some(shared) = gate.upgrade() else { return };

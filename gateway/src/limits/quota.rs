@@ -1,4 +1,4 @@
-//! What one principal takes, and may.
+//! The quota of one principal and its usage.
 
 use std::{
     collections::HashMap,
@@ -20,7 +20,7 @@ pub(crate) struct QuotaLimits {
     pub(crate) burst: f64,
 }
 
-/// The numbers of one principal.
+/// The quota of one principal.
 #[derive(Debug)]
 pub(crate) struct Quota {
     name: Arc<str>,
@@ -28,16 +28,16 @@ pub(crate) struct Quota {
     bucket: Bucket,
 }
 
-/// The numbers of all principals by name, found again as long as anybody holds them, so that they outlive a reload.
+/// The quotas of all principals by name, reused while anything holds them, so that they survive a reload.
 #[derive(Debug, Default)]
 pub(crate) struct Quotas(Mutex<HashMap<Arc<str>, Weak<Quota>>>);
 
-/// A principal's place for one call, given back when it is dropped.
+/// A permit for one call of a principal, returned on drop.
 #[derive(Debug)]
 pub(crate) struct QuotaPermit(Arc<Quota>);
 
 impl Quotas {
-    /// The numbers of a principal, which then has these limits.
+    /// The quota of a principal, which then has these limits.
     pub(crate) fn of(&self, name: &Arc<str>, limits: QuotaLimits) -> Arc<Quota> {
         let mut quotas = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(quota) = quotas.get(name).and_then(Weak::upgrade) {

@@ -1,4 +1,4 @@
-//! The calls of one provider, or of all, with a limit that is set or found.
+//! The calls of one provider, or of all, with a fixed or adaptive limit.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::{
     limits::{Usage, lag::LimitBounds},
 };
 
-/// A gate and how its limit is found.
+/// A gate and the rule for its limit.
 #[derive(Debug)]
 pub(super) struct Share {
     gate: Gate,
@@ -22,15 +22,15 @@ pub(super) struct Share {
 struct Rule {
     mode: LimitMode,
     bounds: LimitBounds,
-    /// Learns from the calls themselves.
+    /// Adapts to the calls' latency.
     gradient: Option<Gradient>,
 }
 
-/// A place in a share, given back when it is dropped.
+/// A permit for one call of a share, returned on drop.
 #[derive(Debug)]
 pub(super) struct SharePermit {
     share: Arc<Share>,
-    /// When it was taken, if the calls are learnt from.
+    /// When it was taken, if the limit adapts to latency.
     since: Option<Instant>,
 }
 
@@ -42,7 +42,7 @@ impl Share {
         Self { gate: Gate::new(usize::MAX), rule: ArcSwap::from_pointee(rule) }
     }
 
-    /// Sets how the limit is found; what was learnt stays if nothing changes. `learns` says whether from the calls.
+    /// Sets the mode; the adapted limit stays if nothing changes. `learns` says whether it adapts to latency.
     pub(super) fn set(&self, mode: LimitMode, bounds: LimitBounds, learns: bool) {
         let before = self.rule.load();
         if (before.mode, before.bounds) == (mode, bounds) {
@@ -53,14 +53,14 @@ impl Share {
         self.gate.set_limit(if mode == LimitMode::Off { usize::MAX } else { bounds.max });
     }
 
-    /// Takes a place, or says what the limit is.
+    /// Takes a permit, or returns the limit.
     pub(super) fn enter(self: &Arc<Self>) -> Result<SharePermit, usize> {
         self.gate.enter()?;
         let since = self.rule.load().gradient.is_some().then(Instant::now);
         Ok(SharePermit { share: Arc::clone(self), since })
     }
 
-    /// Between what, if the limit is found by something else than the calls.
+    /// The bounds, if the limit adapts to something other than latency.
     pub(super) fn bounds(&self) -> Option<LimitBounds> {
         let rule = self.rule.load();
         (rule.mode == LimitMode::Adaptive && rule.gradient.is_none()).then_some(rule.bounds)

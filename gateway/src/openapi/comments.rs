@@ -1,4 +1,4 @@
-//! What the contract says in words.
+//! The comments of the contract.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! What the contract's options say of a field or a method.
+//! The contract's options of fields and methods.
 
 use prost_reflect::{DescriptorPool, ExtensionDescriptor, FieldDescriptor, MethodDescriptor, Value};
 
@@ -17,7 +17,7 @@ pub(crate) struct OptionReader {
     probe: Option<ExtensionDescriptor>,
 }
 
-/// What they say of one field.
+/// The options of one field.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FieldOptions {
     /// A request without it is refused.
@@ -42,7 +42,7 @@ impl OptionReader {
         }
     }
 
-    /// The RPC that tells whether a write took effect, where one is named.
+    /// The RPC that shows whether a write took effect, if one is named.
     pub(crate) fn probe(&self, method: &MethodDescriptor) -> Option<String> {
         let options = method.options();
         let probe = options.get_extension(self.probe.as_ref()?);

@@ -1,4 +1,4 @@
-//! Whose grants are which: by principal, by group, and by what tokens claim.
+//! Binds grants to principals, groups and token claims.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -9,7 +9,7 @@ use crate::{
 
 type ByName = HashMap<String, Vec<Arc<Grant>>>;
 
-/// The grants of everybody, ready to be put together.
+/// All grants, by what they are bound to.
 #[derive(Debug, Default)]
 pub(crate) struct Bindings {
     principals: ByName,
@@ -36,17 +36,17 @@ impl Bindings {
         bindings
     }
 
-    /// What a principal of the configuration may do.
+    /// The grants of a configured principal.
     pub(crate) fn principal(&self, name: &str) -> &[Arc<Grant>] {
         self.principals.get(name).map_or(&[], Vec::as_slice)
     }
 
-    /// What a token of an issuer may do because of what it claims.
+    /// The grants of a token by its claims.
     pub(crate) fn claims(&self, issuer: &str, values: &[String]) -> impl Iterator<Item = &Arc<Grant>> {
         values.iter().filter_map(move |value| self.claims.get(&format!("{issuer}:{value}"))).flatten()
     }
 
-    /// What who has a key of the file may do.
+    /// The grants of a key of the key file.
     pub(crate) fn key(&self, index: usize, key: &KeyEntry) -> Vec<Arc<Grant>> {
         let own =
             key.grants.iter().map(|grant| Grant::new(GrantSource::KeyFile(index), &grant.methods, &grant.accounts));

@@ -1,4 +1,4 @@
-//! Why a principal may or may not make a call, in words and with the lines that say so.
+//! Why a principal may or may not make a call, with the grants that decide it.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -12,7 +12,7 @@ use crate::policy::{
 /// What is known of a call before it is made.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Question<'a> {
-    /// The call; its idempotency is `None` if nobody has said whether it reads.
+    /// The call; its idempotency is `None` if it is not known whether it reads.
     pub(crate) request: AccessRequest<'a>,
     /// The account, if one is named.
     pub(crate) account: Option<&'a str>,
@@ -25,7 +25,7 @@ pub(crate) enum Verdict {
     May(Vec<GrantSource>),
     /// Yes if the method only reads, by these.
     MayRead(Vec<GrantSource>),
-    /// No, for want of a grant; these say something of the method or the account, but not of both.
+    /// No grant; these cover the method or the account, but not both.
     MayNot(Vec<String>),
     /// No, because the account must be named.
     NameAccount(String),

@@ -1,7 +1,7 @@
 //! The last minute of calls, second by second.
 //!
-//! A slot that is used again is emptied by whoever finds it old; calls that are counted in that very moment may be lost. A
-//! page can live with that, and a lock on the way of every call it could not.
+//! The first call that finds an old slot resets it; calls counted at that moment may be lost. That is acceptable for a page, and
+//! a lock on every call would not be.
 
 use std::{
     array,
@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 /// Seconds that are shown.
 const SECONDS: usize = 60;
-/// Rates are means over so many seconds, without the one that is not over.
+/// Rates are averages over so many complete seconds.
 const RATE: usize = 10;
 /// Durations are kept by so many seconds together.
 const SLOT_SECONDS: u64 = 10;
@@ -44,12 +44,12 @@ struct SecondCounts {
     answers: AtomicU32,
 }
 
-/// How a call has ended, as far as it tells of those who should answer it.
+/// How a call ended, as far as it concerns the service and its upstream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CallResult {
     Failed,
     Answered,
-    /// It was the caller's doing.
+    /// The caller's fault.
     Neither,
 }
 

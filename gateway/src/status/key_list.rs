@@ -1,4 +1,4 @@
-//! The API keys as an operator sees them: whose each is and when it was used, never the key.
+//! The API keys for operators: principal and last use, never the key.
 
 use std::cmp::Reverse;
 
@@ -11,7 +11,7 @@ use crate::{
     identity::{Identity, access::KeyOrigin},
 };
 
-/// Keys that are shown, those that were used last before all others.
+/// Keys that are shown, the most recently used first.
 const SHOWN: usize = 200;
 
 /// How many keys there are, and some of them.
@@ -36,7 +36,7 @@ struct KeyUse {
 }
 
 impl KeyList {
-    /// Lists the keys that count now.
+    /// Lists the current keys.
     pub(crate) fn of(identity: &Identity) -> Self {
         identity.last_uses().look(Timestamp::now());
         let callers = identity.callers();

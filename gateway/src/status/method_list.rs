@@ -7,7 +7,7 @@ use axum::{Json, extract::State};
 use super::View;
 use crate::catalog::method_list::MethodList;
 
-/// Answers with what the providers have shown.
+/// Returns the methods that the providers have described.
 pub(super) async fn answer(State(view): State<Arc<View>>) -> Json<MethodList> {
     let routes = view.routes.upgrade();
     let providers = routes

@@ -1,6 +1,6 @@
-//! Upstream accounts that a service leaves alone: what the breakers of its instances are heard to say.
+//! Upstream accounts whose circuit breaker is open, inferred from completed calls.
 //!
-//! The breakers live in the services, one per account and instance. The gateway only hears how calls end: a refusal tells
+//! The breakers live in the services, one per account and instance. The gateway only sees how calls end: a refusal means
 //! that one is open, an answer of the upstream that it is closed again.
 
 use std::{
@@ -21,15 +21,15 @@ use super::to_the_second;
 
 /// The reason of a call that a service's breaker has refused.
 const REFUSED: &str = "UPSTREAM_BREAKER_OPEN";
-/// An open breaker lets one call through after this time: when nothing was heard for so long, nobody knows any more.
+/// An open breaker lets one call through after this time, so after a longer silence its state is unknown.
 const PROBE: Duration = Duration::from_secs(5);
 /// Accounts that are remembered of one provider.
 const MOST: usize = 100;
 
-/// The accounts of one provider that rest.
+/// The open breakers of one provider.
 #[derive(Debug, Default)]
 pub(super) struct OpenBreakers {
-    /// How many there are, for those who have nothing to say: a call that went well looks no further than here.
+    /// Their number: a successful call checks only this.
     count: AtomicUsize,
     accounts: Mutex<BTreeMap<BreakerId, OpenBreaker>>,
 }
@@ -48,18 +48,18 @@ struct OpenBreaker {
     last_seen: Instant,
 }
 
-/// What a call tells of its account.
+/// What a call says about its account's breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum BreakerSignal {
     /// The breaker is open.
     Refused,
     /// The upstream has answered.
     Answered,
-    /// Neither: one that is open stays so.
+    /// Neither; an open breaker stays open.
     Failed,
 }
 
-/// One account that rests, as the page shows it.
+/// One open breaker, as the page shows it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct BreakerStatus {
     account: String,
@@ -71,7 +71,7 @@ pub(super) struct BreakerStatus {
 }
 
 impl OpenBreakers {
-    /// Hears how a call has ended.
+    /// Takes a completed call into account.
     pub(super) fn observe(&self, call: &Ended<'_>) {
         let signal = BreakerSignal::of(call);
         if signal != BreakerSignal::Refused && self.count.load(Relaxed) == 0 {
@@ -82,7 +82,7 @@ impl OpenBreakers {
         }
     }
 
-    /// The accounts that rest now.
+    /// The breakers that are open now.
     pub(super) fn list(&self) -> Vec<BreakerStatus> {
         if self.count.load(Relaxed) == 0 {
             return Vec::new();

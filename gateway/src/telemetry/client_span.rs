@@ -21,7 +21,7 @@ const SERVER_ADDRESS: &str = "server.address";
 /// Attribute: the port there.
 const SERVER_PORT: &str = "server.port";
 
-/// Makes the hops of a process.
+/// Starts the client spans of a process.
 #[derive(Debug, Clone)]
 pub(crate) struct ClientSpans {
     tracer: SdkTracer,
@@ -29,7 +29,7 @@ pub(crate) struct ClientSpans {
     duration: Durations,
 }
 
-/// One attempt at a service; it is written down when it is dropped.
+/// One attempt at a service, recorded on drop.
 #[derive(Debug)]
 pub(crate) struct ClientSpan {
     span: Span,
@@ -48,7 +48,7 @@ impl ClientSpans {
         Self { tracer: process.tracer().clone(), propagator: process.propagator().clone(), duration }
     }
 
-    /// Begins an attempt and writes its trace context into the headers.
+    /// Starts an attempt and injects its trace context into the headers.
     pub(crate) fn begin(
         &self,
         (parent, notes): (&Context, &CallNotes),
@@ -90,12 +90,12 @@ impl ClientSpans {
 }
 
 impl ClientSpan {
-    /// Notes how it ended; the first word counts.
+    /// Records how it ended; the first call counts.
     pub(crate) fn end(&mut self, code: Code) {
         self.code.get_or_insert(code);
     }
 
-    /// Notes what the service says of its time.
+    /// Records the service's timing.
     pub(crate) fn timed(&mut self, timing: Timing) {
         self.notes.set_timing(timing);
     }
@@ -103,7 +103,7 @@ impl ClientSpan {
 
 impl Drop for ClientSpan {
     fn drop(&mut self) {
-        // A hop that nobody ended was given up by the caller.
+        // Not ended: the caller gave up.
         let code = self.code.unwrap_or(Code::Cancelled);
         let name = chassis::names::code_name(code);
         self.span.set_attribute(KeyValue::new(chassis::names::RPC_STATUS, name));

@@ -66,7 +66,7 @@ pub(crate) struct Cors {
 }
 
 impl Cors {
-    /// Prepares what the configuration says.
+    /// Prepares the configured policy.
     pub(crate) fn new(config: &CorsConfig) -> Self {
         let texts = || config.origins.iter().map(|origin| origin.as_str());
         Self {
@@ -78,7 +78,7 @@ impl Cors {
         }
     }
 
-    /// Answers a preflight, before anybody asks who calls: it carries no credentials. `None` if it is none, or if no page
+    /// Answers a preflight, which carries no credentials, before authentication. `None` if it is none, or if no page
     /// may call.
     pub(crate) fn preflight(&self, request: &Request<Body>) -> Option<Response<Body>> {
         let asks = request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
@@ -129,7 +129,7 @@ impl Cors {
     }
 }
 
-/// Metadata comes in headers, and what Connect has as trailers under another name.
+/// Metadata in headers, and Connect's trailers, which are prefixed headers.
 fn exposed() -> Vec<String> {
     let metadata = METADATA.iter().flat_map(|name| [(*name).to_owned(), format!("trailer-{name}")]);
     REPLY_HEADERS.map(str::to_owned).into_iter().chain(metadata).collect()

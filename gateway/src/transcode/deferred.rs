@@ -1,4 +1,4 @@
-//! A body that a door makes only when somebody reads it: nothing is parsed for a caller that is not let in.
+//! A body that is transcoded only when it is read: nothing is parsed for a caller that is refused.
 
 use std::{
     future::Future,
@@ -13,21 +13,21 @@ use http_body::Frame;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tonic::Status;
 
-/// In the extensions of a request: its body can still turn out wrong, and must be read whole before anything goes on.
+/// Marks a request, in its extensions, whose body may still turn out invalid and must be read before anything is forwarded.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Deferred;
 
-/// A body of one piece in the making.
+/// A body in one piece that a future produces.
 struct DeferredBody(Option<Making>);
 
 type Making = Pin<Box<dyn Future<Output = Result<Bytes, Status>> + Send>>;
 
-/// A body that is made by a future.
+/// A body that a future produces.
 pub(crate) fn deferred(making: impl Future<Output = Result<Bytes, Status>> + Send + 'static) -> Body {
     Body::new(DeferredBody(Some(Box::pin(making))))
 }
 
-/// Whether a door has translated the request.
+/// Whether the body of a request is transcoded when it is read.
 pub(crate) fn is_deferred(extensions: &Extensions) -> bool {
     extensions.get::<Deferred>().is_some()
 }

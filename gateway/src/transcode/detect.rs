@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{config::doors::DoorsConfig, openapi};
 
-/// What the doors take, as a refused caller reads it.
+/// The accepted content types, for errors.
 const TAKEN: &str = "application/json, application/proto, application/connect+json, application/connect+proto, \
                      application/grpc-web, application/grpc-web-text, application/grpc";
 
@@ -33,7 +33,7 @@ pub(crate) enum Protocol {
 }
 
 impl Protocol {
-    /// Reads method and content type; what no open door takes gets its refusal.
+    /// Detects the protocol by method and content type; the error is the response to send.
     pub(crate) fn of(request: &Request<Body>, open: &DoorsConfig) -> Result<Self, Box<Response<Body>>> {
         let path = request.uri().path();
         if open.openapi && path == openapi::PATH {

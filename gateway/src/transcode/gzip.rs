@@ -1,13 +1,13 @@
-//! Replies in gzip, for callers that say they take it.
+//! Compresses replies for callers that accept gzip.
 
 use bytes::Bytes;
 use chassis::message::{self, GZIP, WORTH};
 use http::{HeaderMap, HeaderValue, header};
 
-/// What is more is packed where nobody else has to wait for it.
+/// Larger bodies are compressed on a blocking thread.
 const LONG: usize = 64 << 10;
 
-/// The body of a reply, packed if that is wanted and makes it smaller; the headers say so.
+/// The body of a reply, compressed if that is wanted and makes it smaller; sets the headers.
 pub(crate) async fn body(whole: Bytes, is_wanted: bool, headers: &mut HeaderMap) -> Bytes {
     if whole.len() < WORTH {
         return whole;

@@ -1,4 +1,4 @@
-//! Messages as JSON, by the mapping of proto3, with the descriptors that the services have shown.
+//! Messages as ProtoJSON, with the services' descriptors.
 
 mod number;
 mod proto_json;
@@ -23,7 +23,7 @@ pub(crate) enum Codec {
     Proto,
 }
 
-/// What is wrong with a text: never with the value itself, which may be a secret.
+/// What is wrong with a text, without the value, which may be a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct JsonProblem {
     /// The field, as the caller writes it; empty for the whole.
@@ -87,10 +87,10 @@ fn problem(path: &str, error: &serde_json::Error) -> JsonProblem {
     let text = text.rsplit_once(" at line ").map_or(&*text, |(text, _)| text);
     let place = format!("(line {}, column {})", error.line(), error.column());
     let field = path.trim_start_matches('.');
-    // What stands at an unknown place is told by the place around it.
+    // The path of an unknown field ends with its parent.
     let field = field.strip_suffix('?').unwrap_or(field).trim_end_matches('.');
     if !error.is_data() {
-        // Where a text ends too early nobody knows what it was about.
+        // Where a text ends early, the path means nothing.
         let field = if error.is_eof() { String::new() } else { short(field) };
         return JsonProblem { field, what: format!("cannot be read: {text} {place}") };
     }
@@ -117,7 +117,7 @@ fn quoted<'a>(text: &'a str, before: &str) -> Option<&'a str> {
     text.strip_prefix(before)?.strip_suffix('\'')
 }
 
-/// What the libraries say, less the value that they say it of.
+/// A library's message without the value.
 fn without_value(text: &str) -> String {
     const SAFE: [&str; 5] = ["out of range", "float value out of range", "number too ", "expected ", "missing "];
     if let Some((_, expected)) = text.rsplit_once(", expected ") {

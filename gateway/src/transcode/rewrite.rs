@@ -1,4 +1,4 @@
-//! A gRPC reply on its way to a caller of another protocol: data as it comes, and trailers as the end of the body.
+//! Rewrites a gRPC reply for another protocol: data as it arrives, trailers as the end of the body.
 
 use std::{
     pin::Pin,

@@ -11,7 +11,7 @@ pub(crate) fn of(headers: &HeaderMap, trailers: &HeaderMap) -> Status {
     told::status(headers).or_else(|| told::status(trailers)).unwrap_or_else(cut_off)
 }
 
-/// What is said of a reply that just ends, which the layers behind a door do not let happen.
+/// The status of a reply without one, which the inner layers prevent.
 pub(crate) fn cut_off() -> Status {
     let text = "the reply ended without a status";
     Answer::new(Code::Internal, "REPLY_CUT_OFF", text).outcome(Outcome::Unknown).status()

@@ -35,7 +35,7 @@ struct WebRewrite {
     text: bool,
 }
 
-/// A request in base64: any number of texts, each padded or not, one after the other.
+/// A request in base64: a sequence of texts, each padded or not.
 struct Base64Body {
     inner: Body,
     /// Less than four characters that are not decoded yet.

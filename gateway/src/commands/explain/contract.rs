@@ -9,7 +9,7 @@ use protocol::method::MethodName;
 
 use crate::{catalog::method_list::MethodList, commands::fetch};
 
-/// The methods, and who says so.
+/// The methods, and where they come from.
 pub(super) enum MethodSource {
     /// They are known.
     Known {
@@ -22,11 +22,11 @@ pub(super) enum MethodSource {
     Unknown(String),
 }
 
-/// What is known of one method that may well be there.
+/// What is known of a method that exists, or may exist.
 pub(super) enum MethodStatus {
     /// It is there.
     Is(Idempotency),
-    /// Nobody could say, for this reason.
+    /// Not checked, for this reason.
     Unchecked(String),
 }
 
@@ -52,7 +52,7 @@ impl MethodSource {
         }
     }
 
-    /// What is known of a method; `Err` says that it is not there, and which is the nearest.
+    /// Looks a method up; `Err` says that it does not exist and suggests the closest name.
     pub(super) fn check(&self, method: &MethodName<'_>, provider: &str) -> Result<MethodStatus, String> {
         let (source, methods) = match self {
             Self::Known { source, methods } => (source, methods),

@@ -1,4 +1,4 @@
-//! The ways in which a principal can show who it is: what it may do may depend on which it takes.
+//! The credentials that a principal can use: its permissions may depend on which one it sends.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::{
 pub(super) struct Credential {
     /// What it is, for people.
     pub(super) name: String,
-    /// What who shows it may do in any case.
+    /// The grants that come with it in any case.
     pub(super) grants: Vec<Arc<Grant>>,
     /// What a token may also open by what it claims.
     pub(super) unseen: Vec<ClaimGrants>,
@@ -36,7 +36,7 @@ struct Ways<'a> {
 }
 
 impl Policy {
-    /// The credentials of who has this name, or the one that is named.
+    /// The credentials of the principal with this name, or the one credential with it.
     pub(super) fn credentials(
         &self,
         name: &str,
@@ -80,7 +80,7 @@ impl Ways<'_> {
         }
     }
 
-    /// Everything by which a principal of the configuration is known.
+    /// All credentials of a configured principal.
     fn principal(&self, entry: &PrincipalConfig) -> Vec<Credential> {
         let tokens = entry.tokens.iter().filter_map(|token| Some(self.token(token.split_once(':')?.0, token)));
         let mut all: Vec<_> = tokens.chain(self.keys(|key| key.name == entry.name)).collect();
@@ -105,7 +105,7 @@ impl Ways<'_> {
         })
     }
 
-    /// A token: what it claims is what was said, or else unknown.
+    /// A token, with the claims from the command line; without any, its claims are unknown.
     fn token(&self, issuer: &str, full: &str) -> Credential {
         let known = self.policy.principals.iter().find(|entry| entry.tokens.iter().any(|token| token == full));
         let own = known.map_or(&[][..], |entry| self.bindings.principal(&entry.name));

@@ -1,4 +1,4 @@
-//! Opens a connection and shakes hands, over plain TCP or TLS.
+//! Opens a connection, over plain TCP or TLS.
 
 use std::io;
 
@@ -32,8 +32,8 @@ pub(super) struct OpenConnection {
     pub(super) closed: ClosedFlag,
 }
 
-/// Connects to an instance; the connection is there when the peer has spoken. It is driven by a task of its own, and the receiver
-/// hears when it takes no more calls.
+/// Connects to an instance; the connection is ready once the peer has sent its first byte. A task of its own drives it, and the
+/// receiver resolves when it takes no more calls.
 pub(super) async fn connect(
     endpoint: &Endpoint,
     tls: Option<ServiceTls>,

@@ -1,4 +1,4 @@
-//! Drives an open connection: its frames, its pings, and the word that it takes no more calls.
+//! Drives an open connection: its frames, its pings, and the notice that it takes no more calls.
 
 use std::{
     future::Future,
@@ -19,23 +19,23 @@ use tokio::{
 
 use super::{keepalive::Keepalive, reason};
 
-/// How a connection came to take no more calls: in order, or for what reason. Calls that are on it may go on.
+/// Why a connection takes no more calls: in order, or with this error. Open calls may continue.
 pub(super) type CloseReason = Result<(), &'static str>;
 
-/// Whether a connection takes no more calls; its keeper hears of it a little later than the calls that meet with it.
+/// Whether a connection takes no more calls; calls that run into it notice before its task does.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ClosedFlag(Arc<AtomicBool>);
 
-/// The work of one connection; it ends with its last call once nobody can begin another.
+/// Drives one connection; it ends with the last call once no other can begin.
 pub(super) struct Driver<T> {
     connection: Connection<T, Bytes>,
     keepalive: Option<Keepalive>,
     notifier: Option<CloseNotifier>,
 }
 
-/// Whoever wants to know when it takes no more calls.
+/// Notifies the task that keeps the connection.
 struct CloseNotifier {
-    /// A sender that asks and never sends.
+    /// A sender that is only polled.
     probe: SendRequest<Bytes>,
     told: oneshot::Sender<CloseReason>,
     closed: ClosedFlag,
@@ -52,8 +52,8 @@ impl ClosedFlag {
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
-    /// Takes over a connection after its handshake; the receiver hears when it takes no more calls. While the receiver is
-    /// there, the connection stays open.
+    /// Takes over a connection after its handshake; the receiver resolves when it takes no more calls. While the receiver
+    /// exists, the connection stays open.
     pub(super) fn new(
         mut connection: Connection<T, Bytes>,
         probe: SendRequest<Bytes>,
@@ -67,12 +67,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     fn tell(&mut self, reason: CloseReason) {
         if let Some(notifier) = self.notifier.take() {
             notifier.closed.set();
-            // Who does not listen any more need not know.
+            // The receiver may be gone.
             let _ = notifier.told.send(reason);
         }
     }
 
-    /// After GOAWAY calls go on, and no other can begin: h2 says so only to who asks.
+    /// After GOAWAY, open calls continue and no new one can begin; h2 says so only when polled.
     fn look(&mut self, cx: &mut Context<'_>) {
         let Some(notifier) = &mut self.notifier else { return };
         if notifier.told.poll_closed(cx).is_ready() {

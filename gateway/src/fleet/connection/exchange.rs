@@ -1,6 +1,6 @@
 //! One call on an HTTP/2 connection: its request on the way out, its reply on the way in.
 //!
-//! This stands on h2 and not on hyper's client, which has a queue and two tasks for every call and writes its head before its
+//! It uses h2 and not hyper's client, which has a queue and two tasks for every call and writes its head before its
 //! body: here a small request is one packet, and no task but the caller's has to run.
 
 use std::{
@@ -24,7 +24,7 @@ pub(super) enum ExchangeError {
     Broken(h2::Error),
 }
 
-/// The body of a reply. Without it the rest of the request is not sent either.
+/// The body of a reply. Dropping it stops the upload of the request too.
 #[derive(Debug)]
 pub(crate) struct Received {
     stream: RecvStream,
@@ -39,7 +39,7 @@ struct Upload<B> {
     is_first: bool,
 }
 
-/// Sends a request and waits for the head of its reply; what is left of the body goes on by itself.
+/// Sends a request and waits for the head of its reply; the rest of the request body is sent in the background.
 pub(super) async fn exchange<B>(
     mut sender: SendRequest<Bytes>,
     request: Request<B>,
@@ -60,7 +60,7 @@ where
     Ok(reply.map(|stream| Received { stream, _upload: upload }))
 }
 
-/// Sends what is there; the rest, if there is one, in a task of its own.
+/// Sends what is available; the rest, if any, in a task of its own.
 async fn begin<B>(mut upload: Upload<B>) -> Option<JoinSet<()>>
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
@@ -88,7 +88,7 @@ impl<B: Body<Data = Bytes> + Unpin> Upload<B> {
         Poll::Ready(Ok(()))
     }
 
-    /// Passes a part on; whether it was the last. A failure is the reply's to tell.
+    /// Passes a part on and returns whether it was the last. The reply reports failures.
     fn pass(&mut self, part: Option<Result<Frame<Bytes>, B::Error>>) -> bool {
         let frame = match part {
             Some(Ok(frame)) => frame,

@@ -1,7 +1,7 @@
-//! A stream that tells when its peer has spoken for the first time.
+//! A stream that signals the first byte from its peer.
 //!
-//! A connection is open long before its peer is there: the kernel of a stopped process accepts, and over TLS 1.3 a server
-//! says only after the handshake that it does not like our certificate. A server of HTTP/2 begins with its settings.
+//! An open connection does not mean that the peer is alive: the kernel accepts connections for a stopped process, and a TLS 1.3
+//! server rejects our certificate only after the handshake. An HTTP/2 server begins with its SETTINGS.
 
 use std::{
     io,
@@ -22,7 +22,7 @@ pub(crate) struct FirstByte<T> {
 }
 
 impl<T> FirstByte<T> {
-    /// Wraps a stream; the receiver hears of its first byte.
+    /// Wraps a stream; the receiver resolves on its first byte.
     pub(crate) fn new(inner: T) -> (Self, oneshot::Receiver<()>) {
         let (first, first_byte) = oneshot::channel();
         (Self { inner, first: Some(first) }, first_byte)
@@ -36,7 +36,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for FirstByte<T> {
         if buffer.filled().len() > before
             && let Some(first) = self.first.take()
         {
-            // Who does not wait any more need not know.
+            // The receiver may be gone.
             let _ = first.send(());
         }
         Poll::Ready(Ok(()))

@@ -1,4 +1,4 @@
-//! Asks a peer now and then whether it is still there.
+//! Keepalive pings.
 
 use std::{
     pin::Pin,
@@ -9,22 +9,22 @@ use std::{
 use h2::{Ping, PingPong};
 use tokio::time::{Instant, Sleep, sleep};
 
-/// How often a peer is asked, also without calls in flight.
+/// Interval of the pings, also without calls in flight.
 const INTERVAL: Duration = Duration::from_secs(10);
 
-/// How long its answer may take before the connection is given up.
+/// How long the answer may take before the connection is closed.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The pings of one connection.
 pub(super) struct Keepalive {
     pings: PingPong,
-    /// Rings when the next ping is due, or the answer to the last one.
+    /// Fires when the next ping is due, or the answer to the last one.
     alarm: Pin<Box<Sleep>>,
     is_asked: bool,
 }
 
 impl Keepalive {
-    /// Begins with a rest.
+    /// Starts with a pause.
     pub(super) fn new(pings: PingPong) -> Self {
         Self { pings, alarm: Box::pin(sleep(INTERVAL)), is_asked: false }
     }
@@ -34,7 +34,7 @@ impl Keepalive {
         loop {
             if !self.is_asked {
                 ready!(self.alarm.as_mut().poll(cx));
-                // If no ping can be sent the connection is at its end, and says so itself.
+                // If no ping can be sent, the connection is ending and reports that itself.
                 self.is_asked = self.pings.send_ping(Ping::opaque()).is_ok();
                 self.rest(if self.is_asked { PATIENCE } else { INTERVAL });
             } else if self.pings.poll_pong(cx).is_pending() {

@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Most instances that one name may have.
 const MOST: usize = 256;
 
-/// A name, and how its instances are spoken to.
+/// A DNS name, with port and TLS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DnsSource {
     /// The name.
@@ -35,7 +35,7 @@ pub(crate) struct DnsSource {
 }
 
 impl DnsSource {
-    /// Asks again and again: now and then, and soon when an instance cannot be reached.
+    /// Resolves the name periodically, and soon after an instance could not be reached.
     pub(crate) async fn follow(self, told: &watch::Sender<Endpoints>, trouble: &Notify) {
         let resolve = || async {
             let found = lookup_host((&*self.host, self.port)).await?;

@@ -1,4 +1,4 @@
-//! What a token says, before anybody has checked it.
+//! A token before verification.
 
 use std::fmt;
 
@@ -10,11 +10,11 @@ use serde::{
 };
 use serde_json::{Map, Value};
 
-/// Longest token that is looked at.
+/// Longest token that is accepted.
 const TOKEN: usize = 12 << 10;
 /// Longest id of a key.
 const KEY_ID: usize = 256;
-/// Headers by which a token would say how it is to be checked, or that it must not be checked as we do (RFC 7515, 4.1).
+/// Headers that would influence verification, or forbid ours (RFC 7515, 4.1).
 const REFUSED: [&str; 5] = ["jku", "jwk", "x5u", "crit", "b64"];
 
 /// A token taken apart.
@@ -24,13 +24,13 @@ pub(crate) struct Unverified<'a> {
     pub(crate) text: &'a str,
     /// The key that it names.
     pub(crate) key_id: Option<String>,
-    /// How it says that it is signed: of the issuer's keys only those of this algorithm come into question.
+    /// Its `alg`; only keys with this algorithm are candidates.
     pub(crate) algorithm: Algorithm,
-    /// What it says.
+    /// Its claims.
     pub(crate) claims: Object,
 }
 
-/// A JSON object in which no name comes twice.
+/// A JSON object without duplicate names.
 #[derive(Debug)]
 pub(crate) struct Object(Map<String, Value>);
 

@@ -1,4 +1,4 @@
-//! Asking an issuer for its keys: no redirects, no surprise proxies, bounds for size and time.
+//! Fetches an issuer's keys: no redirects, no implicit proxies, limits on size and time.
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
@@ -14,10 +14,10 @@ const LARGEST: usize = 256 << 10;
 /// How long an answer may take, all of it.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A question that is on its way.
+/// A fetch that is under way.
 type KeySetFuture = Pin<Box<dyn Future<Output = Result<KeySet, String>> + Send>>;
 
-/// What asks an issuer for its keys.
+/// Fetches the keys of an issuer.
 pub(crate) fn fetcher(issuer: &IssuerConfig) -> Result<impl Fn() -> KeySetFuture + use<>, String> {
     let mut builder = Client::builder()
         .redirect(redirect::Policy::none())
@@ -29,7 +29,7 @@ pub(crate) fn fetcher(issuer: &IssuerConfig) -> Result<impl Fn() -> KeySetFuture
         .user_agent(concat!("ispbridge/", env!("CARGO_PKG_VERSION")))
         .no_proxy();
     if !issuer.jwks.speaks_tls() {
-        // A machine that trusts no authority can speak plain text all the same.
+        // A machine without root certificates can still use plain text.
         builder = builder.tls_certs_only([]);
     }
     let client = builder.build().map_err(|error| error.to_string())?;

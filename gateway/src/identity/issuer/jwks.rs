@@ -29,20 +29,20 @@ pub(crate) struct VerificationKey {
     written: Value,
 }
 
-/// What an issuer shows.
+/// An issuer's keys.
 #[derive(Debug)]
 pub(crate) struct KeySet {
-    /// The keys that can be used, in its order; names may come more than once.
+    /// The usable keys in order; key ids may repeat.
     pub(crate) keys: Vec<VerificationKey>,
-    /// Those that cannot.
+    /// The others.
     pub(crate) unusable: Vec<UnusableKey>,
 }
 
-/// A key that is left out.
+/// A key that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("key {number}{} {why}", named(.id.as_deref()))]
 pub(crate) struct UnusableKey {
-    /// Its place in the set, from 1.
+    /// Its position in the set, from 1.
     number: usize,
     id: Option<String>,
     why: &'static str,

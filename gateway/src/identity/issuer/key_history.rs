@@ -1,4 +1,4 @@
-//! The keys of an issuer over time.
+//! An issuer's keys over time: fetched, refreshed, replaced.
 
 use std::{
     future::Future,
@@ -23,14 +23,14 @@ use crate::{
 
 /// How long a call waits for keys that may have its own among them.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Calls that wait for keys; what comes beyond is refused at once.
+/// Calls that may wait for keys; further ones are refused at once.
 const WAITING: usize = 32;
 
 /// The keys of an issuer, replaced while calls go on.
 #[derive(Debug)]
 pub(crate) struct KeyHistory {
     state: Arc<HistoryState>,
-    /// Asks for keys as long as anybody holds the ring.
+    /// Fetches keys until this value is dropped.
     _follower: JoinSet<()>,
 }
 
@@ -38,7 +38,7 @@ pub(crate) struct KeyHistory {
 struct HistoryState {
     keys: ArcSwap<Vec<VerificationKey>>,
     generation: AtomicU64,
-    /// Whether the issuer answered when it was last asked.
+    /// Whether the last fetch succeeded.
     is_current: AtomicBool,
     phase: watch::Sender<FetchPhase>,
     wanted: Notify,
@@ -47,11 +47,11 @@ struct HistoryState {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum FetchPhase {
-    /// It may be asked for keys.
+    /// A fetch is allowed.
     Ready,
-    /// It is being asked.
+    /// A fetch is under way.
     Asking,
-    /// It was asked just now, and is left alone.
+    /// Pausing after a fetch.
     Resting,
 }
 
@@ -85,7 +85,7 @@ impl KeyHistory {
         (self.state.keys.load_full(), generation)
     }
 
-    /// Waits until the issuer was asked once more, if it may be asked now. Whether it has said of late which keys it has.
+    /// Waits for a fresh fetch, if one is allowed now. Returns whether the last fetch succeeded.
     pub(crate) async fn refreshed(&self) -> bool {
         let state = &self.state;
         let mut phase = state.phase.subscribe();
@@ -98,7 +98,7 @@ impl KeyHistory {
             FetchPhase::Ready => state.wanted.notify_one(),
             FetchPhase::Asking => {}
         }
-        // What comes too late serves the next call.
+        // A late answer serves the next call.
         let answered = timeout(PATIENCE, phase.wait_for(|phase| *phase == FetchPhase::Resting)).await;
         answered.is_ok() && state.is_current()
     }

@@ -1,4 +1,4 @@
-//! A call whose message stands in the address, for methods that change nothing.
+//! Connect GET: a call whose message is in the query, for methods that only read.
 
 use base64::{
     Engine,
@@ -20,7 +20,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// The parts of an address that the protocol knows.
 const KNOWN: [&str; 5] = ["connect", "encoding", "message", "base64", "compression"];
 
-/// What the address says.
+/// The parsed query.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Query {
     /// How the message is written.
@@ -32,7 +32,7 @@ pub(crate) struct Query {
 }
 
 impl Query {
-    /// Reads the part of an address behind its `?`; what the protocol does not know is left alone, and what it knows comes once.
+    /// Parses a query; unknown parameters are ignored, known ones must not repeat.
     ///
     /// # Errors
     /// The part that is missing or wrong.

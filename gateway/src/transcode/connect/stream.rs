@@ -90,7 +90,7 @@ pub(crate) async fn stream(
     response
 }
 
-/// The gRPC call that stands for a request, by the method whose messages are JSON.
+/// The gRPC call for a request; `method` is set if its messages are JSON.
 fn request(
     mut parts: Parts,
     body: Body,
@@ -109,7 +109,7 @@ fn request(
             let form = RequestForm { encoding, max, method };
             call(parts, Body::new(RequestMessages { inner: body, splitter: Splitter::new(max), form }))
         }
-        // One message can be wrong as a whole, before anything of it goes on; of a stream that only ends the stream.
+        // A single message is rejected before anything is forwarded; an invalid message of a stream only ends the stream.
         Some(method) => {
             let body = deferred(async move {
                 let (flags, message) = message::single(&read(body, max + HEAD).await?, encoding, max)?;

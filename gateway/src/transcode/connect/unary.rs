@@ -45,10 +45,10 @@ pub(crate) async fn unary(
     answer(transcoder, parts, message, codec, inside).await
 }
 
-/// Answers a GET; only what changes nothing is called so.
+/// Answers a GET, which only reads may use.
 pub(crate) async fn get(transcoder: &TranscoderState, parts: Parts, inside: &Inside) -> Response<Body> {
     let mut response = got(transcoder, parts, inside).await;
-    // The key that the answer is for stands in a header of which caches know nothing, and some refusals would be kept too.
+    // Caches do not know the header with the API key, and would also keep some refusals.
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
@@ -56,7 +56,7 @@ pub(crate) async fn get(transcoder: &TranscoderState, parts: Parts, inside: &Ins
 async fn got(transcoder: &TranscoderState, parts: Parts, inside: &Inside) -> Response<Body> {
     let full = parts.uri.path().trim_start_matches('/');
     if let Some(Err(status)) = MethodName::of(full).map(|name| transcoder.catalog.is_ready(&name)) {
-        // Nobody knows whether it reads: all that can be done inside is to say so, to a caller who may know.
+        // Whether it reads is not known. The call goes inside only so that an authorised caller gets that answer.
         let message = async move { Err(status.status()) };
         return answer(transcoder, parts, message, Codec::Proto, inside).await;
     }
@@ -176,7 +176,7 @@ fn written(
     json::from_proto(method.output(), &message).map(Into::into).ok_or_else(|| unwritable(idempotency(), text))
 }
 
-/// The service answered, and its answer cannot be shown: what it did is done.
+/// The service answered, but its reply cannot be converted; its effect stands.
 fn unwritable(idempotency: Option<Idempotency>, text: &str) -> Status {
     let answer = match idempotency {
         Some(Idempotency::Read) => Answer::new(Code::Internal, "REPLY_UNREADABLE", text),
@@ -185,7 +185,7 @@ fn unwritable(idempotency: Option<Idempotency>, text: &str) -> Status {
     answer.outcome(Outcome::Unknown).status()
 }
 
-/// Trailers come as headers under another name.
+/// Trailers become headers with a prefix.
 fn add_metadata(to: &mut HeaderMap, leading: HeaderMap, trailing: HeaderMap) {
     to.extend(metadata(leading));
     for (name, value) in &metadata(trailing) {

@@ -1,4 +1,4 @@
-//! What a key is made of, looked at once instead of with every token.
+//! Checks key material once, instead of with every token.
 
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, ParsedPublicKey, VerificationAlgorithm,
