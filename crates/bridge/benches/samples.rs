@@ -1,13 +1,16 @@
 //! The same data as prost messages, as serde structs and as upstream texts.
 
-use std::{fmt::Write, path::PathBuf};
+mod envelope;
+mod replies;
 
-use bridge::{
-    table::{Tables, TextRule, Vocabulary},
-    xml::write::escape_into,
-};
+use std::path::PathBuf;
+
+use bridge::table::{Tables, TextRule, Vocabulary};
 use prost::{Message, Name};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+
+pub(crate) use envelope::{Customers, Envelope, Listed};
+pub(crate) use replies::{brief_reply, json_reply, soap_reply};
 
 const PACKAGE: &str = "sample.v1";
 
@@ -253,73 +256,6 @@ pub(crate) struct Added {
     contact_date: Option<String>,
 }
 
-/// A SOAP envelope as a derive reads it.
-#[derive(Deserialize)]
-pub(crate) struct Envelope {
-    #[serde(rename = "Body")]
-    pub(crate) body: Body,
-}
-
-#[derive(Deserialize)]
-pub(crate) struct Body {
-    #[serde(rename = "searchCustomerResponse")]
-    pub(crate) response: ResponseElement,
-}
-
-#[derive(Deserialize)]
-pub(crate) struct ResponseElement {
-    #[serde(rename = "s-gensym3")]
-    pub(crate) result: ResultElement,
-}
-
-#[derive(Deserialize)]
-pub(crate) struct ResultElement {
-    #[serde(rename = "$text")]
-    pub(crate) text: String,
-}
-
-/// The inner document as a derive reads it; the counts stand for the work of reading them.
-#[derive(Deserialize)]
-#[expect(dead_code, reason = "read for the time it takes")]
-pub(crate) struct Customers {
-    limit: i32,
-    offset: i32,
-    results: i32,
-    pub(crate) customer: Vec<Found>,
-}
-
-#[derive(Deserialize)]
-#[expect(dead_code, reason = "read for the time it takes")]
-pub(crate) struct Found {
-    #[serde(rename = "customerid")]
-    customer_id: i32,
-    #[serde(rename = "customerstatus")]
-    status: String,
-    #[serde(rename = "firstname")]
-    first_name: String,
-    #[serde(rename = "lastname")]
-    last_name: String,
-    email: String,
-    phone: String,
-    street1: String,
-    street2: String,
-    city: String,
-    county: String,
-    state: String,
-    postcode: String,
-    country: String,
-}
-
-/// The same in JSON.
-#[derive(Deserialize)]
-#[expect(dead_code, reason = "read for the time it takes")]
-pub(crate) struct Listed {
-    limit: i32,
-    offset: i32,
-    results: i32,
-    customer: Vec<Found>,
-}
-
 fn text(value: &str) -> Option<String> {
     Some(value.to_owned())
 }
@@ -414,65 +350,4 @@ pub(crate) fn added() -> Added {
         install_date: text("09/22/2018"),
         contact_date: text("09/22/2018"),
     }
-}
-
-const KEYS: [(&str, &str); 12] = [
-    ("city", "Cork"),
-    ("country", "Ireland"),
-    ("county", ""),
-    ("customerstatus", "current"),
-    ("email", "john@example.com"),
-    ("firstname", "John"),
-    ("lastname", "Smith & Sons"),
-    ("phone", "0871234567"),
-    ("postcode", "43-418"),
-    ("state", ""),
-    ("street1", "1 Main St"),
-    ("street2", ""),
-];
-
-/// A reply of `searchCustomer` with all that the document's sample has (SIMPLer API 2011-2Q): XML in a text in SOAP.
-pub(crate) fn soap_reply(customers: usize) -> String {
-    search_reply(customers, &KEYS)
-}
-
-/// A reply of `searchCustomer` with a hundred customers in 20 kB, escapes and all.
-pub(crate) fn brief_reply() -> String {
-    let reply = search_reply(100, &KEYS[5..7]);
-    assert!((19_000..=21_000).contains(&reply.len()), "{}", reply.len());
-    reply
-}
-
-fn search_reply(customers: usize, keys: &[(&str, &str)]) -> String {
-    let mut inner = String::from("<customerSearchRoot>\n");
-    for number in 0..customers {
-        let _ = writeln!(inner, "  <customer id=\"{number}\">\n    <customerid>{number}</customerid>");
-        for (key, value) in keys {
-            let _ = write!(inner, "    <{key}>");
-            escape_into(&mut inner, value);
-            let _ = writeln!(inner, "</{key}>");
-        }
-        inner.push_str("  </customer>\n");
-    }
-    let _ = write!(inner, "  <limit>100</limit>\n  <offset>0</offset>\n  <results>{customers}</results>\n");
-    inner.push_str("</customerSearchRoot>\n");
-    let mut outer = String::from(concat!(
-        r#"<?xml version="1.0" encoding="UTF-8"?><soap:Envelope xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/" "#,
-        r#"xmlns:xsd="http://www.w3.org/2001/XMLSchema" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">"#,
-        r#"<soap:Body><searchCustomerResponse xmlns="http://h/OperatorAPI"><s-gensym3 xsi:type="xsd:string">"#
-    ));
-    escape_into(&mut outer, &inner);
-    outer.push_str("</s-gensym3></searchCustomerResponse></soap:Body></soap:Envelope>");
-    outer
-}
-
-/// The same records as JSON.
-pub(crate) fn json_reply(customers: usize) -> String {
-    let records: Vec<String> = (0..customers)
-        .map(|number| {
-            let pairs: Vec<String> = KEYS.iter().map(|(key, value)| format!("{key:?}:{value:?}")).collect();
-            format!("{{\"customerid\":{number},{}}}", pairs.join(","))
-        })
-        .collect();
-    format!("{{\"limit\":100,\"offset\":0,\"results\":{customers},\"customer\":[{}]}}", records.join(","))
 }
