@@ -239,11 +239,7 @@ impl Backend {
             Behaviour::Fail => Ok(tonic::Status::internal("it broke").into_http()),
             Behaviour::Denied => Ok(denied("UPSTREAM_DOWN").into_http()),
             Behaviour::Held => Ok(denied("UPSTREAM_BREAKER_OPEN").into_http()),
-            Behaviour::Pushback(millis) => {
-                let mut status = tonic::Status::unavailable("not now");
-                status.metadata_mut().insert("grpc-retry-pushback-ms", millis.into());
-                Ok(status.into_http())
-            }
+            Behaviour::Pushback(millis) => Ok(pushed_back(millis)),
             Behaviour::DieInReply => {
                 let cut = self.cut.clone();
                 Ok(grpc(endless(body, async move { cut.notify_waiters() })))
@@ -319,6 +315,12 @@ fn bad_gateway() -> Response<Body> {
     let mut response = Response::new(Body::new(http_body_util::Full::new(Bytes::from_static(b"<html>"))));
     *response.status_mut() = http::StatusCode::BAD_GATEWAY;
     response
+}
+
+fn pushed_back(millis: i64) -> Response<Body> {
+    let mut status = tonic::Status::unavailable("not now");
+    status.metadata_mut().insert("grpc-retry-pushback-ms", millis.into());
+    status.into_http()
 }
 
 /// One frame, then `after`, then silence.

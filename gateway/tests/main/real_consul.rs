@@ -136,6 +136,20 @@ async fn own_checks(agent: SocketAddr) -> Option<Vec<(String, String, String)>> 
     Some(checks.as_object()?.values().map(check).collect())
 }
 
+/// Waits until the agent has these states of the process's own checks.
+async fn until_checked(agent: SocketAddr, expected: &[(&str, &str)]) {
+    loop {
+        let mut own = own_checks(agent).await.unwrap_or_default();
+        own.sort();
+        let states: Vec<_> = own.iter().map(|(kind, state, _)| (kind.as_str(), state.as_str())).collect();
+        // At first a check passes because it was registered so, and says nothing.
+        if states == expected && own.iter().all(|(kind, _, output)| kind != "grpc" || !output.is_empty()) {
+            return;
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
+}
+
 const FAILS: &str = "a check of this process fails in Consul";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -163,19 +177,7 @@ async fn checks_over_tls_pass_by_default_and_tell_when_the_agent_does_not_believ
         let more =
             format!("{tls}consul = {{ address = \"{address}\", {checks} check_seconds = 1, ttl_seconds = 3 }}\n");
         let gateway = gateway::Apart::start(folder.path(), &more);
-        let settled = async {
-            loop {
-                let mut own = own_checks(address).await.unwrap_or_default();
-                own.sort();
-                let states: Vec<_> = own.iter().map(|(kind, state, _)| (kind.as_str(), state.as_str())).collect();
-                // At first a check passes because it was registered so, and says nothing.
-                if states == expected && own.iter().all(|(kind, _, output)| kind != "grpc" || !output.is_empty()) {
-                    break;
-                }
-                sleep(Duration::from_millis(100)).await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(60), settled)
+        tokio::time::timeout(Duration::from_secs(60), until_checked(address, &expected))
             .await
             .unwrap_or_else(|_| panic!("{checks} {believes}: {:?}", gateway.log()));
         match expected[0].1 {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::tree::{PACKAGES, ROOT, files, folders, read};
 
 /// Longest file of Rust, in lines.
-const LONGEST: usize = 500;
+const LONGEST: usize = 400;
 /// Names that say nothing of what is in a file.
 const EMPTY_NAMES: [&str; 9] = ["mod", "util", "utils", "helper", "helpers", "common", "manager", "misc", "impl"];
 /// Crates of which two versions in one program do not understand each other.
