@@ -19,12 +19,14 @@ use std::{
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use chassis::{Redactor, Reflection};
 use prost_reflect::{DescriptorPool, MethodDescriptor};
-use protocol::method::Idempotency;
-use protocol::method::MethodName;
-use protocol::provider;
+use protocol::{
+    method::{Idempotency, MethodName},
+    provider,
+    redact::Redactor,
+};
 use rustc_hash::FxHashMap;
+use serving::Reflection;
 use tokio::time::sleep;
 use tonic::Code;
 
@@ -282,7 +284,7 @@ impl Snapshot {
     }
 }
 
-impl chassis::Describe for Catalog {
+impl protocol::redact::Describe for Catalog {
     fn redactor(&self, method: &str) -> Option<Arc<Redactor>> {
         let (service, _) = method.split_once('/')?;
         let provider = provider::of_service(service)?;

@@ -13,8 +13,9 @@ use std::{
     process::ExitCode,
 };
 
-use chassis::{caller::Root, output};
+use chassis::output;
 use clap::{ArgMatches, FromArgMatches, Subcommand};
+use protocol::caller::Root;
 
 use crate::{
     key::{KeyHash, new_key},

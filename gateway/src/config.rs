@@ -11,9 +11,13 @@ mod limits;
 pub(crate) mod pattern;
 pub(crate) mod policy;
 
-use chassis::{Error, Findings, Secret, Settings, caller::Root};
+use chassis::Settings;
+use config::{Error, Findings, Secret};
+use protocol::caller::Root;
 use schemars::JsonSchema;
 use serde::Deserialize;
+
+use crate::config::{doors::DoorsConfig, pattern::is_label};
 
 pub use self::{
     calls::{HedgeConfig, TimeoutConfig},
@@ -22,7 +26,6 @@ pub use self::{
     limits::{GatewayLimit, LimitMode, LimitsConfig, ProviderLimit},
     policy::{GrantConfig, GroupConfig},
 };
-use crate::config::{doors::DoorsConfig, pattern::is_label};
 
 /// The name of the program, in its command line, its configuration file and telemetry.
 pub(crate) const NAME: &str = "ispbridge-gateway";

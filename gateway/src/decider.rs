@@ -6,10 +6,10 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use chassis::{CallNotes, Error};
+use config::Error;
 use http::{HeaderMap, HeaderValue};
-use protocol::method::Idempotency;
-use protocol::method::MethodName;
+use protocol::method::{Idempotency, MethodName};
+use serving::CallNotes;
 
 use crate::{config::Config, identity::Identity, policy::AccessRequest};
 

@@ -11,11 +11,13 @@ use std::{
     time::Duration,
 };
 
-use chassis::{Body, CallNotes, Peer, Process, message};
+use chassis::Process;
 use http::{HeaderName, HeaderValue, Method, Request, Response, request::Parts};
-use protocol::CallContext;
-use protocol::method::Idempotency;
-use protocol::method::MethodName;
+use protocol::{
+    Body, CallContext,
+    method::{Idempotency, MethodName},
+};
+use serving::{CallNotes, Peer, message};
 use tokio::time::Instant;
 use tonic::Code;
 use tower::Service;
@@ -33,9 +35,9 @@ use crate::{
     transcode::{self, document},
 };
 
-const CONTEXT: HeaderName = HeaderName::from_static(chassis::names::X_CONTEXT);
+const CONTEXT: HeaderName = HeaderName::from_static(protocol::names::X_CONTEXT);
 const ACCOUNT: HeaderName = HeaderName::from_static(policy::ACCOUNT);
-const REQUEST_ID: HeaderName = HeaderName::from_static(chassis::names::X_REQUEST_ID);
+const REQUEST_ID: HeaderName = HeaderName::from_static(protocol::names::X_REQUEST_ID);
 
 /// Everything that handles a call.
 #[derive(Debug)]
@@ -59,7 +61,7 @@ pub(crate) struct Edge {
 impl Edge {
     async fn answer(&self, request: Request<Body>) -> Response<Body> {
         if request.method() != Method::POST {
-            return chassis::not_grpc();
+            return protocol::grpc::not_grpc();
         }
         let (parts, body) = request.into_parts();
         let answered = match parts.uri.path().starts_with("/grpc.reflection.") {
@@ -106,7 +108,7 @@ impl Edge {
             notes,
             route: &route,
             path,
-            method: name.unwrap_or_else(|| chassis::names::OTHER.into()),
+            method: name.unwrap_or_else(|| protocol::names::OTHER.into()),
             idempotency: idempotency.unwrap_or(Idempotency::Write),
             deadline: deadline(&context, route.rules.timeout(&method, idempotency)),
             hedge: route.rules.hedge(&method, idempotency),

@@ -8,11 +8,10 @@ pub(crate) mod verdict;
 use std::{pin::pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use chassis::{Body, CallNotes};
 use http::{HeaderMap, Method, Request, Response, Version};
 use opentelemetry::Context;
-use protocol::deadline;
-use protocol::method::Idempotency;
+use protocol::{Body, deadline, method::Idempotency};
+use serving::CallNotes;
 use tokio::time::{Instant, sleep, timeout_at};
 use tower::retry::budget::Budget;
 
@@ -133,7 +132,7 @@ impl Forward<'_> {
         let patience = Instant::now() + waited_for;
         let (mut head, mut span) = self.head(&permit, spans);
         let timeout = deadline::to_header(passed_on);
-        head.headers_mut().insert(chassis::names::GRPC_TIMEOUT, timeout);
+        head.headers_mut().insert(protocol::names::GRPC_TIMEOUT, timeout);
         let sent = timeout_at(patience, permit.send(head.map(|()| body))).await;
         let missed = match sent {
             Ok(Ok(response)) => {

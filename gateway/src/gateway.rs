@@ -2,7 +2,10 @@
 
 use std::{path::Path, process::ExitCode, sync::Arc};
 
-use chassis::{Consul, Error, Findings, Process, Program, Settings, Surface, Workers, caller::Root};
+use ::config::{Error, Findings};
+use chassis::{Consul, Process, Program, Settings};
+use protocol::caller::Root;
+use serving::{Surface, Workers};
 
 use crate::{
     catalog::{Catalog, refresher::Refresher},

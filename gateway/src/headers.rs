@@ -14,7 +14,7 @@ const FROM_CALLER: [HeaderName; 5] = [
 
 /// The suite's own metadata of replies, in headers or trailers.
 pub(crate) const METADATA: [&str; 3] =
-    [chassis::names::X_REQUEST_ID, chassis::names::X_TIMING, "x-ispbridge-unreadable-fields"];
+    [protocol::names::X_REQUEST_ID, protocol::names::X_TIMING, "x-ispbridge-unreadable-fields"];
 
 /// Metadata by which a service says when to retry: milliseconds, or a negative number for never
 /// (gRPC's retry design, A6).

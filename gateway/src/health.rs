@@ -4,7 +4,8 @@
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
-use chassis::{CallNotes, Draining, Peer, Process};
+use chassis::Process;
+use serving::{CallNotes, Draining, Peer};
 use tokio::{
     sync::mpsc,
     time::{sleep, timeout},
@@ -119,7 +120,7 @@ impl HealthService {
 
 impl<'a> UpstreamName<'a> {
     fn of(service: &'a str) -> Option<Self> {
-        let name = service.strip_prefix(chassis::HEALTH_PREFIX)?;
+        let name = service.strip_prefix(protocol::dependency::HEALTH_PREFIX)?;
         let (provider, account) =
             name.split_once('/').map_or((name, None), |(provider, alias)| (provider, Some(alias)));
         Some(Self { provider, account })

@@ -22,8 +22,9 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use chassis::{CallNotes, Error, Findings, Peer};
+use config::{Error, Findings};
 use http::{HeaderMap, HeaderName, header};
+use serving::{CallNotes, Peer};
 use tonic::Code;
 
 use self::{

@@ -36,7 +36,7 @@ use crate::{
 /// When to retry after the gateway or a provider was full.
 const COME_AGAIN: Duration = Duration::from_millis(500);
 
-/// Counter: calls that were refused, by [`chassis::names::REASON`].
+/// Counter: calls that were refused, by [`protocol::names::REASON`].
 const SHED: &str = "ispbridge.gateway.shed";
 /// Gauge: calls in flight, of a provider or (without one) of the gateway.
 const IN_FLIGHT: &str = "ispbridge.gateway.in_flight";
@@ -145,7 +145,7 @@ impl Limits {
     }
 
     fn refused(&self, why: &'static str, answer: Box<Answer>) -> Box<Answer> {
-        self.shed.add(1, &[KeyValue::new(chassis::names::REASON, why)]);
+        self.shed.add(1, &[KeyValue::new(protocol::names::REASON, why)]);
         answer
     }
 
@@ -162,7 +162,7 @@ impl Limits {
                     }
                     for (name, share) in limits.providers.load().iter() {
                         if let Some(value) = read(share.usage()) {
-                            let provider = KeyValue::new(chassis::names::PROVIDER, Arc::clone(name));
+                            let provider = KeyValue::new(protocol::names::PROVIDER, Arc::clone(name));
                             gauge.observe(value as u64, &[provider]);
                         }
                     }

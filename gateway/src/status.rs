@@ -19,9 +19,11 @@ use std::{
 
 use arc_swap::ArcSwap;
 use axum::{Json, Router, extract::State, http::header, routing::get};
-use chassis::{Dependency, DependencyState, Ended, Process, RefusalSummary, Watch};
+use chassis::Process;
 use jiff::Timestamp;
+use protocol::dependency::{Dependency, DependencyState};
 use serde::Serialize;
+use serving::{Ended, RefusalSummary, Watch};
 
 use self::history::{CallResult, History, Summary};
 use crate::{
@@ -213,7 +215,7 @@ impl FailedCall {
         Self {
             time: prost_types::Timestamp::from(SystemTime::now()).to_string(),
             method: call.method.to_owned(),
-            code: chassis::names::code_name(call.code),
+            code: protocol::names::code_name(call.code),
             reason: call.reason.as_ref().map(|reason| reason.reason.clone()),
             principal: call.principal.map(str::to_owned),
             account: call.account.map(str::to_owned),

@@ -1,6 +1,6 @@
 //! Transcoding for callers that do not use gRPC over HTTP/2: Connect, gRPC-Web and plain JSON on the same port.
 //!
-//! The transcoder is the outermost layer (`chassis::Door`): it turns a request into a plain gRPC call, and the
+//! The transcoder is the outermost layer (`serving::Door`): it turns a request into a plain gRPC call, and the
 //! reply into the caller's protocol. Only JSON needs message descriptors; those come from the catalog.
 
 mod connect;
@@ -17,8 +17,10 @@ mod web;
 
 use std::{fmt, sync::Arc};
 
-use chassis::{Answering, Body, Door, Inside, Process};
+use chassis::Process;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Version, header, request::Parts};
+use protocol::Body;
+use serving::{Answering, Door, Inside};
 use tonic::Status;
 
 use crate::{
@@ -77,7 +79,7 @@ impl Door for HttpTranscoder {
     fn takes(&self, request: &Request<Body>) -> bool {
         let is_native = request.version() == Version::HTTP_2
             && request.method() == Method::POST
-            && chassis::is_grpc(request.headers());
+            && protocol::grpc::is_grpc(request.headers());
         !is_native
     }
 

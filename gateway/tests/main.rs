@@ -72,8 +72,8 @@ mod tokens;
 use std::{process::Command, time::Duration};
 
 use bytes::Bytes;
-use chassis::caller::{Root, Verifier};
 use ispbridge_kit::clock::goes_on;
+use protocol::caller::{Root, Verifier};
 use tonic::Code;
 use tonic_types::StatusExt;
 

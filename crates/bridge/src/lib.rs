@@ -33,7 +33,6 @@ pub mod xml;
 pub use account::{AccountSetup, SetupError, account_problems};
 pub use account_health::AccountStatus;
 pub use call::{Call, UNREADABLE_FIELDS};
-pub use config::Secret;
 pub use dialects::{DialectId, Dialects};
 pub use fault::Fault;
 pub use node::Node;

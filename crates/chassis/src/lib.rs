@@ -30,33 +30,13 @@ mod watched;
 
 pub use audit::{Change, Unaudited};
 pub use cli::{completions, config_source, main};
-pub use config::{
-    ConfigSource, Document, Error, Findings, Lines, Mistake, Mistakes, Networks, Seconds, Secret, counted_address,
-    parse_toml, read_entry,
-};
+pub use config::Error;
 pub use consul::{CheckKind, Consul, ConsulAnswer, ConsulError, ConsulInstance, ConsulSettings};
 pub use file_source::FileSource;
 pub use globals::install_globals;
 pub use process::Process;
 pub use program::Program;
-pub use protocol::{
-    Body, Reason, caller,
-    dependency::{Dependency, DependencyState, HEALTH_PREFIX},
-    grpc::{is_grpc, not_grpc},
-    names,
-    redact::{Describe, RedactError, Redactor},
-    timing::Timing,
-    told,
-};
 pub use record::{ConfigState, Refusal, SourceState};
 pub use running::{Running, StartOptions, start, start_with};
-pub use serving::{
-    Answering, CallNotes, ClientAuth, Door, Draining, Ended, ForwardedHeader, ForwardedSettings, Inside, Peer,
-    PeerIdentity, ProxyProtocolSettings, Reflection, RefusalSummary, Refusals, RefusedAddress, RefusedConnections,
-    ServerSettings, Surface, TlsSettings, Watch, Workers, message,
-};
+pub use serving::Surface;
 pub use settings::{AdminSettings, AuditSettings, CallerKey, CallersMode, CallersSettings, OnLoss, Settings};
-pub use telemetry::{
-    Durations, Exporter, LogFormat, LogSettings, MetricsTemporality, OtlpCompression, OtlpHeaders, Propagator,
-    SignalSettings, TelemetrySettings, Timed,
-};

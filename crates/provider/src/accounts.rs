@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use bridge::{AccountSetup, Telemetry, Upstream, problem::Problems};
-use chassis::{Error, Process};
+use chassis::Process;
+use config::Error;
 use schemars::JsonSchema;
 use serde::Deserialize;
 

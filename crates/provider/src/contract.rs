@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bridge::table::{Tables, TextRule, Vocabulary};
-use chassis::Error;
+use config::Error;
 
 use crate::Definition;
 

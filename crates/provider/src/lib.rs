@@ -16,9 +16,9 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 pub use accounts::Config;
-pub use chassis::Surface;
 pub use contract::{Contract, Dialect, Dialects};
 pub use service::{Service, main};
+pub use serving::Surface;
 
 /// The facts of one provider.
 pub trait Definition: Send + Sync + 'static {

@@ -3,7 +3,10 @@
 use std::{marker::PhantomData, process::ExitCode, sync::Arc};
 
 use bridge::AccountStatus;
-use chassis::{Dependency, DependencyState, Error, Findings, Process, Program, Settings, Surface};
+use chassis::{Process, Program, Settings};
+use config::{Error, Findings};
+use protocol::dependency::{Dependency, DependencyState};
+use serving::Surface;
 
 use crate::{
     Config, Definition,

@@ -9,7 +9,8 @@ use std::{
     process::{Command, ExitCode},
 };
 
-use chassis::{Error, Program, Running, StartOptions};
+use chassis::{Program, Running, StartOptions};
+use config::Error;
 use ispbridge_gateway::Gateway;
 use provider::{Contract, Definition, Service};
 use toml::Table;

@@ -61,7 +61,7 @@ pub enum Error {
     Secrets(io::Error),
     /// A process could not start.
     #[error("{0}: {1}")]
-    Process(&'static str, chassis::Error),
+    Process(&'static str, config::Error),
     /// The gateway did not get to know its services in time.
     #[error("the gateway does not know its services yet: {0}")]
     NotReady(String),

@@ -2,7 +2,8 @@
 
 use std::{io, process::ExitCode};
 
-use chassis::{LogFormat, LogSettings, output};
+use chassis::output;
+use telemetry::{LogFormat, LogSettings};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
@@ -70,7 +71,7 @@ fn welcome(suite: &Suite) -> String {
 
 fn advice(error: &Error) -> String {
     match error {
-        Error::Process(_, chassis::Error::Listen { .. }) => {
+        Error::Process(_, config::Error::Listen { .. }) => {
             format!("{error}\nAnother suite may be running; --grpc and --admin take other addresses.")
         }
         error => error.to_string(),

@@ -2,9 +2,9 @@
 
 use std::{io, net::SocketAddr};
 
-use chassis::caller::Root;
 use ispbridge_gateway::KeyHash;
 use ispbridge_sandbox as sandbox;
+use protocol::caller::Root;
 use toml::{Table, Value, toml};
 
 use crate::secrets::Secrets;

@@ -3,9 +3,9 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use chassis::Redactor;
 use prost::encoding::{WireType, encode_key, encode_varint};
 use prost_reflect::{DescriptorError, DescriptorPool};
+use protocol::redact::Redactor;
 use rustc_hash::FxHashMap;
 
 use super::Signature;

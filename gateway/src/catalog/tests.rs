@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use chassis::Describe;
+use protocol::redact::Describe;
 
 use super::*;
 use crate::catalog::discover::Description;

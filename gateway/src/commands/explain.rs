@@ -8,10 +8,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use chassis::Document;
 use clap::Args;
-use protocol::method::MethodName;
-use protocol::provider;
+use config::Document;
+use protocol::{method::MethodName, provider};
 use serde::Deserialize;
 
 use self::{

@@ -34,12 +34,12 @@ struct Admin {
 #[derive(Debug, Deserialize)]
 #[serde(default)]
 struct Server {
-    reload_seconds: chassis::Seconds,
+    reload_seconds: config::Seconds,
 }
 
 impl Default for Server {
     fn default() -> Self {
-        Self { reload_seconds: chassis::ServerSettings::default().reload_seconds }
+        Self { reload_seconds: serving::ServerSettings::default().reload_seconds }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
-use chassis::{Findings, Seconds};
+use config::{Findings, Seconds};
 use schemars::JsonSchema;
 use serde::Deserialize;
 

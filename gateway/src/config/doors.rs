@@ -1,6 +1,6 @@
 //! `[doors]`: how callers that do not speak gRPC come in.
 
-use chassis::{Findings, Seconds};
+use config::{Findings, Seconds};
 use http::Uri;
 use schemars::JsonSchema;
 use serde::Deserialize;

@@ -2,7 +2,8 @@
 
 use std::{borrow::Cow, collections::HashSet, num::NonZeroU8};
 
-use chassis::{Error, Findings, Secret, Settings};
+use chassis::Settings;
+use config::{Error, Findings, Secret};
 use http::{Uri, uri::Authority};
 use protocol::provider;
 use rustls::pki_types::ServerName;

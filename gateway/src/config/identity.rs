@@ -2,7 +2,8 @@
 
 use std::{collections::HashSet, hash::Hash, net::IpAddr, num::NonZeroUsize, path::PathBuf};
 
-use chassis::{Findings, Networks, Seconds, Settings};
+use chassis::Settings;
+use config::{Findings, Networks, Seconds};
 use http::Uri;
 use jsonwebtoken::{Algorithm, AlgorithmFamily};
 use schemars::JsonSchema;
@@ -145,7 +146,7 @@ impl TryFrom<String> for CertificateName {
 }
 
 impl CertificateName {
-    /// The name as [`chassis::PeerIdentity`] writes it.
+    /// The name as [`serving::PeerIdentity`] writes it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -10,8 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use chassis::{Error, Lines, Mistakes};
-use config::said_of_file;
+use config::{Error, Lines, Mistakes, said_of_file};
 use rustc_hash::FxHashMap;
 use toml::{Table, Value};
 
@@ -60,7 +59,7 @@ impl KeyFile {
 
     /// Takes a text apart; the error is the line and what is wrong with it.
     pub(crate) fn parse(text: &str) -> Result<Self, (usize, String)> {
-        let table = chassis::parse_toml(text)?;
+        let table = config::parse_toml(text)?;
         let lines = Lines::of(text);
         let line = |key: &str| lines.as_ref().and_then(|lines| lines.line(key)).unwrap_or(1);
         let mut file = Self::default();
@@ -126,7 +125,7 @@ fn entry(index: usize, mut item: Value, line: &impl Fn(&str) -> usize) -> Result
         let line = mistakes.iter().next().map_or(position.line, |first| line(&first.key));
         EntryPosition { line, ..position }.bad("", within(&key, mistakes))
     };
-    match chassis::read_entry::<KeyEntry>(&key, item) {
+    match config::read_entry::<KeyEntry>(&key, item) {
         Ok(read) if is_label(&read.name) => Ok(LocatedEntry { position, key: read }),
         Ok(_) => Err(position.bad("name", "must be 1 to 63 lower-case letters, digits, -, _ or .")),
         Err(mistakes) => Err(bad(position, &mistakes)),
@@ -157,7 +156,7 @@ pub(crate) fn called(entry: &Value) -> (Option<String>, Option<&str>) {
 }
 
 fn parsed(path: &Path, text: &str) -> Result<Table, String> {
-    chassis::parse_toml(text).map_err(|(line, problem)| format!("{}:{line}: {problem}", path.display()))
+    config::parse_toml(text).map_err(|(line, problem)| format!("{}:{line}: {problem}", path.display()))
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Error {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, num::NonZeroUsize};
 
-use chassis::Findings;
+use config::Findings;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

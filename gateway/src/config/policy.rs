@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use chassis::Findings;
+use config::Findings;
 use schemars::JsonSchema;
 use serde::Deserialize;
 

@@ -17,21 +17,22 @@ use std::{
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use chassis::Workers;
 use http::{Request, Response};
 use http_body::Body;
+use serving::Workers;
 use tokio::{
     sync::{oneshot, watch},
     time::{Instant, sleep, timeout},
 };
 
-pub(crate) use self::exchange::Received;
 use self::{
     dial::{OpenConnection, connect},
     driver::CloseReason,
     exchange::{ExchangeError, exchange},
 };
 use crate::fleet::{instance::Instance, tls::ServiceTls};
+
+pub(crate) use self::exchange::Received;
 
 /// Calls that one connection carries at a time: the least that every service of the suite admits.
 pub(crate) const STREAMS: usize = 100;

@@ -23,7 +23,7 @@ pub(crate) fn observe(process: &Process, routes: &Arc<Routes>) {
         .with_callback(move |observer| {
             let Some(routes) = routes.upgrade() else { return };
             for route in routes.all() {
-                let provider = KeyValue::new(chassis::names::PROVIDER, Arc::clone(&route.provider));
+                let provider = KeyValue::new(protocol::names::PROVIDER, Arc::clone(&route.provider));
                 // States without an instance are reported too, because a series that stops looks like one that does not change.
                 let mut counts = BTreeMap::from(["up", "connecting", "down", "resting"].map(|state| (state, 0)));
                 for instance in &route.pool.ready.load().states {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use chassis::Workers;
+use serving::Workers;
 use tokio::{
     sync::{Notify, watch},
     task::{AbortHandle, JoinSet},

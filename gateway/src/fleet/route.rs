@@ -2,8 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use chassis::caller::Signer;
-use protocol::provider;
+use protocol::{caller::Signer, provider};
 use tokio::{
     sync::Notify,
     time::{Instant, timeout_at},

@@ -7,10 +7,12 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use chassis::{Consul, Error, Workers, caller::Root};
-use protocol::provider;
+use chassis::Consul;
+use config::Error;
+use protocol::{caller::Root, provider};
 use rustc_hash::FxHashMap;
 use rustls::pki_types::ServerName;
+use serving::Workers;
 use tokio::{sync::watch, task::JoinSet};
 use tower::retry::budget::TpsBudget;
 

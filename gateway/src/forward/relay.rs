@@ -9,11 +9,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use chassis::Timing;
 use http::{HeaderMap, Response, StatusCode};
 use http_body::{Body, Frame};
-use protocol::method::Idempotency;
-use protocol::told;
+use protocol::{method::Idempotency, timing::Timing, told};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tonic::Code;
 
@@ -111,7 +109,7 @@ impl Relay {
             let answer = of_http(parts.status, &pending);
             return Err(pending.failed(answer));
         }
-        if !chassis::is_grpc(&parts.headers) {
+        if !protocol::grpc::is_grpc(&parts.headers) {
             return Err(pending.spoilt("the reply is not gRPC"));
         }
         parts.headers = headers::to_caller(parts.headers);

@@ -10,8 +10,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use chassis::message;
 use http_body::{Body, Frame, SizeHint};
+use serving::message;
 use tonic::Status;
 
 /// Maximum size that is buffered for a retry; practically every unary request is smaller.

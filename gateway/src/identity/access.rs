@@ -5,8 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
-use chassis::Error;
-use config::said_of_file;
+use config::{Error, said_of_file};
 use jsonwebtoken::Algorithm;
 use rustc_hash::FxHashMap;
 use serde::Serialize;

@@ -5,7 +5,8 @@ use std::{
     sync::{Arc, PoisonError},
 };
 
-use chassis::{Change, Error, FileSource, Process};
+use chassis::{Change, FileSource, Process};
+use config::Error;
 use opentelemetry::KeyValue;
 use serde_json::{Map, Value as Json, json};
 

@@ -11,8 +11,8 @@ use std::{
     time::Duration,
 };
 
-use chassis::Draining;
 use jiff::Timestamp;
+use serving::Draining;
 use tokio::time::sleep;
 
 use crate::{

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use chassis::Process;
 use opentelemetry::{KeyValue, metrics::Counter};
 
-/// Counter: credentials that were refused, by [`chassis::names::REASON`]; addresses are no label of it.
+/// Counter: credentials that were refused, by [`protocol::names::REASON`]; addresses are no label of it.
 const CREDENTIALS_REFUSED: &str = "ispbridge.gateway.credentials.refused";
 
 /// Counts refused credentials.
@@ -41,7 +41,7 @@ impl RefusalRecorder {
             WrongCredential::Token => "wrong_token",
             WrongCredential::TooMany => "too_many_guesses",
         };
-        self.count.add(1, &[KeyValue::new(chassis::names::REASON, reason)]);
+        self.count.add(1, &[KeyValue::new(protocol::names::REASON, reason)]);
         address.into_iter().for_each(|address| self.process.refusals().call(reason, address));
     }
 }

@@ -10,7 +10,7 @@ fn identity(body: &str) -> Identity {
     std::fs::write(&root, "0123456789abcdef0123456789abcdef").unwrap();
     let text = format!("{body}\n[signing]\nid = \"k1\"\nsecret = {{ file = {:?} }}", root.path());
     let config: Config = toml::from_str(&text).unwrap();
-    let mut findings = chassis::Findings::default();
+    let mut findings = config::Findings::default();
     config.check(&chassis::Settings::default(), &mut findings);
     findings.into_result().unwrap();
     Identity::new(&config, &Arc::default(), None).unwrap()

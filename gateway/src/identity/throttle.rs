@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use chassis::counted_address;
+use config::counted_address;
 use tokio::time::Instant;
 use tonic::Code;
 

@@ -12,8 +12,8 @@ use std::{
     time::Duration,
 };
 
-use chassis::Ended;
 use serde::Serialize;
+use serving::Ended;
 use tokio::time::Instant;
 
 /// Seconds that are shown.

@@ -12,9 +12,9 @@ use std::{
     time::Duration,
 };
 
-use chassis::Ended;
 use jiff::Timestamp;
 use serde::Serialize;
+use serving::Ended;
 use tokio::time::Instant;
 
 use super::to_the_second;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chassis::{CallNotes, Durations, Process, Timed, Timing};
+use chassis::Process;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use opentelemetry::{
     Context, KeyValue,
@@ -10,6 +10,9 @@ use opentelemetry::{
     trace::{Span as _, SpanContext, SpanKind, Status, TraceContextExt, Tracer},
 };
 use opentelemetry_sdk::trace::{SdkTracer, Span};
+use protocol::timing::Timing;
+use serving::CallNotes;
+use telemetry::{Durations, Timed};
 use tokio::time::Instant;
 use tonic::Code;
 
@@ -57,14 +60,14 @@ impl ClientSpans {
         headers: &mut HeaderMap,
     ) -> ClientSpan {
         notes.set_instance(&instance.authority().map_or("", |authority| authority.as_str()).into());
-        let builder = self.tracer.span_builder(chassis::names::OTHER).with_kind(SpanKind::Client);
+        let builder = self.tracer.span_builder(protocol::names::OTHER).with_kind(SpanKind::Client);
         let mut span = builder.start_with_context(&self.tracer, parent);
         if span.is_recording() {
             span.update_name(method.to_string());
             span.set_attributes([
-                KeyValue::new(chassis::names::RPC_SYSTEM, "grpc"),
-                KeyValue::new(chassis::names::RPC_METHOD, Arc::clone(method)),
-                KeyValue::new(chassis::names::PROVIDER, Arc::clone(provider)),
+                KeyValue::new(protocol::names::RPC_SYSTEM, "grpc"),
+                KeyValue::new(protocol::names::RPC_METHOD, Arc::clone(method)),
+                KeyValue::new(protocol::names::PROVIDER, Arc::clone(provider)),
                 KeyValue::new(SERVER_ADDRESS, instance.host().unwrap_or_default().to_owned()),
                 KeyValue::new(SERVER_PORT, i64::from(instance.port_u16().unwrap_or_default())),
             ]);
@@ -105,14 +108,14 @@ impl Drop for ClientSpan {
     fn drop(&mut self) {
         // Not ended: the caller gave up.
         let code = self.code.unwrap_or(Code::Cancelled);
-        let name = chassis::names::code_name(code);
-        self.span.set_attribute(KeyValue::new(chassis::names::RPC_STATUS, name));
+        let name = protocol::names::code_name(code);
+        self.span.set_attribute(KeyValue::new(protocol::names::RPC_STATUS, name));
         if code != Code::Ok {
-            self.span.set_attribute(KeyValue::new(chassis::names::ERROR_TYPE, name));
+            self.span.set_attribute(KeyValue::new(protocol::names::ERROR_TYPE, name));
             self.span.set_status(Status::error(name));
         }
         // Strangers of all providers have one name.
-        let is_known = &*self.method != chassis::names::OTHER;
+        let is_known = &*self.method != protocol::names::OTHER;
         let timed = Timed {
             name: if is_known { &self.method } else { &self.provider },
             code,
@@ -122,9 +125,9 @@ impl Drop for ClientSpan {
         };
         self.duration.record(&timed, || {
             vec![
-                KeyValue::new(chassis::names::PROVIDER, Arc::clone(&self.provider)),
-                KeyValue::new(chassis::names::RPC_METHOD, Arc::clone(&self.method)),
-                KeyValue::new(chassis::names::RPC_STATUS, name),
+                KeyValue::new(protocol::names::PROVIDER, Arc::clone(&self.provider)),
+                KeyValue::new(protocol::names::RPC_METHOD, Arc::clone(&self.method)),
+                KeyValue::new(protocol::names::RPC_STATUS, name),
             ]
         });
     }

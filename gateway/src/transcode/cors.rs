@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use chassis::Body;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use protocol::Body;
 
 use crate::{config::doors::CorsConfig, headers::METADATA};
 

@@ -7,10 +7,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use chassis::{Body, message};
 use http::Extensions;
 use http_body::Frame;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use protocol::Body;
+use serving::message;
 use tonic::Status;
 
 /// Marks a request, in its extensions, whose body may still turn out invalid and must be read before anything is forwarded.

@@ -1,8 +1,7 @@
 //! Which protocol a request speaks.
 
-use chassis::Body;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use protocol::method::MethodName;
+use protocol::{Body, method::MethodName};
 
 use super::{
     error::{not_allowed, refusal},

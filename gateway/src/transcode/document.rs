@@ -1,10 +1,10 @@
 //! The OpenAPI document as an HTTP reply. The edge writes it: it knows the caller, and so what the document may show.
 
 use bytes::Bytes;
-use chassis::{Body, Inside, message, names::GRPC_ACCEPT_ENCODING};
 use http::{HeaderMap, HeaderValue, Response, header, request::Parts};
 use http_body_util::{BodyExt, Full};
-use protocol::method::Idempotency;
+use protocol::{Body, method::Idempotency, names::GRPC_ACCEPT_ENCODING};
+use serving::{Inside, message};
 
 use super::{
     call,

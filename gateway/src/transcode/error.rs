@@ -3,10 +3,10 @@
 use std::sync::LazyLock;
 
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
-use chassis::Body;
 use http::{HeaderValue, Response, StatusCode, header};
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage};
+use protocol::Body;
 use serde_json::{Map, Value, json};
 use tonic::{Code, Status};
 use tonic_types::pb;

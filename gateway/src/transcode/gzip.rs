@@ -1,8 +1,8 @@
 //! Compresses replies for callers that accept gzip.
 
 use bytes::Bytes;
-use chassis::message::{self, GZIP, WORTH};
 use http::{HeaderMap, HeaderValue, header};
+use serving::message::{self, GZIP, WORTH};
 
 /// Larger bodies are compressed on a blocking thread.
 const LONG: usize = 64 << 10;

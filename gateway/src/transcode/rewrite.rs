@@ -6,9 +6,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use chassis::Body;
 use http::{HeaderMap, Response};
 use http_body::Frame;
+use protocol::Body;
 use tonic::Status;
 
 use super::status::cut_off;

@@ -1,7 +1,7 @@
 //! How a gRPC reply ended.
 
-use chassis::told;
 use http::HeaderMap;
+use protocol::told;
 use tonic::{Code, Status};
 
 use crate::answer::{Answer, Outcome};

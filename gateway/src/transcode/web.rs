@@ -8,12 +8,13 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::{Bytes, BytesMut};
-use chassis::{
-    Body, Inside,
-    message::{self, envelope},
-};
 use http::{HeaderMap, HeaderValue, Response, header, request::Parts};
 use http_body::Frame;
+use protocol::Body;
+use serving::{
+    Inside,
+    message::{self, envelope},
+};
 use tonic::Status;
 
 use super::{

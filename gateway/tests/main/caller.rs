@@ -3,12 +3,13 @@
 use std::{net::SocketAddr, path::PathBuf, sync::LazyLock, time::Duration};
 
 use bytes::Bytes;
-use chassis::{Running, StartOptions, Workers};
+use chassis::{Running, StartOptions};
 use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http2::SendRequest;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use ispbridge_gateway::{Gateway, KeyHash};
+use serving::Workers;
 use tokio::net::TcpStream;
 use tonic::{Code, Status};
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
@@ -107,7 +108,7 @@ impl Suite {
     }
 
     /// Gives it other routes while it runs.
-    pub(crate) fn reroute(&self, routes: &str, more: &str) -> Result<u64, chassis::Error> {
+    pub(crate) fn reroute(&self, routes: &str, more: &str) -> Result<u64, config::Error> {
         self.running.reload(config(routes, more))
     }
 

@@ -11,10 +11,12 @@ use std::{
     time::Duration,
 };
 
-use chassis::{Error, Process, Program, Surface};
+use chassis::{Process, Program};
+use config::Error;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Full};
 use serde::Deserialize;
+use serving::Surface;
 use tonic::{body::Body, codegen::BoxFuture, server::NamedService};
 use tower::Service;
 

@@ -1,9 +1,7 @@
 //! What an operator sets for AEx.
 
-use bridge::{
-    Secret,
-    http::{BaseUrl, Transport},
-};
+use bridge::http::{BaseUrl, Transport};
+use config::Secret;
 use schemars::JsonSchema;
 use serde::Deserialize;
 

@@ -3,11 +3,11 @@
 use std::{borrow::Cow, fmt};
 
 use bridge::{
-    Secret,
     http::{BaseUrl, Transport},
     problem::{Problem, Problems},
     wire::soap::Style,
 };
+use config::Secret;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{
     Deserialize, Deserializer, Serialize,

@@ -3,8 +3,9 @@
 mod verdict;
 mod word;
 
+use ::config::Secret;
 use bridge::{
-    Fault, Node, Outgoing, Provider, Secret,
+    Fault, Node, Outgoing, Provider,
     fault::Kind,
     http::{BaseUrl, HttpReply, HttpRequest, Transport},
     problem::{Problem, Problems},

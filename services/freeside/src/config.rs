@@ -1,10 +1,10 @@
 //! What an operator sets for Freeside.
 
 use bridge::{
-    Secret,
     http::{BaseUrl, Transport},
     wire::xml_rpc::Parameters,
 };
+use config::Secret;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

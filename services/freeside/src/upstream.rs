@@ -186,7 +186,7 @@ fn additions<'t>(operation: &str, given: Node<'t>) -> impl Iterator<Item = Entry
 /// The reseller's own credentials.
 struct Reseller {
     username: String,
-    password: bridge::Secret,
+    password: config::Secret,
 }
 
 impl Login for Reseller {

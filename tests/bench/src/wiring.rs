@@ -7,8 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use chassis::caller::Root;
 use ispbridge_gateway::KeyHash;
+use protocol::caller::Root;
 use toml::{Table, Value, toml};
 
 use crate::Failure;

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use chassis::caller::Root;
+use protocol::caller::Root;
 use tonic::{Code, Request};
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 use tonic_types::StatusExt;

@@ -3,9 +3,11 @@
 use std::{future::Future, net::SocketAddr, pin::pin, time::Duration};
 
 use axum::body::to_bytes;
-use chassis::{Answering, Body, Door, Error, Inside, Process, Program, Running, Surface};
+use chassis::{Error, Process, Program, Running, Surface};
 use http::{Request, Response, StatusCode};
 use ispbridge_kit::{clock::goes_on, http1::get};
+use protocol::Body;
+use serving::{Answering, Door, Inside};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,

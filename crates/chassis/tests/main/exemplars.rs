@@ -79,7 +79,7 @@ async fn a_bucket_names_the_trace_of_a_call_that_was_chosen() {
     let (slow, failed) = (of("OK"), of("INTERNAL"));
     assert_eq!((&*slow.trace, &*failed.trace), (CHOSEN, FAILED));
     let bound = slow.labels.rsplit('"').nth(1).unwrap().parse().unwrap_or(f64::INFINITY);
-    let below = chassis::names::DURATION_BUCKETS.into_iter().filter(|below| *below < bound).fold(0.0, f64::max);
+    let below = protocol::names::DURATION_BUCKETS.into_iter().filter(|below| *below < bound).fold(0.0, f64::max);
     assert!(slow.count >= 1 && slow.seconds >= 0.03 && below < slow.seconds && slow.seconds <= bound, "{slow:?}");
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
     assert!((now - slow.at).abs() < 60.0, "{slow:?}");

@@ -13,7 +13,8 @@ use std::{
     time::Duration,
 };
 
-use chassis::{Error, Process, Program, Running, Secret, StartOptions, Surface};
+use chassis::{Error, Process, Program, Running, StartOptions, Surface};
+use config::Secret;
 use ispbridge_kit::http1::get;
 use opentelemetry::trace::TraceContextExt;
 use prost::Message;
@@ -252,9 +253,9 @@ fn shown(request: &Request<String>, what: &str) -> String {
             deadline.duration_since(Instant::now()).as_millis().to_string()
         }
         "trace" => CallContext::of(request.extensions()).trace.span().span_context().trace_id().to_string(),
-        "address" => request.extensions().get::<chassis::Peer>().unwrap().address().ip().to_string(),
+        "address" => request.extensions().get::<serving::Peer>().unwrap().address().ip().to_string(),
         "peer" => {
-            let peer = request.extensions().get::<chassis::Peer>().unwrap();
+            let peer = request.extensions().get::<serving::Peer>().unwrap();
             peer.identity().map_or_else(|| "nobody".to_owned(), |identity| identity.names().join(" "))
         }
         header => {

@@ -3,9 +3,9 @@
 use std::convert::Infallible;
 
 use bytes::Bytes;
-use chassis::Reflection;
 use prost::Message;
 use prost_types::FileDescriptorProto;
+use serving::Reflection;
 use tonic::{Code, body::Body};
 use tonic_reflection::pb::{
     v1::{

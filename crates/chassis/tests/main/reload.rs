@@ -11,8 +11,10 @@ use std::{
     time::Duration,
 };
 
-use chassis::{ConfigSource, Running, StartOptions, caller::Root};
+use chassis::{Running, StartOptions};
+use config::ConfigSource;
 use ispbridge_kit::http1::get;
+use protocol::caller::Root;
 use serde_json::Value;
 use tempfile::TempDir;
 use tonic::Request;

@@ -3,7 +3,8 @@
 use std::{fs, net::SocketAddr, path::Path, pin::pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use chassis::{ConfigSource, Running, StartOptions};
+use chassis::{Running, StartOptions};
+use config::ConfigSource;
 use h2::client::SendRequest;
 use ispbridge_kit::{
     clock::{comes, goes_on},

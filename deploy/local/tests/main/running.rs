@@ -14,7 +14,7 @@ async fn a_taken_address_is_named_and_what_had_started_is_stopped() {
     let first = started().await;
     let options = Options { grpc: first.address(), ..Options::default() };
     let Err(error) = Suite::start(options).await else { panic!("two suites on one address") };
-    let Error::Process(name, chassis::Error::Listen { address, .. }) = error else { panic!("{error}") };
+    let Error::Process(name, config::Error::Listen { address, .. }) = error else { panic!("{error}") };
     assert_eq!((name, address), ("ispbridge-gateway", first.address()));
     first.stop().await;
 }

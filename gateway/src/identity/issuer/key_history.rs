@@ -177,7 +177,7 @@ impl HistoryState {
 mod tests {
     use std::sync::atomic::AtomicUsize;
 
-    use chassis::Seconds;
+    use config::Seconds;
 
     use super::*;
     use crate::identity::issuer::keys;

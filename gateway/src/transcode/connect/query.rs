@@ -6,7 +6,7 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 use bytes::Bytes;
-use chassis::message::Encoding;
+use serving::message::Encoding;
 use tonic::Status;
 
 use super::{super::json::Codec, request::wrong};

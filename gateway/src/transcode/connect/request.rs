@@ -1,8 +1,8 @@
 //! The parts of a Connect request that are about the protocol.
 
 use bytes::Bytes;
-use chassis::message::{self, Encoding};
 use http::{HeaderMap, HeaderValue, header};
+use serving::message::{self, Encoding};
 use tonic::{Code, Status};
 
 use crate::answer::{Answer, Outcome};

@@ -7,15 +7,15 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use bytes::{Bytes, BytesMut};
-use chassis::{
-    Body, Inside,
-    message::{self, Encoding, GZIP, HEAD, PACKED, Splitter, envelope},
-    names::GRPC_ENCODING,
-};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header, request::Parts};
 use http_body::Frame;
 use prost_reflect::MethodDescriptor;
+use protocol::{Body, names::GRPC_ENCODING};
 use serde_json::{Map, Value, json};
+use serving::{
+    Inside,
+    message::{self, Encoding, GZIP, HEAD, PACKED, Splitter, envelope},
+};
 use tonic::{Code, Status};
 
 use super::{

@@ -1,16 +1,17 @@
 //! One message each way, plain in the bodies; the status is the HTTP status.
 
 use bytes::Bytes;
-use chassis::{
-    Body, Inside,
-    message::{self, Encoding, envelope},
-};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header, request::Parts, response};
 use http_body_util::BodyExt;
 use prost_reflect::MethodDescriptor;
 use protocol::{
+    Body,
     answer::OUTCOME_UNKNOWN,
     method::{Idempotency, MethodName},
+};
+use serving::{
+    Inside,
+    message::{self, Encoding, envelope},
 };
 use tonic::{Code, Status};
 

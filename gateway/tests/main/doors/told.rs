@@ -69,7 +69,7 @@ impl Told {
 
     fn of_json(error: &Value) -> Self {
         let name = error["code"].as_str().unwrap_or_else(|| panic!("{error}")).to_ascii_uppercase();
-        let is_it = |code: &Code| chassis::names::code_name(*code).replace("CANCELLED", "CANCELED") == name;
+        let is_it = |code: &Code| protocol::names::code_name(*code).replace("CANCELLED", "CANCELED") == name;
         let code = (0..17).map(Code::from_i32).find(is_it).unwrap();
         let details = error["details"].as_array().unwrap_or_else(|| panic!("{error}")).iter();
         let infos = details.filter(|detail| detail["type"] == "google.rpc.ErrorInfo");

@@ -7,10 +7,11 @@ use std::{
     time::Duration,
 };
 
-use chassis::{Program, caller::Root};
+use chassis::Program;
 use ispbridge_azotel::Azotel;
 use ispbridge_gateway::{Gateway, KeyHash};
 use ispbridge_sandbox::{Config, Credentials, Provider, Sandbox};
+use protocol::caller::Root;
 use provider::Service;
 use serde_json::{Value, json};
 use tempfile::TempDir;

@@ -2,9 +2,9 @@
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
-use chassis::caller::Root;
 use ispbridge_kit::http1::{exchange, get};
 use ispbridge_sandbox::{Config, Credentials, Fault, Kind, Provider, Sandbox};
+use protocol::caller::Root;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tonic::Status;

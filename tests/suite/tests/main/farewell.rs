@@ -11,9 +11,9 @@ use std::{
     time::Duration,
 };
 
-use chassis::caller::Root;
 use ispbridge_gateway::KeyHash;
 use ispbridge_kit::{Act, Hostile, clock::comes, hostile::nobody, http1::get};
+use protocol::caller::Root;
 use tempfile::TempDir;
 use tonic::transport::Endpoint;
 

@@ -3,7 +3,6 @@
 
 use std::net::SocketAddr;
 
-use chassis::caller::Root;
 use ispbridge_kit::{
     Act,
     http1::get,
@@ -11,6 +10,7 @@ use ispbridge_kit::{
     reply::{bomb, gzip, gzip_with_wrong_sum},
 };
 use ispbridge_sandbox::Provider;
+use protocol::caller::Root;
 use serde_json::{Value, json};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;

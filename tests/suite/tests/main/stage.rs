@@ -2,13 +2,14 @@
 
 use std::{fs, net::SocketAddr, path::PathBuf, time::Duration};
 
-use chassis::{Program, Running, caller::Root};
+use chassis::{Program, Running};
 use ispbridge::{client::Client, reflection::Reflection, target::Target};
 use ispbridge_aex::Aex;
 use ispbridge_azotel::Azotel;
 use ispbridge_freeside::Freeside;
 use ispbridge_gateway::{Gateway, KeyHash};
 use ispbridge_sandbox::{Config, Credentials, Sandbox};
+use protocol::caller::Root;
 use provider::Service;
 use tempfile::TempDir;
 use toml::Table;

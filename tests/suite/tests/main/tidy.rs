@@ -33,10 +33,14 @@ fn set<const N: usize>(folders: [&str; N]) -> BTreeSet<String> {
 /// What a folder's crate may need to run, and what more to be tested; `None` is everything.
 fn allowed(folder: &str) -> Option<BTreeSet<String>> {
     match folder.split('/').next().unwrap() {
-        "services" => Some(set(["crates/bridge", "crates/provider"])),
-        "gateway" => Some(set(["crates/chassis", "crates/config", "crates/protocol"])),
-        "crates" if folder == "crates/playback" => Some(set(["crates/chassis", "tests/parts"])),
-        "crates" if folder == "crates/provider" => Some(set(["crates/bridge", "crates/chassis"])),
+        "services" => Some(set(["crates/bridge", "crates/config", "crates/protocol", "crates/provider"])),
+        "gateway" => {
+            Some(set(["crates/chassis", "crates/config", "crates/protocol", "crates/serving", "crates/telemetry"]))
+        }
+        "crates" if folder == "crates/playback" => Some(set(["crates/chassis", "crates/config", "tests/parts"])),
+        "crates" if folder == "crates/provider" => {
+            Some(set(["crates/bridge", "crates/chassis", "crates/config", "crates/protocol", "crates/serving"]))
+        }
         "crates" if folder == "crates/chassis" => {
             Some(set(["crates/config", "crates/protocol", "crates/serving", "crates/telemetry"]))
         }
