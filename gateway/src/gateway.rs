@@ -5,7 +5,7 @@ use std::{path::Path, process::ExitCode, sync::Arc};
 use ::config::{Error, Findings};
 use chassis::{Consul, Process, Program, Settings};
 use protocol::caller::Root;
-use serving::{Surface, Workers};
+use serving::{ServiceSet, Workers};
 
 use crate::{
     catalog::{Catalog, refresher::Refresher},
@@ -54,7 +54,7 @@ impl Program for Gateway {
         identity::check_key_file(config, findings);
     }
 
-    async fn build(config: Config, process: &Process) -> Result<Surface, Error> {
+    async fn build(config: Config, process: &Process) -> Result<ServiceSet, Error> {
         let consul = process.settings().consul.as_ref().map(Consul::new).transpose()?;
         let catalog = Arc::new(Catalog::default());
         let routes =
@@ -93,12 +93,12 @@ impl Program for Gateway {
         };
         let doors = config.doors.any().then(|| HttpTranscoder::new(&config.doors, Arc::clone(&catalog), process));
         let health = HealthService::server(routes, Arc::clone(&catalog), identity, process.clone());
-        let surface = Surface::new().service(health).fallback(Front(Arc::new(edge)));
+        let surface = ServiceSet::new().service(health).fallback(Front(Arc::new(edge)));
         let looked = view.clone();
         let surface =
-            surface.dependencies(move || looked.dependencies()).watch(stats).describe(catalog).admin(view.routes());
+            surface.dependencies(move || looked.dependencies()).observer(stats).describe(catalog).admin(view.routes());
         Ok(match doors {
-            Some(doors) => surface.door(doors),
+            Some(doors) => surface.transcoder(doors),
             None => surface,
         })
     }

@@ -23,7 +23,7 @@ use chassis::Process;
 use jiff::Timestamp;
 use protocol::dependency::{Dependency, DependencyState};
 use serde::Serialize;
-use serving::{Ended, RefusalSummary, Watch};
+use serving::{CallObserver, CompletedCall, RefusalSummary};
 
 use self::history::{CallResult, History, Summary};
 use crate::{
@@ -192,8 +192,8 @@ impl CallStats {
     }
 }
 
-impl Watch for CallStats {
-    fn ended(&self, call: &Ended<'_>) {
+impl CallObserver for CallStats {
+    fn ended(&self, call: &CompletedCall<'_>) {
         let end = CallResult::of(call);
         self.all.add(call.took, end);
         if let Some(provider) = call.provider()
@@ -211,7 +211,7 @@ impl Watch for CallStats {
 }
 
 impl FailedCall {
-    fn of(call: &Ended<'_>) -> Self {
+    fn of(call: &CompletedCall<'_>) -> Self {
         Self {
             time: prost_types::Timestamp::from(SystemTime::now()).to_string(),
             method: call.method.to_owned(),

@@ -1,6 +1,6 @@
 //! Transcoding for callers that do not use gRPC over HTTP/2: Connect, gRPC-Web and plain JSON on the same port.
 //!
-//! The transcoder is the outermost layer (`serving::Door`): it turns a request into a plain gRPC call, and the
+//! The transcoder is the outermost layer (`serving::Transcoder`): it turns a request into a plain gRPC call, and the
 //! reply into the caller's protocol. Only JSON needs message descriptors; those come from the catalog.
 
 mod connect;
@@ -20,7 +20,7 @@ use std::{fmt, sync::Arc};
 use chassis::Process;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Version, header, request::Parts};
 use protocol::Body;
-use serving::{Answering, Door, Inside};
+use serving::{Answering, Inner, Transcoder};
 use tonic::Status;
 
 use crate::{
@@ -75,7 +75,7 @@ impl fmt::Debug for HttpTranscoder {
     }
 }
 
-impl Door for HttpTranscoder {
+impl Transcoder for HttpTranscoder {
     fn takes(&self, request: &Request<Body>) -> bool {
         let is_native = request.version() == Version::HTTP_2
             && request.method() == Method::POST
@@ -87,7 +87,7 @@ impl Door for HttpTranscoder {
         error::response(status)
     }
 
-    fn answer(&self, request: Request<Body>, inside: Inside) -> Answering {
+    fn answer(&self, request: Request<Body>, inside: Inner) -> Answering {
         let transcoder = Arc::clone(&self.0);
         Box::pin(async move {
             if let Some(response) = transcoder.cors.preflight(&request) {
@@ -102,7 +102,7 @@ impl Door for HttpTranscoder {
 }
 
 impl TranscoderState {
-    async fn open(&self, request: Request<Body>, inside: Inside) -> Response<Body> {
+    async fn open(&self, request: Request<Body>, inside: Inner) -> Response<Body> {
         let protocol = Protocol::of(&request, &self.open);
         let (parts, body) = request.into_parts();
         match protocol {

@@ -14,7 +14,7 @@ use serving::Dependencies;
 use tokio::net::TcpListener;
 
 use self::spare::Sparing;
-use crate::{process::Process, record::Shown};
+use crate::{config_status::Shown, process::Process};
 
 #[derive(Debug, Serialize)]
 struct BuildInfo {
@@ -48,5 +48,5 @@ async fn build_info(State(process): State<Process>) -> Json<BuildInfo> {
 }
 
 async fn config(State(process): State<Process>) -> Json<Shown> {
-    Json(process.record().shown(process.sources()))
+    Json(process.config_status().shown(process.sources()))
 }

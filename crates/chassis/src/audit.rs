@@ -33,7 +33,7 @@ use protocol::CallContext;
 use protocol::{names, provider, redact::Describe};
 use serde::Serialize;
 use serde_json::Value as Json;
-use serving::{CallNotes, Ended, Facts, RecordPlace, Watch, now, request_id};
+use serving::{CallNotes, CallObserver, CompletedCall, Facts, RecordPlace, now, request_id};
 use tokio::{
     sync::{Semaphore, oneshot},
     time::{Instant, timeout},
@@ -207,12 +207,12 @@ fn unwritable(error: &io::Error) -> Error {
     Error::config("audit.file", format!("must be a file that can be written: {}", said_of_file(error)))
 }
 
-impl Watch for Audit {
+impl CallObserver for Audit {
     fn wants_messages(&self, writes: bool) -> bool {
         writes
     }
 
-    fn ended(&self, call: &Ended<'_>) {
+    fn ended(&self, call: &CompletedCall<'_>) {
         if call.writes {
             let place = call.announced.cloned().or_else(|| self.place());
             self.put(place, |place| Entry::Call(Box::new(Finished::of(call)), place));
@@ -248,7 +248,7 @@ impl Intent {
 }
 
 impl Finished {
-    fn of(call: &Ended<'_>) -> Self {
+    fn of(call: &CompletedCall<'_>) -> Self {
         Self { facts: call.facts(), request: call.request(), is_announced: call.announced.is_some() }
     }
 }

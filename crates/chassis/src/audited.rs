@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::Response;
 use protocol::{Body, answer, method::Idempotency, methods::Methods};
-use serving::{Call, Request};
+use serving::{Request, Service};
 
 use crate::process::Process;
 
@@ -22,7 +22,7 @@ impl<S> Audited<S> {
     }
 }
 
-impl<S: Call<Reply = Body>> Call for Audited<S> {
+impl<S: Service<Reply = Body>> Service for Audited<S> {
     type Reply = Body;
 
     async fn call(&self, request: Request) -> Response<Body> {

@@ -21,11 +21,11 @@ use tokio::{
 use toml::Table;
 
 use crate::{
+    config_status::ConfigStatus,
     globals, output,
     prepare::Prepared,
     process::Process,
     program::Program,
-    record::Record,
     restarts::Restarts,
     running::{self, StartOptions},
     settings_reference,
@@ -195,8 +195,8 @@ fn say_right<P: Program>(prepared: &Prepared<P>) -> ExitCode {
 async fn check_account<P: Program>(prepared: Prepared<P>, alias: &str) -> Result<ExitCode, Error> {
     let Prepared { document, settings, own, .. } = prepared;
     let telemetry = Telemetry::new(P::NAME, &settings.telemetry, None)?;
-    let record = Record::new(&document, Restarts::of::<P::Config>());
-    let process = Process::new(P::NAME, settings, telemetry, record, Workers::default());
+    let config_status = ConfigStatus::new(&document, Restarts::of::<P::Config>());
+    let process = Process::new(P::NAME, settings, telemetry, config_status, Workers::default());
     let said = |text| format!("{}: account {alias}: {text}", P::NAME);
     Ok(match P::check_account(own, &process, alias).await {
         Ok(text) => output::answer(&said(text), 0),
@@ -241,7 +241,7 @@ mod tests {
     use super::*;
     use crate::settings::Settings;
     use config::Findings;
-    use serving::Surface;
+    use serving::ServiceSet;
 
     #[derive(Debug)]
     struct Shop;
@@ -263,8 +263,8 @@ mod tests {
             }
         }
 
-        async fn build(_: Own, _: &Process) -> Result<Surface, Error> {
-            Ok(Surface::new())
+        async fn build(_: Own, _: &Process) -> Result<ServiceSet, Error> {
+            Ok(ServiceSet::new())
         }
 
         fn commands(cli: clap::Command) -> clap::Command {

@@ -12,7 +12,7 @@ use config::{Content, Error, Noted, noting};
 use telemetry::Instruments;
 
 use crate::{
-    record::{Refusal, SourceState, seconds},
+    config_status::{Refusal, SourceState, seconds},
     watched::Watched,
 };
 

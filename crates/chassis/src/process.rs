@@ -14,13 +14,13 @@ use http::{Extensions, HeaderMap};
 use opentelemetry::{metrics::Meter, propagation::TextMapCompositePropagator};
 use opentelemetry_sdk::trace::SdkTracer;
 use protocol::CallContext;
-use serving::{CallNotes, Draining, Refusals, ServingContext, Surface, Watch, Watches, Workers};
+use serving::{CallNotes, CallObserver, Draining, Observers, Refusals, ServiceSet, ServingContext, Workers};
 use telemetry::{Durations, Telemetry};
 
 use crate::{
     audit::{Audit, Change, Intent, Unaudited},
+    config_status::{ConfigState, ConfigStatus, SourceState},
     file_source::{FileSource, Sourced},
-    record::{ConfigState, Record, SourceState},
     settings::Settings,
     tap::Tap,
 };
@@ -34,7 +34,7 @@ struct Inner {
     settings: Settings,
     serving: ServingContext,
     stopping: AtomicBool,
-    record: Record,
+    config_status: ConfigStatus,
     file_sources: RwLock<Vec<Arc<Sourced>>>,
     audit: OnceLock<Arc<Audit>>,
     tap: Arc<Tap>,
@@ -46,7 +46,7 @@ impl Process {
         name: &'static str,
         settings: Settings,
         telemetry: Telemetry,
-        record: Record,
+        config_status: ConfigStatus,
         workers: Workers,
     ) -> Self {
         let serving = ServingContext::new(name, settings.server.clone(), telemetry, workers);
@@ -54,7 +54,7 @@ impl Process {
             settings,
             serving,
             stopping: AtomicBool::new(false),
-            record,
+            config_status,
             file_sources: RwLock::default(),
             audit: OnceLock::new(),
             tap: Arc::default(),
@@ -190,20 +190,20 @@ impl Process {
     /// How far the configuration has come.
     #[must_use]
     pub fn config_state(&self) -> ConfigState {
-        self.0.record.state(self.sources())
+        self.0.config_status.state(self.sources())
     }
 
     /// Lets the audit log, whoever taps, and what the program brought hear of calls, before there are any.
-    pub(crate) fn watch_calls(&self, audit: Option<Audit>, surface: &Surface) {
+    pub(crate) fn observe_calls(&self, audit: Option<Audit>, services: &ServiceSet) {
         let audit = audit.map(|audit| self.0.audit.get_or_init(|| Arc::new(audit)));
-        self.0.tap.describe(surface.described());
+        self.0.tap.describe(services.described());
         let own = audit
             .cloned()
-            .map(|audit| audit as Arc<dyn Watch>)
+            .map(|audit| audit as Arc<dyn CallObserver>)
             .into_iter()
-            .chain([self.0.tap.clone() as Arc<dyn Watch>]);
-        let watches = own.chain(surface.watches.iter().cloned()).collect();
-        self.0.serving.set_watches(Watches::new(watches, surface.has_fallback));
+            .chain([self.0.tap.clone() as Arc<dyn CallObserver>]);
+        let watches = own.chain(services.observers.iter().cloned()).collect();
+        self.0.serving.set_observers(Observers::new(watches, services.has_fallback));
     }
 
     /// The audit log, if there is one.
@@ -217,8 +217,8 @@ impl Process {
     }
 
     /// What is known of the configuration.
-    pub(crate) fn record(&self) -> &Record {
-        &self.0.record
+    pub(crate) fn config_status(&self) -> &ConfigStatus {
+        &self.0.config_status
     }
 
     pub(crate) fn telemetry(&self) -> &Telemetry {

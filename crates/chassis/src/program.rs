@@ -5,7 +5,7 @@ use std::{future::Future, path::Path, process::ExitCode};
 use config::{Error, Findings};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
-use serving::Surface;
+use serving::ServiceSet;
 
 use crate::{process::Process, settings::Settings};
 
@@ -43,7 +43,7 @@ pub trait Program: Send + Sync + 'static {
     }
 
     /// Builds what the process serves.
-    fn build(config: Self::Config, process: &Process) -> impl Future<Output = Result<Surface, Error>> + Send;
+    fn build(config: Self::Config, process: &Process) -> impl Future<Output = Result<ServiceSet, Error>> + Send;
 
     /// Takes a configuration that was read again and has passed [`Self::check`]; [`Process::kept`] has what [`Self::build`]
     /// put there with [`Process::keep`]. It must take all of it or nothing; the default takes nothing.

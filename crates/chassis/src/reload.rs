@@ -83,7 +83,7 @@ impl<P: Program> Reloader<P> {
 impl<P: Program> Reload for Reloader<P> {
     fn take(&self, document: Document, forced: bool) -> Result<u64, Error> {
         let (result, noted) = noting(|| self.try_take(document, forced));
-        self.process.record().noted(noted, result.is_ok());
+        self.process.config_status().noted(noted, result.is_ok());
         match result {
             Ok(document) => Ok(taken(&self.process, &document)),
             Err(error) => Err(refused(&self.process, error)),
@@ -107,13 +107,13 @@ impl Watched for Configured {
     }
 
     fn files(&self) -> Noted {
-        let mut files = self.process.record().files();
+        let mut files = self.process.config_status().files();
         files.extend(self.source.noted());
         files
     }
 
     fn take(&self, seen: Noted) -> bool {
-        self.process.record().noted(seen, false);
+        self.process.config_status().noted(seen, false);
         // What is wrong with it is in the log and on the admin port.
         self.reread(false).is_ok()
     }
@@ -121,7 +121,7 @@ impl Watched for Configured {
 
 fn taken(process: &Process, table: &Table) -> u64 {
     let name = process.name();
-    let (generation, fixed) = process.record().taken(table);
+    let (generation, fixed) = process.config_status().taken(table);
     tracing::info!(process = name, generation, "a new configuration was taken");
     if !fixed.is_empty() {
         tracing::warn!(process = name, sections = fixed.join(" "), "these sections change with a restart only");
@@ -132,7 +132,7 @@ fn taken(process: &Process, table: &Table) -> u64 {
 
 fn refused(process: &Process, error: Error) -> Error {
     tracing::warn!(process = process.name(), %error, "the new configuration is not taken; the old one stays");
-    process.record().refused(&error);
+    process.config_status().refused(&error);
     process.telemetry().instruments.count_reload(NAME, "failed");
     error
 }

@@ -86,7 +86,7 @@ mod tests {
     use super::*;
     use crate::{process::Process, program::Program, settings_reference};
     use config::Error;
-    use serving::Surface;
+    use serving::ServiceSet;
 
     struct Probe;
 
@@ -123,8 +123,8 @@ mod tests {
         const NAME: &'static str = "probe";
         type Config = Own;
 
-        async fn build(_: Own, _: &Process) -> Result<Surface, Error> {
-            Ok(Surface::new())
+        async fn build(_: Own, _: &Process) -> Result<ServiceSet, Error> {
+            Ok(ServiceSet::new())
         }
     }
 

@@ -20,10 +20,10 @@ use crate::{
     admin,
     audit::Audit,
     audited::Audited,
+    config_status::ConfigStatus,
     prepare::Prepared,
     process::Process,
     program::Program,
-    record::Record,
     registration::Registration,
     reload::{Configured, Reload, Reloader},
     restarts::Restarts,
@@ -85,13 +85,13 @@ pub(crate) async fn start_prepared<P: Program>(prepared: Prepared<P>, options: S
     let verifier = verifier.map(|verifier| Arc::new(ArcSwap::from_pointee(verifier)));
     let tls = tls.map(|tls| Arc::new(ArcSwap::from_pointee(tls)));
     let telemetry = Telemetry::new(P::NAME, &settings.telemetry, options.span_processor)?;
-    let record = Record::new(&document, Restarts::of::<P::Config>());
-    let process = Process::new(P::NAME, settings, telemetry, record, options.workers);
-    process.record().noted(files, true);
+    let config_status = ConfigStatus::new(&document, Restarts::of::<P::Config>());
+    let process = Process::new(P::NAME, settings, telemetry, config_status, options.workers);
+    process.config_status().noted(files, true);
     let surface = P::build(own, &process).await.map_err(|error| document.locate(error))?;
     drop(document);
     let audit = Audit::open(process.name(), &process.settings().audit, process.meter(), surface.described())?;
-    process.watch_calls(audit, &surface);
+    process.observe_calls(audit, &surface);
     let (admin_routes, dependencies) = (surface.admin.clone(), surface.dependencies.clone());
     let methods = Arc::new(
         Methods::new(&surface.descriptors)
@@ -99,14 +99,14 @@ pub(crate) async fn start_prepared<P: Program>(prepared: Prepared<P>, options: S
     );
     let (surface, health) = health::add(surface, process.settings().server.reflection).await?;
     let (services, closing) = (surface.names.clone(), surface.closing.clone());
-    let door = surface.door.clone();
+    let transcoder = surface.transcoder.clone();
     let reload = Arc::new(Reloader::<P>::new(&process, verifier.clone(), tls.clone(), part));
     let server = &process.settings().server;
     descriptors::warn_of(P::NAME, server.max_connections);
     let (socket, address) = listener::bind(server.listen, server.reuse_port)?;
     let admin = admin(&process, admin_routes, dependencies.clone())?;
     let routes = Audited::new(Routed(surface.into_router()), &process, methods.clone());
-    let around = Around { methods, verifier, door, tls };
+    let around = Around { methods, verifier, transcoder, tls };
     let serving = tokio::spawn(serve(socket, routes, around, process.serving()));
     tracing::info!(process = P::NAME, %address, "serving");
     health.follow(dependencies, process.draining());

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use protocol::redact::{Describe, RedactError, Redactor};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
-use serving::{Draining, Ended, Facts, Watch};
+use serving::{CallObserver, CompletedCall, Draining, Facts};
 use tokio::{
     sync::{
         broadcast::{self, error::RecvError},
@@ -140,7 +140,7 @@ impl Tap {
     }
 }
 
-impl Watch for Tap {
+impl CallObserver for Tap {
     fn is_listening(&self) -> bool {
         self.is_used()
     }
@@ -149,7 +149,7 @@ impl Watch for Tap {
         self.is_used()
     }
 
-    fn ended(&self, call: &Ended<'_>) {
+    fn ended(&self, call: &CompletedCall<'_>) {
         if self.is_used() {
             let seen = Seen { facts: call.facts(), request: call.request(), reply: call.reply() };
             // It fails if the last of them has just left.

@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 pub use accounts::Config;
 pub use contract::{Contract, Dialect, Dialects};
 pub use service::{Service, main};
-pub use serving::Surface;
+pub use serving::ServiceSet;
 
 /// The facts of one provider.
 pub trait Definition: Send + Sync + 'static {
@@ -35,7 +35,7 @@ pub trait Definition: Send + Sync + 'static {
     type Account: AccountSettings;
 
     /// Adds the contract's gRPC services to what the process serves.
-    fn services(upstream: Upstream, surface: Surface) -> Surface;
+    fn services(upstream: Upstream, surface: ServiceSet) -> ServiceSet;
 }
 
 /// What an operator sets for one account: one table `[accounts.ALIAS]` of the configuration.

@@ -6,7 +6,7 @@ use bridge::AccountStatus;
 use chassis::{Process, Program, Settings};
 use config::{Error, Findings};
 use protocol::dependency::{Dependency, DependencyState};
-use serving::Surface;
+use serving::ServiceSet;
 
 use crate::{
     Config, Definition,
@@ -33,11 +33,11 @@ impl<D: Definition> Program for Service<D> {
         }
     }
 
-    async fn build(config: Self::Config, process: &Process) -> Result<Surface, Error> {
+    async fn build(config: Self::Config, process: &Process) -> Result<ServiceSet, Error> {
         let upstream = connect::<D>(config, process)?;
         process.keep(Arc::new(upstream.clone()));
         let (watched, closed) = (upstream.clone(), upstream.clone());
-        let surface = Surface::new()
+        let surface = ServiceSet::new()
             .descriptors(D::CONTRACT.descriptors)
             .closing(move || closed.clone().close())
             .dependencies(move || watched.accounts().iter().map(dependency::<D>).collect());

@@ -13,15 +13,15 @@ use protocol::{Outcome, Reason, names, provider};
 use serde::Serialize;
 use tonic::Code;
 
-use crate::{message::Kept, notes::RecordPlace};
+use crate::{message::Captured, notes::RecordPlace};
 
 /// A deadline that ends a call sooner is the caller's choice, and no sign of anything.
 const MUTE: Duration = Duration::from_secs(1);
 
 /// Hears of every call that has ended. It runs where calls run: it must neither wait nor take long.
-pub trait Watch: fmt::Debug + Send + Sync {
+pub trait CallObserver: fmt::Debug + Send + Sync {
     /// Takes note of a call.
-    fn ended(&self, call: &Ended<'_>);
+    fn ended(&self, call: &CompletedCall<'_>);
 
     /// Whether it listens now; nothing is prepared for those who do not.
     fn is_listening(&self) -> bool {
@@ -37,7 +37,7 @@ pub trait Watch: fmt::Debug + Send + Sync {
 
 /// A call that has ended.
 #[derive(Debug)]
-pub struct Ended<'a> {
+pub struct CompletedCall<'a> {
     /// Name of the process.
     pub process: &'static str,
     /// `package.Service/Method`; a method that nobody knows as far as it is worth showing.
@@ -75,7 +75,7 @@ pub struct Ended<'a> {
     /// Bytes of the reply's body.
     pub reply_bytes: u64,
     /// What it carried, if somebody wanted to see that.
-    pub kept: Option<&'a Kept>,
+    pub captured: Option<&'a Captured>,
     /// The place in the audit log of a call that was announced there.
     pub announced: Option<&'a RecordPlace>,
 }
@@ -110,7 +110,7 @@ pub struct Facts {
     reply_bytes: u64,
 }
 
-impl Ended<'_> {
+impl CompletedCall<'_> {
     /// The provider of the method, e.g. `aex`.
     #[must_use]
     pub fn provider(&self) -> Option<String> {
@@ -170,12 +170,12 @@ impl Ended<'_> {
 
     /// The first message of the request, if it was kept whole.
     pub fn request(&self) -> Option<Bytes> {
-        self.kept?.request.message()
+        self.captured?.request.message()
     }
 
     /// The first message of the reply, if it was kept whole.
     pub fn reply(&self) -> Option<Bytes> {
-        self.kept?.reply.message()
+        self.captured?.reply.message()
     }
 }
 

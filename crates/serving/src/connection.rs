@@ -53,12 +53,12 @@ use self::{
 use crate::{
     context::ServingContext,
     host,
-    layers::{self, Call, entrance::Outgoing},
+    layers::{self, Service, entrance::Outgoing},
     message::HEAD,
     notes::CallNotes,
-    outflow::Flow,
     peer::{Peer, PeerIdentity},
     refusals::Refused,
+    send_buffer::ReplyBuffer,
     settings::ServerSettings,
     tls,
 };
@@ -74,7 +74,7 @@ pub(crate) struct Connections<S> {
     stack: Arc<S>,
     serving: ServingContext,
     tls: Option<tls::Current>,
-    has_door: bool,
+    has_transcoder: bool,
     crowd: Crowd,
     farewells: Farewells,
 }
@@ -86,11 +86,11 @@ struct Opened {
     _member: Option<Member>,
 }
 
-impl<S: Call<Reply = Outgoing>> Connections<S> {
-    pub(crate) fn new(stack: S, serving: &ServingContext, tls: Option<tls::Current>, has_door: bool) -> Self {
-        let farewells = Farewells::new(Spoken { tls: tls.is_some(), http1: has_door });
+impl<S: Service<Reply = Outgoing>> Connections<S> {
+    pub(crate) fn new(stack: S, serving: &ServingContext, tls: Option<tls::Current>, has_transcoder: bool) -> Self {
+        let farewells = Farewells::new(Spoken { tls: tls.is_some(), http1: has_transcoder });
         let (stack, serving) = (Arc::new(stack), serving.clone());
-        Self { stack, serving, tls, has_door, crowd: Crowd::default(), farewells }
+        Self { stack, serving, tls, has_transcoder, crowd: Crowd::default(), farewells }
     }
 
     /// Sends away a peer that cannot be served now.
@@ -114,7 +114,7 @@ impl<S: Call<Reply = Outgoing>> Connections<S> {
         let heads = Arc::new(Heads::new(begun, settings.preface_seconds.0, settings.http1_idle_seconds.0));
         let streams = Streams::new(&self.serving);
         let io = TokioIo::new(Socket::new(opened.stream, heads.clone(), streams.clone(), &self.serving));
-        let http = http(settings, streams.clone(), self.has_door);
+        let http = http(settings, streams.clone(), self.has_transcoder);
         let called = AtomicBool::new(false);
         let service = service_fn(|request| {
             called.store(true, Ordering::Relaxed);
@@ -264,31 +264,31 @@ impl<S: Call<Reply = Outgoing>> Connections<S> {
         // The layers together are kilobytes; hyper and tokio move a stream some ten times before it runs.
         Box::pin(async move {
             // Over HTTP/2 this runs inside of the stream's task, which knows where the reply is counted.
-            let flow = streams::flow().unwrap_or_else(|| streams.next());
+            let buffer = streams::buffer().unwrap_or_else(|| streams.next());
             if let Some(fault) = fault {
-                return Ok(bad_request(fault, flow));
+                return Ok(bad_request(fault, buffer));
             }
             let notes = CallNotes::default();
-            let mut request = request.map(|inner| body(inner, left, linger, &notes, &flow));
+            let mut request = request.map(|inner| body(inner, left, linger, &notes, &buffer));
             request.extensions_mut().insert(notes);
             request.extensions_mut().insert(peer);
-            request.extensions_mut().insert(flow);
+            request.extensions_mut().insert(buffer);
             Ok(stack.call(request).await)
         })
     }
 }
 
-fn body(inner: Incoming, left: u64, linger: Option<Duration>, notes: &CallNotes, flow: &Arc<Flow>) -> Body {
+fn body(inner: Incoming, left: u64, linger: Option<Duration>, notes: &CallNotes, buffer: &Arc<ReplyBuffer>) -> Body {
     let body = Bounded::new(inner, left, notes.clone());
     Body::new(match linger {
-        Some(linger) => body.lingering(linger, flow),
+        Some(linger) => body.lingering(linger, buffer),
         None => body,
     })
 }
 
 /// The answer to a request that does not say what it is for; whoever reads it otherwise than we do is not asked again.
-fn bad_request(fault: &str, flow: Arc<Flow>) -> Response<Outgoing> {
-    let mut response = Response::new(Outgoing::Translated(Body::from(format!("{fault}\n")), flow));
+fn bad_request(fault: &str, buffer: Arc<ReplyBuffer>) -> Response<Outgoing> {
+    let mut response = Response::new(Outgoing::Translated(Body::from(format!("{fault}\n")), buffer));
     *response.status_mut() = StatusCode::BAD_REQUEST;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
@@ -297,7 +297,7 @@ fn bad_request(fault: &str, flow: Arc<Flow>) -> Response<Outgoing> {
 }
 
 /// HTTP/2 with prior knowledge, and before a door HTTP/1.1, told apart by the first bytes.
-fn http(settings: &ServerSettings, streams: Streams, has_door: bool) -> auto::Builder<Streams> {
+fn http(settings: &ServerSettings, streams: Streams, has_transcoder: bool) -> auto::Builder<Streams> {
     let mut http = auto::Builder::new(streams);
     http.http2()
         .timer(TokioTimer::new())
@@ -309,7 +309,7 @@ fn http(settings: &ServerSettings, streams: Streams, has_door: bool) -> auto::Bu
         .keep_alive_interval(settings.keep_alive_seconds.0)
         .keep_alive_timeout(settings.keep_alive_timeout_seconds.0)
         .auto_date_header(false);
-    if !has_door {
+    if !has_transcoder {
         return http.http2_only();
     }
     http.http1()

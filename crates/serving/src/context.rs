@@ -6,11 +6,11 @@ use opentelemetry_sdk::trace::SdkTracer;
 use telemetry::Telemetry;
 
 use crate::{
-    drain::{Draining, Places, Switch},
-    outflow::Memory,
+    drain::{Draining, InFlight, Switch},
+    observers::Observers,
     refusals::Refusals,
+    send_buffer::Budget,
     settings::ServerSettings,
-    watches::Watches,
     workers::Workers,
 };
 
@@ -24,10 +24,10 @@ struct Inner {
     settings: ServerSettings,
     telemetry: Telemetry,
     switch: Switch,
-    places: Places,
-    memory: Arc<Memory>,
+    in_flight: InFlight,
+    budget: Arc<Budget>,
     refusals: Refusals,
-    watches: OnceLock<Watches>,
+    observers: OnceLock<Observers>,
     workers: Workers,
 }
 
@@ -35,9 +35,9 @@ impl ServingContext {
     /// Begins with a process that serves nothing yet.
     #[must_use]
     pub fn new(name: &'static str, settings: ServerSettings, telemetry: Telemetry, workers: Workers) -> Self {
-        let places = Places::new(settings.max_in_flight);
-        let memory = Arc::new(Memory::new(settings.reply_memory_bytes));
-        let seen = memory.clone();
+        let in_flight = InFlight::new(settings.max_in_flight);
+        let budget = Arc::new(Budget::new(settings.reply_memory_bytes));
+        let seen = budget.clone();
         telemetry.watch_memory(move || seen.taken());
         let refusals = Refusals::new(name, &telemetry.meter);
         Self(Arc::new(Inner {
@@ -45,10 +45,10 @@ impl ServingContext {
             settings,
             telemetry,
             switch: Switch::new(),
-            places,
-            memory,
+            in_flight,
+            budget,
             refusals,
-            watches: OnceLock::new(),
+            observers: OnceLock::new(),
             workers,
         }))
     }
@@ -97,17 +97,17 @@ impl ServingContext {
     /// How many calls are being worked on.
     #[must_use]
     pub fn calls(&self) -> usize {
-        self.0.places.taken()
+        self.0.in_flight.taken()
     }
 
     /// Sets who hears of calls, before there are any.
-    pub fn set_watches(&self, watches: Watches) {
-        let _ = self.0.watches.set(watches);
+    pub fn set_observers(&self, observers: Observers) {
+        let _ = self.0.observers.set(observers);
     }
 
     /// Who hears of calls.
-    pub(crate) fn watches(&self) -> Option<&Watches> {
-        self.0.watches.get()
+    pub(crate) fn observers(&self) -> Option<&Observers> {
+        self.0.observers.get()
     }
 
     pub(crate) fn tracer(&self) -> &SdkTracer {
@@ -118,12 +118,12 @@ impl ServingContext {
         &self.0.switch
     }
 
-    pub(crate) fn places(&self) -> &Places {
-        &self.0.places
+    pub(crate) fn in_flight(&self) -> &InFlight {
+        &self.0.in_flight
     }
 
     /// What the replies of all connections hold.
-    pub(crate) fn memory(&self) -> &Arc<Memory> {
-        &self.0.memory
+    pub(crate) fn budget(&self) -> &Arc<Budget> {
+        &self.0.budget
     }
 }

@@ -32,7 +32,7 @@ enum Phase {
 /// The calls that are being worked on. Whoever keeps a clone of a call's place (a write that outlives its caller, for one)
 /// keeps the process from ending.
 #[derive(Clone, Debug)]
-pub(crate) struct Places {
+pub(crate) struct InFlight {
     free: Arc<Semaphore>,
     all: u32,
 }
@@ -85,7 +85,7 @@ impl Switch {
     }
 }
 
-impl Places {
+impl InFlight {
     pub(crate) fn new(all: u32) -> Self {
         Self { free: Arc::new(Semaphore::new(all as usize)), all }
     }
@@ -120,34 +120,34 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_kept_place_is_waited_for() {
-        let places = Places::new(2);
-        let place = places.take().unwrap();
+        let in_flight = InFlight::new(2);
+        let place = in_flight.take().unwrap();
         let clone = place.clone();
         drop(place);
-        let wait = || tokio::time::timeout(Duration::from_secs(1), places.all_free());
-        assert!(wait().await.is_err() && !places.are_free());
+        let wait = || tokio::time::timeout(Duration::from_secs(1), in_flight.all_free());
+        assert!(wait().await.is_err() && !in_flight.are_free());
         drop(clone);
-        assert!(wait().await.is_ok() && places.are_free());
+        assert!(wait().await.is_ok() && in_flight.are_free());
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_waits_for_places_takes_none() {
-        let places = Places::new(2);
-        let _kept = places.take().unwrap();
+        let in_flight = InFlight::new(2);
+        let _kept = in_flight.take().unwrap();
         let late = async {
             sleep(LOOK_AGAIN * 2).await;
-            places.take().is_some()
+            in_flight.take().is_some()
         };
         tokio::select! {
-            () = places.all_free() => panic!("a place is taken"),
+            () = in_flight.all_free() => panic!("a place is taken"),
             taken = late => assert!(taken),
         }
     }
 
     #[test]
     fn no_place_beyond_the_last() {
-        let places = Places::new(1);
-        let _kept = places.take().unwrap();
-        assert!(places.take().is_none());
+        let in_flight = InFlight::new(1);
+        let _kept = in_flight.take().unwrap();
+        assert!(in_flight.take().is_none());
     }
 }

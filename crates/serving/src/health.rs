@@ -6,7 +6,7 @@ use config::Error;
 use tokio::time::sleep;
 use tonic_health::{ServingStatus, server::HealthReporter};
 
-use crate::{dependency::Dependencies, drain::Draining, reflection::Reflection, surface::Surface};
+use crate::{dependency::Dependencies, drain::Draining, reflection::Reflection, service_set::ServiceSet};
 
 /// How often what stands behind the process is looked at.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -24,18 +24,18 @@ pub struct Health {
 }
 
 /// Adds health, and reflection if there are descriptors, unless the program brought its own.
-pub async fn add(mut surface: Surface, reflection: bool) -> Result<(Surface, Health), Error> {
+pub async fn add(mut services: ServiceSet, reflection: bool) -> Result<(ServiceSet, Health), Error> {
     let (reporter, server) = tonic_health::server::health_reporter();
-    let answers = !surface.has(HEALTH);
-    let health = Health { reporter, names: [vec![""], surface.names.clone()].concat(), answers };
+    let answers = !services.has(HEALTH);
+    let health = Health { reporter, names: [vec![""], services.names.clone()].concat(), answers };
     health.set(ServingStatus::Serving).await;
     if answers {
-        surface = surface.service(server);
+        services = services.service(server);
     }
-    if reflection && !surface.descriptors.is_empty() && !REFLECTION.iter().any(|name| surface.has(name)) {
-        surface = with_reflection(surface)?;
+    if reflection && !services.descriptors.is_empty() && !REFLECTION.iter().any(|name| services.has(name)) {
+        services = with_reflection(services)?;
     }
-    Ok((surface, health))
+    Ok((services, health))
 }
 
 impl Health {
@@ -87,7 +87,7 @@ async fn follow(reporter: HealthReporter, dependencies: Dependencies, mut draini
     }
 }
 
-fn with_reflection(surface: Surface) -> Result<Surface, Error> {
-    let reflection = Reflection::of_sets(&surface.descriptors).map_err(Error::program)?;
-    Ok(surface.service(reflection.v1()).service(reflection.v1alpha()))
+fn with_reflection(services: ServiceSet) -> Result<ServiceSet, Error> {
+    let reflection = Reflection::of_sets(&services.descriptors).map_err(Error::program)?;
+    Ok(services.service(reflection.v1()).service(reflection.v1alpha()))
 }

@@ -25,15 +25,15 @@ use std::{future::Future, sync::Arc};
 use arc_swap::ArcSwap;
 use axum::Router;
 use protocol::{Body, caller::Verifier, methods::Methods};
-use tower::Service;
+use tower::Service as _;
 
-use crate::{context::ServingContext, door::Door};
+use crate::{context::ServingContext, transcoder::Transcoder};
 
 /// A request on its way in.
 pub type Request = http::Request<Body>;
 
 /// Something that answers a call.
-pub trait Call: Send + Sync + 'static {
+pub trait Service: Send + Sync + 'static {
     /// The body of the answer.
     type Reply;
 
@@ -45,7 +45,7 @@ pub trait Call: Send + Sync + 'static {
 #[derive(Clone, Debug)]
 pub struct Routed(pub Router);
 
-impl Call for Routed {
+impl Service for Routed {
     type Reply = Body;
 
     async fn call(&self, request: Request) -> http::Response<Body> {
@@ -56,12 +56,12 @@ impl Call for Routed {
 
 /// Puts the layers around the routes.
 pub(crate) fn around(
-    routes: impl Call<Reply = Body>,
+    routes: impl Service<Reply = Body>,
     serving: &ServingContext,
     methods: Arc<Methods>,
     verifier: Option<Arc<ArcSwap<Verifier>>>,
-    door: Option<Arc<dyn Door>>,
-) -> impl Call<Reply = entrance::Outgoing> {
+    transcoder: Option<Arc<dyn Transcoder>>,
+) -> impl Service<Reply = entrance::Outgoing> {
     let inner = messages::Messages::new(routes, serving, methods.clone());
     let inner = deadline::Deadline::new(inner, serving, methods.clone());
     let inner = packing::Packing::new(inner, serving);
@@ -70,7 +70,7 @@ pub(crate) fn around(
     let inner = panic::Panic::new(inner, serving.telemetry().instruments.panics.clone());
     let inner = status::Statuses::new(inner);
     let inner = observe::Observe::new(inner, serving, methods);
-    entrance::Entrance::new(request_id::RequestId::new(inner), door, serving)
+    entrance::Entrance::new(request_id::RequestId::new(inner), transcoder, serving)
 }
 
 /// Whether a path is open to everybody: health and reflection.

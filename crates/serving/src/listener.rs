@@ -13,7 +13,7 @@ use crate::{
     connection::Connections,
     context::ServingContext,
     descriptors,
-    layers::{Call, entrance::Outgoing},
+    layers::{Service, entrance::Outgoing},
     refusals::Refused,
     tls,
 };
@@ -67,11 +67,11 @@ fn bound(address: SocketAddr, shared: bool) -> io::Result<TcpSocket> {
     Ok(socket)
 }
 
-impl<S: Call<Reply = Outgoing>> Listener<S> {
-    pub(crate) fn new(stack: S, serving: &ServingContext, tls: Option<tls::Current>, has_door: bool) -> Self {
+impl<S: Service<Reply = Outgoing>> Listener<S> {
+    pub(crate) fn new(stack: S, serving: &ServingContext, tls: Option<tls::Current>, has_transcoder: bool) -> Self {
         let settings = &serving.settings();
         Self {
-            connections: Arc::new(Connections::new(stack, serving, tls, has_door)),
+            connections: Arc::new(Connections::new(stack, serving, tls, has_transcoder)),
             serving: serving.clone(),
             open: JoinSet::new(),
             refused: JoinSet::new(),
@@ -150,7 +150,7 @@ impl<S: Call<Reply = Outgoing>> Listener<S> {
         let limit = self.serving.settings().drain_seconds.0;
         let mut cut = 0;
         if timeout(limit, self.end()).await.is_err() {
-            cut = self.serving.places().taken();
+            cut = self.serving.in_flight().taken();
             self.serving.switch().cut();
             let _ = timeout(LAST_WORDS, async { while self.open.join_next().await.is_some() {} }).await;
         }
@@ -159,17 +159,17 @@ impl<S: Call<Reply = Outgoing>> Listener<S> {
     }
 
     async fn end(&mut self) {
-        let places = self.serving.places().clone();
+        let in_flight = self.serving.in_flight().clone();
         let gone = async {
             while self.open.join_next().await.is_some() {}
-            places.all_free().await;
+            in_flight.all_free().await;
         };
         let quiet = async {
             // A call may still arrive until its peer has read that it should not; it gets its time as well.
             loop {
-                places.all_free().await;
+                in_flight.all_free().await;
                 sleep(LAST_BYTES).await;
-                if places.are_free() {
+                if in_flight.are_free() {
                     break;
                 }
             }

@@ -19,9 +19,9 @@ use tonic::Status;
 
 use crate::notes::CallNotes;
 
-pub(crate) use self::captured::Keeping;
+pub(crate) use self::captured::Capturing;
 pub use self::{
-    captured::Kept,
+    captured::Captured,
     envelope::{HEAD, PACKED, Splitter, envelope},
     gzip::{GZIP, WORTH, in_envelope, pack, unpack, wants_gzip},
 };

@@ -8,10 +8,10 @@ use tokio::net::TcpListener;
 
 use crate::{
     context::ServingContext,
-    door::Door,
-    layers::{self, Call},
+    layers::{self, Service},
     listener::Listener,
     tls,
+    transcoder::Transcoder,
 };
 
 /// What stands around the routes of a program.
@@ -21,7 +21,7 @@ pub struct Around {
     /// Who signs the contexts of callers; nothing where everybody is believed.
     pub verifier: Option<Arc<ArcSwap<Verifier>>>,
     /// Translates for callers that do not speak gRPC.
-    pub door: Option<Arc<dyn Door>>,
+    pub transcoder: Option<Arc<dyn Transcoder>>,
     /// What the listener shows; nothing where it speaks plain text.
     pub tls: Option<tls::Current>,
 }
@@ -30,21 +30,21 @@ pub struct Around {
 /// be cut.
 pub fn serve(
     socket: TcpListener,
-    routes: impl Call<Reply = Body>,
+    routes: impl Service<Reply = Body>,
     around: Around,
     serving: &ServingContext,
 ) -> impl Future<Output = usize> + Send + 'static {
-    let Around { methods, verifier, door, tls } = around;
-    let has_door = door.is_some();
-    if let (true, Some(tls)) = (has_door, &tls) {
+    let Around { methods, verifier, transcoder, tls } = around;
+    let has_transcoder = transcoder.is_some();
+    if let (true, Some(tls)) = (has_transcoder, &tls) {
         tls::also_http1(tls);
     }
-    let stack = layers::around(routes, serving, methods, verifier, door);
-    Listener::new(stack, serving, tls, has_door).run(socket)
+    let stack = layers::around(routes, serving, methods, verifier, transcoder);
+    Listener::new(stack, serving, tls, has_transcoder).run(socket)
 }
 
 impl fmt::Debug for Around {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Around").field("door", &self.door).finish_non_exhaustive()
+        formatter.debug_struct("Around").field("transcoder", &self.transcoder).finish_non_exhaustive()
     }
 }

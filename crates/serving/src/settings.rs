@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 /// Largest window of HTTP/2 (RFC 9113, 6.9.1).
 const LARGEST_WINDOW: u64 = (1 << 31) - 1;
-/// Memory that a connection may take before a call is known.
+/// Budget that a connection may take before a call is known.
 const MOST_HEADERS: u64 = 16 << 20;
 
 /// `[server]`.

@@ -43,7 +43,7 @@ struct Worker {
 
 /// One more connection of a worker, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct ConnectionSlot {
     workers: Workers,
     number: usize,
 }
@@ -85,9 +85,9 @@ impl Workers {
     }
 
     /// A place for one more connection at the worker that has the fewest.
-    pub(crate) fn place(&self) -> Place {
+    pub(crate) fn place(&self) -> ConnectionSlot {
         let number = self.0.as_ref().map_or(0, |threads| threads.take_place());
-        Place { workers: self.clone(), number }
+        ConnectionSlot { workers: self.clone(), number }
     }
 }
 
@@ -115,14 +115,14 @@ impl Worker {
     }
 }
 
-impl Place {
+impl ConnectionSlot {
     /// Where the connection runs.
     pub(crate) fn runtime(&self) -> Handle {
         self.workers.runtime(self.number)
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         if let Some(threads) = &self.workers.0 {
             threads.all[self.number].connections.fetch_sub(1, Relaxed);

@@ -13,7 +13,7 @@ use protocol::names;
 
 use crate::{
     exemplars::{Exemplars, Latest, Series},
-    instruments::Bound,
+    instruments::BoundInstruments,
 };
 
 /// A histogram of seconds; a call costs no search for its attributes.
@@ -22,7 +22,7 @@ pub struct Durations(Arc<Inner>);
 
 struct Inner {
     histogram: Histogram<f64>,
-    bound: Bound<Timer>,
+    bound: BoundInstruments<Timer>,
     family: String,
     exemplars: Exemplars,
 }
@@ -58,7 +58,7 @@ impl Durations {
             .with_boundaries(names::DURATION_BUCKETS.to_vec())
             .build();
         let family = format!("{}_seconds", Series::spelled(name));
-        Self(Arc::new(Inner { histogram, bound: Bound::default(), family, exemplars: exemplars.clone() }))
+        Self(Arc::new(Inner { histogram, bound: BoundInstruments::default(), family, exemplars: exemplars.clone() }))
     }
 
     /// Records a call; the labels must be the same for every call of that name and code, and are asked for once.

@@ -12,14 +12,14 @@ use rustc_hash::FxHashMap;
 /// for each measurement.
 const MOST: usize = 2000;
 
-/// Bound instruments by a word of the program's, which are few, and a name of the contract's or the configuration's. No
+/// BoundInstruments instruments by a word of the program's, which are few, and a name of the contract's or the configuration's. No
 /// stranger chooses those, so a hash that is fast will do.
-pub struct Bound<I>(RwLock<Names<I>>);
+pub struct BoundInstruments<I>(RwLock<Names<I>>);
 
 /// Of a few words a list is searched in less time than it takes to hash one.
 type Names<I> = Vec<(&'static str, FxHashMap<Box<str>, I>)>;
 
-impl<I> Bound<I> {
+impl<I> BoundInstruments<I> {
     /// Measures with the instrument of these names, which is bound if it was not yet; without one nothing is measured.
     pub fn measure(&self, word: &'static str, name: &str, measure: impl FnOnce(&I), bind: impl FnOnce() -> Option<I>) {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
@@ -47,15 +47,15 @@ impl<I> Bound<I> {
     }
 }
 
-impl<I> Default for Bound<I> {
+impl<I> Default for BoundInstruments<I> {
     fn default() -> Self {
         Self(RwLock::default())
     }
 }
 
-impl<I> fmt::Debug for Bound<I> {
+impl<I> fmt::Debug for BoundInstruments<I> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Bound").finish_non_exhaustive()
+        formatter.debug_struct("BoundInstruments").finish_non_exhaustive()
     }
 }
 
@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn everything_is_measured_and_so_much_is_bound_once() {
-        let bound = Bound::default();
+        let bound = BoundInstruments::default();
         let (measured, made) = (Cell::new(0), Cell::new(0));
         let measure = |word, number: usize| {
             let bind = || Some(made.replace(made.get() + 1));

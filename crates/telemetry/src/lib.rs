@@ -23,7 +23,7 @@ mod time_breakdown;
 pub use durations::{Durations, Timed};
 pub use extract::Headers;
 pub use headers::OtlpHeaders;
-pub use instruments::Bound;
+pub use instruments::BoundInstruments;
 pub use openmetrics::CONTENT_TYPE as OPEN_METRICS;
 pub use otlp::check;
 pub use propagation::push_hex;
@@ -32,4 +32,4 @@ pub use settings::{
     Exporter, LogFormat, LogSettings, MetricsTemporality, OtlpCompression, Propagator, SignalSettings,
     TelemetrySettings,
 };
-pub use time_breakdown::Spent;
+pub use time_breakdown::TimeBreakdown;

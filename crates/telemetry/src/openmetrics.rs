@@ -187,7 +187,7 @@ mod tests {
             family("target_info", "Target", MetricType::GAUGE, vec![gauge(&[("service_name", "probe")], 1.0)]),
             family(
                 "time_seconds_total",
-                "Spent",
+                "TimeBreakdown",
                 MetricType::COUNTER,
                 vec![counter(&[("part", "a")], 0.25), counter(&[("part", "b")], 3.0)],
             ),
@@ -206,7 +206,7 @@ odd{x="\\ \" \n é"} inf
 reply_memory_bytes 17
 # TYPE time_seconds counter
 # UNIT time_seconds seconds
-# HELP time_seconds Spent
+# HELP time_seconds TimeBreakdown
 time_seconds_total{part="a"} 0.25
 time_seconds_total{part="b"} 3
 # EOF

@@ -30,7 +30,7 @@ use crate::{
     otlp,
     propagation::TraceContext,
     settings::{Propagator, TelemetrySettings},
-    time_breakdown::Spent,
+    time_breakdown::TimeBreakdown,
 };
 
 /// How long the last spans and numbers may take to leave.
@@ -63,7 +63,7 @@ pub struct Instruments {
     /// Calls whose handler panicked.
     pub panics: Counter<u64>,
     /// Where calls spent their time.
-    pub time: Arc<Spent>,
+    pub time: Arc<TimeBreakdown>,
     reloads: Counter<u64>,
     reload_delay: Histogram<f64>,
     given_up: Counter<u64>,
@@ -166,7 +166,7 @@ impl Instruments {
                 .with_description("From a change of a file to its taking")
                 .with_boundaries(names::DELAY_BUCKETS.into())
                 .build(),
-            time: Arc::new(Spent::new(meter)),
+            time: Arc::new(TimeBreakdown::new(meter)),
             given_up: meter
                 .u64_counter(names::GIVEN_UP)
                 .with_description("Connections and replies that were given up")

@@ -10,16 +10,16 @@ use protocol::provider;
 
 use protocol::names;
 
-use crate::instruments::Bound;
+use crate::instruments::BoundInstruments;
 
 /// Counts seconds by part and provider.
 #[derive(Debug)]
-pub struct Spent {
+pub struct TimeBreakdown {
     counter: Counter<f64>,
-    bound: Bound<BoundCounter<f64>>,
+    bound: BoundInstruments<BoundCounter<f64>>,
 }
 
-impl Spent {
+impl TimeBreakdown {
     /// Makes the counter.
     pub(crate) fn new(meter: &Meter) -> Self {
         let counter = meter
@@ -27,7 +27,7 @@ impl Spent {
             .with_unit("s")
             .with_description("Seconds that calls spent, by where they spent them")
             .build();
-        Self { counter, bound: Bound::default() }
+        Self { counter, bound: BoundInstruments::default() }
     }
 
     /// Adds what a call of a method spent in a part; a method of no provider is not counted.

@@ -13,7 +13,7 @@ use std::{
 };
 
 use serde::Serialize;
-use serving::Ended;
+use serving::CompletedCall;
 use tokio::time::Instant;
 
 /// Seconds that are shown.
@@ -82,7 +82,7 @@ impl Summary {
 }
 
 impl CallResult {
-    pub(super) fn of(call: &Ended<'_>) -> Self {
+    pub(super) fn of(call: &CompletedCall<'_>) -> Self {
         match call.is_failure() {
             true => Self::Failed,
             false if call.is_answer() => Self::Answered,

@@ -14,7 +14,7 @@ use std::{
 
 use jiff::Timestamp;
 use serde::Serialize;
-use serving::Ended;
+use serving::CompletedCall;
 use tokio::time::Instant;
 
 use super::to_the_second;
@@ -72,7 +72,7 @@ pub(super) struct BreakerStatus {
 
 impl OpenBreakers {
     /// Takes a completed call into account.
-    pub(super) fn observe(&self, call: &Ended<'_>) {
+    pub(super) fn observe(&self, call: &CompletedCall<'_>) {
         let signal = BreakerSignal::of(call);
         if signal != BreakerSignal::Refused && self.count.load(Relaxed) == 0 {
             return;
@@ -120,7 +120,7 @@ impl OpenBreakers {
 }
 
 impl BreakerSignal {
-    fn of(call: &Ended<'_>) -> Self {
+    fn of(call: &CompletedCall<'_>) -> Self {
         match &call.reason {
             _ if call.is_answer() => Self::Answered,
             Some(reason) if reason.reason == REFUSED => Self::Refused,

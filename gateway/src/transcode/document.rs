@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, header, request::Parts};
 use http_body_util::{BodyExt, Full};
 use protocol::{Body, method::Idempotency, names::GRPC_ACCEPT_ENCODING};
-use serving::{Inside, message};
+use serving::{Inner, message};
 
 use super::{
     call,
@@ -17,7 +17,7 @@ use super::{
 pub(crate) struct Asked;
 
 /// Answers a caller that asks for the document.
-pub(crate) async fn answer(mut parts: Parts, inside: &Inside) -> Response<Body> {
+pub(crate) async fn answer(mut parts: Parts, inside: &Inner) -> Response<Body> {
     let packs = message::wants_gzip(&parts.headers, &header::ACCEPT_ENCODING);
     parts.headers.remove(GRPC_ACCEPT_ENCODING);
     let mut request = call(parts, Body::empty());

@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderValue, Response, header, request::Parts};
 use http_body::Frame;
 use protocol::Body;
 use serving::{
-    Inside,
+    Inner,
     message::{self, envelope},
 };
 use tonic::Status;
@@ -44,7 +44,7 @@ struct Base64Body {
 }
 
 /// Answers a request, whose body is base64 if `text`.
-pub(crate) async fn answer(parts: Parts, body: Body, text: bool, inside: &Inside) -> Response<Body> {
+pub(crate) async fn answer(parts: Parts, body: Body, text: bool, inside: &Inner) -> Response<Body> {
     let reply_in_text = accepts_text(&parts.headers).unwrap_or(text);
     let body = if text { Body::new(Base64Body { inner: body, rest: BytesMut::new() }) } else { body };
     let (mut headers, body) = rewritten(inside.call(call(parts, body)).await, WebRewrite { text: reply_in_text });

@@ -16,7 +16,7 @@ use config::Error;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Full};
 use serde::Deserialize;
-use serving::Surface;
+use serving::ServiceSet;
 use tonic::{body::Body, codegen::BoxFuture, server::NamedService};
 use tower::Service;
 
@@ -45,8 +45,8 @@ impl Program for Shop {
     const NAME: &'static str = "ispbridge-fake-isp";
     type Config = ShopConfig;
 
-    async fn build(config: ShopConfig, _: &Process) -> Result<Surface, Error> {
-        Ok(Surface::new().descriptors(&DESCRIPTORS).service(Customers(config.ledger, config.panics)))
+    async fn build(config: ShopConfig, _: &Process) -> Result<ServiceSet, Error> {
+        Ok(ServiceSet::new().descriptors(&DESCRIPTORS).service(Customers(config.ledger, config.panics)))
     }
 
     fn reload(_: ShopConfig, _: &Process) -> Result<(), Error> {

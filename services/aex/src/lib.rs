@@ -11,7 +11,7 @@ pub mod product;
 mod upstream;
 
 use bridge::Upstream;
-use provider::{Contract, Definition, Dialect, Surface};
+use provider::{Contract, Definition, Dialect, ServiceSet};
 
 use contract::{
     customer_service_server::CustomerServiceServer, order_service_server::OrderServiceServer,
@@ -29,7 +29,7 @@ impl Definition for Aex {
     const DIALECTS: &'static [Dialect] = &[Dialect::ANY];
     type Account = config::Account;
 
-    fn services(upstream: Upstream, surface: Surface) -> Surface {
+    fn services(upstream: Upstream, surface: ServiceSet) -> ServiceSet {
         surface
             .service(CustomerServiceServer::new(customer::Customers(upstream.clone())))
             .service(OrderServiceServer::new(order::Orders(upstream.clone())))

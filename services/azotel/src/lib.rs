@@ -18,7 +18,7 @@ pub mod system;
 mod upstream;
 
 use bridge::Upstream;
-use provider::{Contract, Definition, Dialect, Surface};
+use provider::{Contract, Definition, Dialect, ServiceSet};
 
 use contract::{
     billing_service_server::BillingServiceServer, community_code_service_server::CommunityCodeServiceServer,
@@ -39,7 +39,7 @@ impl Definition for Azotel {
     const DIALECTS: &'static [Dialect] = &[Dialect::XML, Dialect { name: Some(config::REST), ..Dialect::ANY }];
     type Account = config::Account;
 
-    fn services(upstream: Upstream, surface: Surface) -> Surface {
+    fn services(upstream: Upstream, surface: ServiceSet) -> ServiceSet {
         surface
             .service(BillingServiceServer::new(billing::Billing(upstream.clone())))
             .service(CommunityCodeServiceServer::new(community_code::CommunityCodes(upstream.clone())))

@@ -21,7 +21,7 @@ mod upstream;
 pub use upstream::UNSCOPED;
 
 use bridge::Upstream;
-use provider::{Contract, Definition, Dialect, Surface};
+use provider::{Contract, Definition, Dialect, ServiceSet};
 
 use contract::{
     account_service_server::AccountServiceServer, agent_service_server::AgentServiceServer,
@@ -43,7 +43,7 @@ impl Definition for Freeside {
     const DIALECTS: &'static [Dialect] = &[Dialect::XML];
     type Account = config::Account;
 
-    fn services(upstream: Upstream, surface: Surface) -> Surface {
+    fn services(upstream: Upstream, surface: ServiceSet) -> ServiceSet {
         surface
             .service(AccountServiceServer::new(account::Accounts(upstream.clone())))
             .service(AgentServiceServer::new(agent::Agents(upstream.clone())))

@@ -24,8 +24,8 @@ fn open(path: &Path) -> Audit {
     Audit::open("test", &settings, &meter, Arc::new(Nothing)).unwrap().unwrap()
 }
 
-fn call(request_id: &str) -> Ended<'_> {
-    Ended {
+fn call(request_id: &str) -> CompletedCall<'_> {
+    CompletedCall {
         process: "test",
         method: "ispbridge.fake_isp.v1.CustomerService/AddCustomer",
         is_known: true,
@@ -44,7 +44,7 @@ fn call(request_id: &str) -> Ended<'_> {
         trace_id: TraceId::INVALID,
         request_bytes: 5,
         reply_bytes: 7,
-        kept: None,
+        captured: None,
         announced: None,
     }
 }
@@ -59,7 +59,7 @@ async fn a_write_is_one_line_and_a_read_none() {
     let path = folder.path().join("audit.log");
     let audit = open(&path);
     audit.ended(&call("one"));
-    audit.ended(&Ended { writes: false, ..call("two") });
+    audit.ended(&CompletedCall { writes: false, ..call("two") });
     audit.end(Duration::from_secs(5)).await;
     let lines = lines(&path);
     assert_eq!(lines.len(), 1);

@@ -1,7 +1,7 @@
 use config::{ConfigSource, Document, Error, read_rest};
 use proptest::prelude::*;
 use serde::Deserialize;
-use serving::Surface;
+use serving::ServiceSet;
 use telemetry::{Exporter, LogFormat, Propagator};
 
 use super::*;
@@ -33,8 +33,8 @@ impl Program for Plain {
     const NAME: &'static str = "plain";
     type Config = Own;
 
-    async fn build(_: Own, _: &Process) -> Result<Surface, Error> {
-        Ok(Surface::new())
+    async fn build(_: Own, _: &Process) -> Result<ServiceSet, Error> {
+        Ok(ServiceSet::new())
     }
 }
 
@@ -43,8 +43,8 @@ impl Program for Door {
     const AUTHENTICATES_CALLERS: bool = true;
     type Config = Own;
 
-    async fn build(_: Own, _: &Process) -> Result<Surface, Error> {
-        Ok(Surface::new())
+    async fn build(_: Own, _: &Process) -> Result<ServiceSet, Error> {
+        Ok(ServiceSet::new())
     }
 }
 

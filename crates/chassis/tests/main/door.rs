@@ -3,11 +3,11 @@
 use std::{future::Future, net::SocketAddr, pin::pin, time::Duration};
 
 use axum::body::to_bytes;
-use chassis::{Error, Process, Program, Running, Surface};
+use chassis::{Error, Process, Program, Running};
 use http::{Request, Response, StatusCode};
 use ispbridge_kit::{clock::goes_on, http1::get};
 use protocol::Body;
-use serving::{Answering, Door, Inside};
+use serving::{Answering, Inner, ServiceSet, Transcoder};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -28,13 +28,13 @@ impl Program for Doored {
     const NAME: &'static str = "chassis-doored";
     type Config = ProbeConfig;
 
-    fn build(config: ProbeConfig, process: &Process) -> impl Future<Output = Result<Surface, Error>> + Send {
+    fn build(config: ProbeConfig, process: &Process) -> impl Future<Output = Result<ServiceSet, Error>> + Send {
         let built = Probe::build(config, process);
-        async { Ok(built.await?.door(Plain)) }
+        async { Ok(built.await?.transcoder(Plain)) }
     }
 }
 
-impl Door for Plain {
+impl Transcoder for Plain {
     fn takes(&self, request: &Request<Body>) -> bool {
         request.headers().get("content-type").is_none_or(|kind| kind != "application/grpc")
     }
@@ -45,7 +45,7 @@ impl Door for Plain {
         response
     }
 
-    fn answer(&self, request: Request<Body>, inside: Inside) -> Answering {
+    fn answer(&self, request: Request<Body>, inside: Inner) -> Answering {
         Box::pin(async move {
             if request.uri().path() == "/unread" {
                 return Response::new(Body::from("nobody reads it"));

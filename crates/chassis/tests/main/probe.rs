@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use chassis::{Error, Process, Program, Running, StartOptions, Surface};
+use chassis::{Error, Process, Program, Running, StartOptions};
 use config::Secret;
 use ispbridge_kit::http1::get;
 use opentelemetry::trace::TraceContextExt;
@@ -26,6 +26,7 @@ use prost_types::{
 };
 use protocol::CallContext;
 use serde::Deserialize;
+use serving::ServiceSet;
 use tokio::time::Instant;
 use tokio_stream::{Stream, StreamExt};
 use tonic::{
@@ -112,13 +113,13 @@ impl Program for Probe {
     const NAME: &'static str = "chassis-probe";
     type Config = ProbeConfig;
 
-    async fn build(config: ProbeConfig, process: &Process) -> Result<Surface, Error> {
+    async fn build(config: ProbeConfig, process: &Process) -> Result<ServiceSet, Error> {
         static SET: LazyLock<Vec<u8>> = LazyLock::new(descriptors);
         let word = config.word();
         let word = Arc::new(Word { word: Mutex::new(word), calls: AtomicU64::new(0), last: Arc::default() });
         process.keep(word.clone());
         let last = word.clone();
-        let surface = Surface::new().descriptors(&SET).service(ProbeService(word));
+        let surface = ServiceSet::new().descriptors(&SET).service(ProbeService(word));
         Ok(surface.closing(move || last.clone().close()))
     }
 

@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 use tokio::{runtime::Handle, time::timeout};
 use tonic::Status;
 
-use crate::{message, notes::CallNotes, outflow::Flow};
+use crate::{message, notes::CallNotes, send_buffer::ReplyBuffer};
 
 /// Most bytes that are read behind the limit.
 const UNWANTED: u64 = 8 << 20;
@@ -29,17 +29,17 @@ pub(crate) struct Bounded {
     /// Where it is counted.
     notes: CallNotes,
     /// What is answered; over HTTP/1 it is not over before the request is.
-    flow: Option<Arc<Flow>>,
+    buffer: Option<Arc<ReplyBuffer>>,
 }
 
 impl Bounded {
     pub(crate) fn new(inner: Incoming, left: u64, notes: CallNotes) -> Self {
-        Self { inner: Some(inner), left, linger: None, notes, flow: None }
+        Self { inner: Some(inner), left, linger: None, notes, buffer: None }
     }
 
     /// For a body over HTTP/1: it is part of this exchange, and so long its unread rest is taken off the connection.
-    pub(crate) fn lingering(mut self, linger: Duration, flow: &Arc<Flow>) -> Self {
-        (self.linger, self.flow) = (Some(linger), Some(flow.clone()));
+    pub(crate) fn lingering(mut self, linger: Duration, buffer: &Arc<ReplyBuffer>) -> Self {
+        (self.linger, self.buffer) = (Some(linger), Some(buffer.clone()));
         self
     }
 
@@ -88,8 +88,8 @@ impl Drop for Bounded {
     fn drop(&mut self) {
         let rest = self.inner.take().filter(|inner| !inner.is_end_stream());
         if let (Some(inner), Some(patience), Ok(runtime)) = (rest, self.linger.take(), Handle::try_current()) {
-            let (notes, flow) = (self.notes.clone(), self.flow.take());
-            let rest = Self { inner: Some(inner), left: UNWANTED, linger: None, notes, flow };
+            let (notes, buffer) = (self.notes.clone(), self.buffer.take());
+            let rest = Self { inner: Some(inner), left: UNWANTED, linger: None, notes, buffer };
             runtime.spawn(timeout(patience, rest.exhaust()));
         }
     }

@@ -28,7 +28,7 @@ const UNAVAILABLE: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nconnection: clo
 /// What a listener speaks.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Spoken {
-    /// Inside of TLS: then nothing can be said before a handshake that costs more than the word is worth.
+    /// Inner of TLS: then nothing can be said before a handshake that costs more than the word is worth.
     pub(crate) tls: bool,
     /// HTTP/1.1 beside HTTP/2.
     pub(crate) http1: bool,
@@ -38,24 +38,24 @@ pub(crate) struct Spoken {
 #[derive(Debug)]
 pub(crate) struct Farewells {
     spoken: Spoken,
-    places: Semaphore,
+    in_flight: Semaphore,
 }
 
 impl Farewells {
     pub(crate) fn new(spoken: Spoken) -> Self {
-        Self { spoken, places: Semaphore::new(AT_A_TIME) }
+        Self { spoken, in_flight: Semaphore::new(AT_A_TIME) }
     }
 
     /// Closes in order, so that the peer does not read of a reset.
     pub(crate) async fn close(&self, mut stream: TcpStream) {
-        if let Ok(_place) = self.places.try_acquire() {
+        if let Ok(_place) = self.in_flight.try_acquire() {
             let _ = timeout(PATIENCE, close(&mut stream)).await;
         }
     }
 
     /// The same, but says first that there are too many connections, if that is cheap.
     pub(crate) async fn say_too_many(&self, mut stream: TcpStream) {
-        let Ok(_place) = self.places.try_acquire() else { return };
+        let Ok(_place) = self.in_flight.try_acquire() else { return };
         let _ = timeout(PATIENCE, async {
             if !self.spoken.tls {
                 say_too_many(&stream, self.spoken).await;

@@ -14,24 +14,24 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::heads::{Heads, Wait};
 use crate::{
     context::ServingContext,
-    outflow::{Flow, Outflow},
+    send_buffer::{ReplyBuffer, SendBuffer},
 };
 
 /// Rings when patience is over.
 pub(crate) type Alarm = Option<Pin<Box<Sleep>>>;
 
 tokio::task_local! {
-    static FLOW: Arc<Flow>;
+    static BUFFER: Arc<ReplyBuffer>;
 }
 
 /// Runs the streams of one connection for hyper.
 #[derive(Clone, Debug)]
 pub(crate) struct Streams {
-    outflow: Arc<Outflow>,
+    buffer: Arc<SendBuffer>,
     patience: Duration,
     serving: ServingContext,
     /// What HTTP/1 is answering: one call after the other, without tasks of their own. It is over when nobody holds it.
-    single: Arc<Mutex<Weak<Flow>>>,
+    single: Arc<Mutex<Weak<ReplyBuffer>>>,
 }
 
 /// What rings for a connection.
@@ -58,7 +58,7 @@ pub(crate) enum End {
 impl Streams {
     pub(crate) fn new(serving: &ServingContext) -> Self {
         Self {
-            outflow: Arc::new(Outflow::new(serving.memory().clone())),
+            buffer: Arc::new(SendBuffer::new(serving.budget().clone())),
             patience: serving.settings().write_stall_seconds.0,
             serving: serving.clone(),
             single: Arc::default(),
@@ -66,10 +66,10 @@ impl Streams {
     }
 
     /// Where the next reply over HTTP/1 is counted.
-    pub(crate) fn next(&self) -> Arc<Flow> {
-        let flow = Arc::new(Flow::new(self.outflow.clone()));
-        *self.single() = Arc::downgrade(&flow);
-        flow
+    pub(crate) fn next(&self) -> Arc<ReplyBuffer> {
+        let buffer = Arc::new(ReplyBuffer::new(self.buffer.clone()));
+        *self.single() = Arc::downgrade(&buffer);
+        buffer
     }
 
     /// Whether HTTP/1 is answering: a part of the request or of the reply is still on its way.
@@ -77,7 +77,7 @@ impl Streams {
         self.single().strong_count() > 0
     }
 
-    fn single(&self) -> MutexGuard<'_, Weak<Flow>> {
+    fn single(&self) -> MutexGuard<'_, Weak<ReplyBuffer>> {
         self.single.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -92,10 +92,10 @@ impl Streams {
             if connection.as_mut().poll(context).is_ready() {
                 return Poll::Ready(End::Over);
             }
-            let flow = self.single().upgrade();
-            let is_answering = flow.is_some();
-            if let Some(flow) = flow
-                && poll_patience(&mut alarms.reply, &flow, self.patience, context).is_ready()
+            let buffer = self.single().upgrade();
+            let is_answering = buffer.is_some();
+            if let Some(buffer) = buffer
+                && poll_patience(&mut alarms.reply, &buffer, self.patience, context).is_ready()
             {
                 return Poll::Ready(End::ReplyStalled);
             }
@@ -106,17 +106,17 @@ impl Streams {
 }
 
 /// Where the reply of the stream that asks is counted.
-pub(crate) fn flow() -> Option<Arc<Flow>> {
-    FLOW.try_with(Clone::clone).ok()
+pub(crate) fn buffer() -> Option<Arc<ReplyBuffer>> {
+    BUFFER.try_with(Clone::clone).ok()
 }
 
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
     fn execute(&self, stream: F) {
-        let flow = Arc::new(Flow::new(self.outflow.clone()));
+        let buffer = Arc::new(ReplyBuffer::new(self.buffer.clone()));
         let (patience, serving) = (self.patience, self.serving.clone());
-        tokio::spawn(FLOW.scope(flow.clone(), async move {
+        tokio::spawn(BUFFER.scope(buffer.clone(), async move {
             // Dropping what hyper made of a stream resets it (h2 sends CANCEL) and frees what it held.
-            if !is_taken(pin!(stream), &flow, patience).await {
+            if !is_taken(pin!(stream), &buffer, patience).await {
                 serving.telemetry().instruments.give_up("reply_stalled");
             }
         }));
@@ -124,19 +124,19 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
 }
 
 /// Runs a stream to its end; false if its peer took nothing of the reply for too long.
-async fn is_taken(mut stream: Pin<&mut impl Future<Output = ()>>, flow: &Flow, patience: Duration) -> bool {
+async fn is_taken(mut stream: Pin<&mut impl Future<Output = ()>>, buffer: &ReplyBuffer, patience: Duration) -> bool {
     let mut alarm = None;
     poll_fn(|context| match stream.as_mut().poll(context) {
         Poll::Ready(()) => Poll::Ready(true),
-        Poll::Pending => poll_patience(&mut alarm, flow, patience, context).map(|()| false),
+        Poll::Pending => poll_patience(&mut alarm, buffer, patience, context).map(|()| false),
     })
     .await
 }
 
 /// Ready when patience is over. There is no alarm as long as the peer has nothing to take, which is most of the time.
-fn poll_patience(alarm: &mut Alarm, flow: &Flow, patience: Duration, context: &mut Context<'_>) -> Poll<()> {
+fn poll_patience(alarm: &mut Alarm, buffer: &ReplyBuffer, patience: Duration, context: &mut Context<'_>) -> Poll<()> {
     loop {
-        let Some(end) = flow.patience_ends(patience) else {
+        let Some(end) = buffer.patience_ends(patience) else {
             *alarm = None;
             return Poll::Pending;
         };
@@ -175,40 +175,40 @@ mod tests {
     use tokio::time::sleep;
 
     use super::*;
-    use crate::outflow::Memory;
+    use crate::send_buffer::Budget;
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn flow() -> Arc<Flow> {
-        Arc::new(Flow::new(Arc::new(Outflow::new(Arc::new(Memory::new(1000))))))
+    fn buffer() -> Arc<ReplyBuffer> {
+        Arc::new(ReplyBuffer::new(Arc::new(SendBuffer::new(Arc::new(Budget::new(1000))))))
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_stream_without_a_reply_has_all_the_time() {
-        assert!(is_taken(pin!(sleep(SECOND * 100)), &flow(), SECOND).await);
+        assert!(is_taken(pin!(sleep(SECOND * 100)), &buffer(), SECOND).await);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_takes_nothing_is_given_up_and_a_slow_one_is_not() {
-        let flow = flow();
-        let mut chunk = flow.chunk(Bytes::from(vec![0; 10]));
+        let buffer = buffer();
+        let mut chunk = buffer.chunk(Bytes::from(vec![0; 10]));
         let slow = async {
             for _ in 0..9 {
                 sleep(SECOND / 2).await;
                 chunk.advance(1);
             }
         };
-        assert!(is_taken(pin!(slow), &flow, SECOND).await);
+        assert!(is_taken(pin!(slow), &buffer, SECOND).await);
         let begun = Instant::now();
-        assert!(!is_taken(pin!(std::future::pending()), &flow, SECOND).await);
+        assert!(!is_taken(pin!(std::future::pending()), &buffer, SECOND).await);
         assert!(begun.elapsed() <= SECOND);
     }
 
     #[tokio::test(start_paused = true)]
     async fn no_drip_lasts_longer_than_the_deadline_and_patience() {
-        let flow = flow();
-        let mut chunk = flow.chunk(Bytes::from(vec![0; 100]));
-        flow.set_complete(Instant::now() + SECOND * 3);
+        let buffer = buffer();
+        let mut chunk = buffer.chunk(Bytes::from(vec![0; 100]));
+        buffer.set_complete(Instant::now() + SECOND * 3);
         let drip = async {
             for _ in 0..99 {
                 sleep(SECOND / 2).await;
@@ -216,7 +216,7 @@ mod tests {
             }
         };
         let begun = Instant::now();
-        assert!(!is_taken(pin!(drip), &flow, SECOND).await);
+        assert!(!is_taken(pin!(drip), &buffer, SECOND).await);
         assert!((SECOND * 4..SECOND * 5).contains(&begun.elapsed()), "{:?}", begun.elapsed());
     }
 }

@@ -7,19 +7,19 @@ use protocol::CallContext;
 use protocol::{Body, Outcome, answer, refusal};
 use tonic::{Code, Status};
 
-use super::{Call, Request, exempt};
+use super::{Request, Service, exempt};
 use crate::{
     context::ServingContext,
-    drain::{Draining, Places},
-    outflow::Memory,
+    drain::{Draining, InFlight},
+    send_buffer::Budget,
 };
 
 /// Gives every call a place, or refuses it at once.
 #[derive(Debug)]
 pub(crate) struct Admission<S> {
     inner: S,
-    places: Places,
-    memory: Arc<Memory>,
+    in_flight: InFlight,
+    budget: Arc<Budget>,
     draining: Draining,
     max_headers: usize,
 }
@@ -30,8 +30,8 @@ const ENTRY: usize = 32;
 impl<S> Admission<S> {
     pub(crate) fn new(inner: S, serving: &ServingContext) -> Self {
         let max_headers = serving.settings().max_header_bytes as usize;
-        let (places, memory) = (serving.places().clone(), serving.memory().clone());
-        Self { inner, places, memory, draining: serving.draining(), max_headers }
+        let (in_flight, budget) = (serving.in_flight().clone(), serving.budget().clone());
+        Self { inner, in_flight, budget, draining: serving.draining(), max_headers }
     }
 
     /// HTTP/2 lets lists of twice the size through, so that callers of gRPC are told in their own words.
@@ -47,11 +47,11 @@ impl<S> Admission<S> {
             return Some(answer::status(Code::Unavailable, "SHUTTING_DOWN", message, Outcome::NotSent));
         }
         let message = "the service holds as many unsent replies as it can";
-        self.memory.is_full().then(|| answer::too_much("REPLY_MEMORY", message))
+        self.budget.is_full().then(|| answer::too_much("REPLY_MEMORY", message))
     }
 }
 
-impl<S: Call<Reply = Body>> Call for Admission<S> {
+impl<S: Service<Reply = Body>> Service for Admission<S> {
     type Reply = Body;
 
     async fn call(&self, mut request: Request) -> Response<Body> {
@@ -64,7 +64,7 @@ impl<S: Call<Reply = Body>> Call for Admission<S> {
         if let Some(status) = self.refusal() {
             return answer::reply(status);
         }
-        let Some(place) = self.places.take() else {
+        let Some(place) = self.in_flight.take() else {
             return answer::reply(answer::too_much(
                 "TOO_MANY_CALLS",
                 "the service is working on as many calls as it can",

@@ -11,7 +11,7 @@ use protocol::{
 };
 use tonic::Code;
 
-use super::{Call, Request, exempt, request_id};
+use super::{Request, Service, exempt, request_id};
 use crate::notes::CallNotes;
 
 const CONTEXT: HeaderName = HeaderName::from_static(names::X_CONTEXT);
@@ -30,7 +30,7 @@ impl<S> Callers<S> {
     }
 }
 
-impl<S: Call<Reply = Body>> Call for Callers<S> {
+impl<S: Service<Reply = Body>> Service for Callers<S> {
     type Reply = Body;
 
     async fn call(&self, mut request: Request) -> Response<Body> {

@@ -12,7 +12,7 @@ use protocol::{Body, answer, methods::Methods, names, refusal};
 use protocol::{CallContext, deadline};
 use tokio::time::{Instant, sleep_until};
 
-use super::{Call, Request, end::End, exempt};
+use super::{Request, Service, end::End, exempt};
 use crate::{
     context::ServingContext,
     drain::Draining,
@@ -57,7 +57,7 @@ impl<S> Deadline<S> {
     }
 }
 
-impl<S: Call<Reply = Body>> Call for Deadline<S> {
+impl<S: Service<Reply = Body>> Service for Deadline<S> {
     type Reply = Body;
 
     async fn call(&self, mut request: Request) -> Response<Body> {

@@ -13,18 +13,18 @@ use protocol::{Body, Outcome, answer};
 use tokio::time::Instant;
 use tonic::Code;
 
-use super::{Call, Request, panic, reply::Reply};
+use super::{Request, Service, panic, reply::Reply};
 use crate::{
     context::ServingContext,
-    door::{Door, Inside},
-    outflow::{Chunk, Flow},
+    send_buffer::{Chunk, ReplyBuffer},
+    transcoder::{Inner, Transcoder},
 };
 
 /// The layers with a door in front of them, if the program has one.
 #[derive(Debug)]
 pub(crate) struct Entrance<S> {
     layers: Arc<S>,
-    door: Option<(Arc<dyn Door>, Inside)>,
+    transcoder: Option<(Arc<dyn Transcoder>, Inner)>,
     serving: ServingContext,
 }
 
@@ -34,50 +34,51 @@ pub(crate) enum Outgoing {
     /// A gRPC reply.
     Reply(Reply),
     /// What a door made of one, counted anew.
-    Translated(Body, Arc<Flow>),
+    Translated(Body, Arc<ReplyBuffer>),
 }
 
 /// A gRPC reply as a door reads it.
 struct Given(Reply);
 
-impl<S: Call<Reply = Reply>> Entrance<S> {
-    pub(crate) fn new(layers: S, door: Option<Arc<dyn Door>>, serving: &ServingContext) -> Self {
+impl<S: Service<Reply = Reply>> Entrance<S> {
+    pub(crate) fn new(layers: S, transcoder: Option<Arc<dyn Transcoder>>, serving: &ServingContext) -> Self {
         let layers = Arc::new(layers);
-        let door = door.map(|door| (door, inside(layers.clone())));
-        Self { layers, door, serving: serving.clone() }
+        let transcoder = transcoder.map(|transcoder| (transcoder, inside(layers.clone())));
+        Self { layers, transcoder, serving: serving.clone() }
     }
 
-    async fn translated(&self, door: &dyn Door, inside: Inside, mut request: Request) -> Response<Outgoing> {
-        let memory = self.serving.memory();
-        let flow = request.extensions_mut().remove::<Arc<Flow>>().unwrap_or_else(|| Flow::alone(memory));
-        let answer = panic::caught(pin!(door.answer(request, inside))).await;
+    async fn translated(&self, transcoder: &dyn Transcoder, inside: Inner, mut request: Request) -> Response<Outgoing> {
+        let budget = self.serving.budget();
+        let buffer =
+            request.extensions_mut().remove::<Arc<ReplyBuffer>>().unwrap_or_else(|| ReplyBuffer::alone(budget));
+        let answer = panic::caught(pin!(transcoder.answer(request, inside))).await;
         let answer = answer.unwrap_or_else(|| {
             self.serving.telemetry().instruments.panics.add(1, &[]);
-            door.failed(&answer::status(Code::Internal, "PANIC", "the service failed inside", Outcome::Unknown))
+            transcoder.failed(&answer::status(Code::Internal, "PANIC", "the service failed inside", Outcome::Unknown))
         });
         if answer.body().size_hint().exact().is_some() {
             // All of it is made: what remains is its peer's to take.
-            flow.set_complete(Instant::now());
+            buffer.set_complete(Instant::now());
         }
-        answer.map(|body| Outgoing::Translated(body, flow))
+        answer.map(|body| Outgoing::Translated(body, buffer))
     }
 }
 
-impl<S: Call<Reply = Reply>> Call for Entrance<S> {
+impl<S: Service<Reply = Reply>> Service for Entrance<S> {
     type Reply = Outgoing;
 
     async fn call(&self, request: Request) -> Response<Outgoing> {
-        match &self.door {
-            Some((door, inside)) if door.takes(&request) => {
-                self.translated(door.as_ref(), inside.clone(), request).await
+        match &self.transcoder {
+            Some((transcoder, inside)) if transcoder.takes(&request) => {
+                self.translated(transcoder.as_ref(), inside.clone(), request).await
             }
             _ => self.layers.call(request).await.map(Outgoing::Reply),
         }
     }
 }
 
-fn inside<S: Call<Reply = Reply>>(layers: Arc<S>) -> Inside {
-    Inside::new(move |request| {
+fn inside<S: Service<Reply = Reply>>(layers: Arc<S>) -> Inner {
+    Inner::new(move |request| {
         let layers = layers.clone();
         Box::pin(async move { layers.call(request).await.map(|reply| Body::new(Given(reply))) })
     })
@@ -90,9 +91,9 @@ impl HttpBody for Outgoing {
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Chunk>, axum::Error>>> {
         match self.get_mut() {
             Self::Reply(reply) => Pin::new(reply).poll_frame(context),
-            Self::Translated(body, flow) => {
+            Self::Translated(body, buffer) => {
                 let frame = ready!(Pin::new(body).poll_frame(context));
-                Poll::Ready(frame.map(|frame| Ok(frame?.map_data(|data| flow.chunk(data)))))
+                Poll::Ready(frame.map(|frame| Ok(frame?.map_data(|data| buffer.chunk(data)))))
             }
         }
     }

@@ -12,7 +12,7 @@ use http_body::{Body as HttpBody, Frame};
 use protocol::{Body, answer, methods::Methods, names, refusal};
 use tonic::Status;
 
-use super::{Call, Request};
+use super::{Request, Service};
 use crate::{
     context::ServingContext,
     message::{self, Encoding, PACKED, Splitter, envelope},
@@ -56,7 +56,7 @@ impl<S> Messages<S> {
     }
 }
 
-impl<S: Call<Reply = Body>> Call for Messages<S> {
+impl<S: Service<Reply = Body>> Service for Messages<S> {
     type Reply = Body;
 
     async fn call(&self, request: Request) -> Response<Body> {

@@ -18,11 +18,11 @@ use tonic::{Code, Status};
 
 use super::{exempt, panic};
 use crate::{
-    completed_call::{Ended, millis},
+    completed_call::{CompletedCall, millis},
     context::ServingContext,
-    message::Kept,
+    message::Captured,
     notes::CallNotes,
-    watches::Watches,
+    observers::Observers,
 };
 
 /// One call that has begun and not ended; dropped without an end it counts as cancelled by the caller.
@@ -39,7 +39,7 @@ pub(crate) struct Observation {
     pub(super) client_address: Option<IpAddr>,
     /// How long the handler waited for its upstream.
     pub(super) upstream: Option<UpstreamTime>,
-    pub(super) kept: Option<Arc<Kept>>,
+    pub(super) captured: Option<Arc<Captured>>,
     pub(super) reply_bytes: u64,
     pub(super) done: bool,
 }
@@ -83,8 +83,8 @@ impl Observation {
     /// Takes note of a part of the reply.
     pub(crate) fn replied(&mut self, data: &[u8]) {
         self.reply_bytes += data.len() as u64;
-        if let Some(kept) = &self.kept {
-            kept.reply.add(data);
+        if let Some(captured) = &self.captured {
+            captured.reply.add(data);
         }
     }
 
@@ -109,7 +109,7 @@ impl Observation {
     }
 
     fn own_part(&self) -> &'static str {
-        self.serving.watches().map_or("service", Watches::own_part)
+        self.serving.observers().map_or("service", Observers::own_part)
     }
 
     fn write_down(&mut self, end: &End) {
@@ -148,14 +148,14 @@ impl Observation {
 
     /// Tells those who keep more of a call than a line.
     fn tell(&self, end: &End) {
-        let Some(watches) = self.serving.watches().filter(|watches| !watches.are_none()) else {
+        let Some(observers) = self.serving.observers().filter(|observers| !observers.are_none()) else {
             return;
         };
         if exempt(&self.path) {
             return;
         }
         let name = self.method_name();
-        watches.ended(&Ended {
+        observers.ended(&CompletedCall {
             process: self.serving.name(),
             method: name.unwrap_or_else(|| shortened(&self.path)).trim_start_matches('/'),
             is_known: name.is_some(),
@@ -174,7 +174,7 @@ impl Observation {
             trace_id: self.context.span().span_context().trace_id(),
             request_bytes: self.notes.request_bytes(),
             reply_bytes: self.reply_bytes,
-            kept: self.kept.as_deref(),
+            captured: self.captured.as_deref(),
             announced: self.notes.announced(),
         });
     }

@@ -12,7 +12,7 @@ use protocol::call::{CallContext, DrainPermit, UpstreamTime};
 use protocol::{Body, method::Idempotency, methods::Methods, names};
 
 use super::{
-    Call, Request,
+    Request, Service,
     deadline::Until,
     exempt,
     observation::Observation,
@@ -22,13 +22,13 @@ use super::{
 use crate::{
     context::ServingContext,
     drain::Draining,
-    message::{Keeping, Kept},
+    message::{Captured, Capturing},
     notes::CallNotes,
-    outflow::Flow,
     peer::Peer,
+    send_buffer::ReplyBuffer,
 };
 
-/// Watches every call.
+/// Observers every call.
 #[derive(Debug)]
 pub(crate) struct Observe<S> {
     inner: S,
@@ -76,7 +76,7 @@ impl<S> Observe<S> {
             notes,
             client_address,
             upstream,
-            kept: self.keep(request, writes),
+            captured: self.keep(request, writes),
             reply_bytes: 0,
             done: false,
         }
@@ -84,29 +84,29 @@ impl<S> Observe<S> {
 
     /// Where a handler counts the time that it waits for its upstream; a proxy has none.
     fn upstream(&self) -> Option<UpstreamTime> {
-        let is_proxy = self.serving.watches().is_some_and(|watches| watches.is_proxy());
+        let is_proxy = self.serving.observers().is_some_and(|observers| observers.is_proxy());
         (!is_proxy).then(UpstreamTime::default)
     }
 
     /// Keeps what the call carries, if somebody wants to see it.
-    fn keep(&self, request: &mut Request, writes: bool) -> Option<Arc<Kept>> {
-        let wanted = self.serving.watches().is_some_and(|watches| watches.keep_messages(writes));
+    fn keep(&self, request: &mut Request, writes: bool) -> Option<Arc<Captured>> {
+        let wanted = self.serving.observers().is_some_and(|observers| observers.keep_messages(writes));
         if !wanted || exempt(request.uri().path()) {
             return None;
         }
-        let kept = Arc::<Kept>::default();
+        let captured = Arc::<Captured>::default();
         let body = std::mem::take(request.body_mut());
-        *request.body_mut() = Body::new(Keeping::new(body, Arc::clone(&kept)));
-        Some(kept)
+        *request.body_mut() = Body::new(Capturing::new(body, Arc::clone(&captured)));
+        Some(captured)
     }
 }
 
-impl<S: Call<Reply = Body>> Call for Observe<S> {
+impl<S: Service<Reply = Body>> Service for Observe<S> {
     type Reply = Reply;
 
     async fn call(&self, mut request: Request) -> Response<Reply> {
         let (endless, unsaid) = (exempt(request.uri().path()), status::unsaid(request.uri().path()));
-        let flow = request.extensions_mut().remove::<Arc<Flow>>();
+        let buffer = request.extensions_mut().remove::<Arc<ReplyBuffer>>();
         let observation = self.begin(&mut request);
         let mut response = self.inner.call(request).await;
         let place = response.extensions_mut().remove::<DrainPermit>();
@@ -114,7 +114,7 @@ impl<S: Call<Reply = Body>> Call for Observe<S> {
             left: if endless { u64::MAX } else { self.max_reply_bytes },
             deadline: response.extensions_mut().remove::<Until>().map(|until| until.0),
             draining: self.draining.clone(),
-            flow: flow.unwrap_or_else(|| Flow::alone(self.serving.memory())),
+            buffer: buffer.unwrap_or_else(|| ReplyBuffer::alone(self.serving.budget())),
             unsaid,
         };
         let observation = match protocol::told::code(response.headers()) {

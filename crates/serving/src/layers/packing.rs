@@ -15,7 +15,7 @@ use protocol::{
 };
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use super::{Call, Request};
+use super::{Request, Service};
 use crate::{
     context::ServingContext,
     message::{self, GZIP, HEAD, Splitter, WORTH, envelope},
@@ -48,7 +48,7 @@ impl<S> Packing<S> {
     }
 }
 
-impl<S: Call<Reply = Body>> Call for Packing<S> {
+impl<S: Service<Reply = Body>> Service for Packing<S> {
     type Reply = Body;
 
     async fn call(&self, request: Request) -> Response<Body> {

@@ -12,7 +12,7 @@ use opentelemetry::metrics::Counter;
 use protocol::{Body, Outcome, answer};
 use tonic::{Code, Status};
 
-use super::{Call, Request, request_id};
+use super::{Request, Service, request_id};
 
 /// Turns a panic into INTERNAL; one in the body of a reply is met by layers/reply.rs.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ impl<S> Panic<S> {
     }
 }
 
-impl<S: Call<Reply = Body>> Call for Panic<S> {
+impl<S: Service<Reply = Body>> Service for Panic<S> {
     type Reply = Body;
 
     async fn call(&self, request: Request) -> Response<Body> {

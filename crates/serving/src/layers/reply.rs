@@ -20,7 +20,7 @@ use tonic::{Code, Status};
 use super::{end::End, observation::Observation, status};
 use crate::{
     drain::Draining,
-    outflow::{Chunk, Flow},
+    send_buffer::{Chunk, ReplyBuffer},
 };
 
 type Polled = Poll<Option<Result<Frame<Chunk>, axum::Error>>>;
@@ -36,7 +36,7 @@ pub(crate) struct Reply {
     /// The end, while what comes before it is not sent.
     trailers: Option<HeaderMap>,
     observation: Option<Observation>,
-    /// Kept while the reply takes memory.
+    /// Captured while the reply takes budget.
     _place: Option<DrainPermit>,
 }
 
@@ -50,20 +50,20 @@ pub(crate) struct Bounds {
     /// When the process ends.
     pub(crate) draining: Draining,
     /// Where its bytes are counted.
-    pub(crate) flow: Arc<Flow>,
+    pub(crate) buffer: Arc<ReplyBuffer>,
     /// What an error means that names no outcome.
     pub(crate) unsaid: Outcome,
 }
 
 impl Reply {
-    /// Watches a body; without an observation its end is already written down.
+    /// Observers a body; without an observation its end is already written down.
     pub(crate) fn new(
         inner: Body,
         bounds: Bounds,
         observation: Option<Observation>,
         place: Option<DrainPermit>,
     ) -> Self {
-        bounds.deadline.into_iter().for_each(|deadline| bounds.flow.set_complete(deadline));
+        bounds.deadline.into_iter().for_each(|deadline| bounds.buffer.set_complete(deadline));
         Self { inner, bounds, alarm: None, first: None, trailers: None, observation, _place: place }
     }
 
@@ -125,7 +125,7 @@ impl Reply {
         let Some(left) = self.bounds.left.checked_sub(data.len() as u64) else {
             return self.end(context, |reply| answer::too_large(reply.writes(), "server.max_reply_bytes"));
         };
-        if !self.writes() && !self.bounds.flow.has_room_for(data.len()) {
+        if !self.writes() && !self.bounds.buffer.has_room_for(data.len()) {
             return self.end(context, |reply| {
                 reply.unanswered("REPLY_MEMORY", "the service holds as many unsent replies as it can")
             });
@@ -134,7 +134,7 @@ impl Reply {
         if let Some(observation) = &mut self.observation {
             observation.replied(&data);
         }
-        Poll::Ready(Some(Ok(Frame::data(self.bounds.flow.chunk(data)))))
+        Poll::Ready(Some(Ok(Frame::data(self.bounds.buffer.chunk(data)))))
     }
 
     /// Ends the reply early with a status.
@@ -154,7 +154,7 @@ impl Reply {
     }
 
     fn poll_close(&mut self, context: &Context<'_>) -> Polled {
-        ready!(self.bounds.flow.poll_sent(context));
+        ready!(self.bounds.buffer.poll_sent(context));
         let mut trailers = self.trailers.take().unwrap_or_default();
         if let Some(observation) = self.observation.take() {
             observation.finish(protocol::told::code(&trailers).unwrap_or(Code::Unknown), &mut trailers);
@@ -232,7 +232,7 @@ mod tests {
     use bytes::Buf;
 
     use super::*;
-    use crate::{drain::Switch, outflow::Memory};
+    use crate::{drain::Switch, send_buffer::Budget};
 
     /// Data, then trailers.
     struct Frames(Vec<Frame<Bytes>>);
@@ -258,9 +258,9 @@ mod tests {
         }
     }
 
-    fn bounds(left: u64, memory: usize, switch: &Switch) -> Bounds {
-        let flow = Flow::alone(&Arc::new(Memory::new(memory)));
-        Bounds { left, deadline: None, draining: switch.handle(), flow, unsaid: Outcome::Unknown }
+    fn bounds(left: u64, budget: usize, switch: &Switch) -> Bounds {
+        let buffer = ReplyBuffer::alone(&Arc::new(Budget::new(budget)));
+        Bounds { left, deadline: None, draining: switch.handle(), buffer, unsaid: Outcome::Unknown }
     }
 
     async fn next(reply: &mut Reply) -> Option<Frame<Chunk>> {

@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use protocol::names;
 
-use super::{Call, Request};
+use super::{Request, Service};
 
 pub(super) const HEADER: HeaderName = HeaderName::from_static(names::X_REQUEST_ID);
 const LONGEST: usize = 128;
@@ -20,7 +20,7 @@ impl<S> RequestId<S> {
     }
 }
 
-impl<S: Call> Call for RequestId<S> {
+impl<S: Service> Service for RequestId<S> {
     type Reply = S::Reply;
 
     async fn call(&self, mut request: Request) -> Response<S::Reply> {

@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName, Response};
 use protocol::{Body, Outcome, answer, names, refusal, told};
 use tonic::{Code, Status};
 
-use super::{Call, Request, exempt};
+use super::{Request, Service, exempt};
 
 const STATUS_HEADERS: [HeaderName; 3] = [names::GRPC_STATUS, names::GRPC_MESSAGE, names::GRPC_STATUS_DETAILS];
 
@@ -22,7 +22,7 @@ impl<S> Statuses<S> {
     }
 }
 
-impl<S: Call<Reply = Body>> Call for Statuses<S> {
+impl<S: Service<Reply = Body>> Service for Statuses<S> {
     type Reply = Body;
 
     async fn call(&self, request: Request) -> Response<Body> {

@@ -17,7 +17,7 @@ const MOST: usize = 16 << 10;
 
 /// What a call carried.
 #[derive(Debug, Default)]
-pub struct Kept {
+pub struct Captured {
     pub(crate) request: Part,
     pub(crate) reply: Part,
 }
@@ -33,9 +33,9 @@ struct State {
 }
 
 /// A request's body that is kept while it passes.
-pub(crate) struct Keeping {
+pub(crate) struct Capturing {
     inner: Body,
-    kept: Arc<Kept>,
+    captured: Arc<Captured>,
 }
 
 impl Part {
@@ -68,13 +68,13 @@ impl Part {
     }
 }
 
-impl Keeping {
-    pub(crate) fn new(inner: Body, kept: Arc<Kept>) -> Self {
-        Self { inner, kept }
+impl Capturing {
+    pub(crate) fn new(inner: Body, captured: Arc<Captured>) -> Self {
+        Self { inner, captured }
     }
 }
 
-impl HttpBody for Keeping {
+impl HttpBody for Capturing {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -86,7 +86,7 @@ impl HttpBody for Keeping {
         if let Some(Ok(frame)) = &frame
             && let Some(data) = frame.data_ref()
         {
-            self.kept.request.add(data);
+            self.captured.request.add(data);
         }
         Poll::Ready(frame)
     }

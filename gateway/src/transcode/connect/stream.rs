@@ -13,7 +13,7 @@ use prost_reflect::MethodDescriptor;
 use protocol::{Body, names::GRPC_ENCODING};
 use serde_json::{Map, Value, json};
 use serving::{
-    Inside,
+    Inner,
     message::{self, Encoding, GZIP, HEAD, PACKED, Splitter, envelope},
 };
 use tonic::{Code, Status};
@@ -68,7 +68,7 @@ pub(crate) async fn stream(
     mut parts: Parts,
     body: Body,
     codec: Codec,
-    inside: &Inside,
+    inside: &Inner,
 ) -> Response<Body> {
     let prepared = translate(&mut parts.headers).and_then(|()| encoding_of(&parts.headers, ENCODING));
     let encoding = match prepared {

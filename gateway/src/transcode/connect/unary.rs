@@ -10,7 +10,7 @@ use protocol::{
     method::{Idempotency, MethodName},
 };
 use serving::{
-    Inside,
+    Inner,
     message::{self, Encoding, envelope},
 };
 use tonic::{Code, Status};
@@ -35,7 +35,7 @@ pub(crate) async fn unary(
     parts: Parts,
     body: Body,
     codec: Codec,
-    inside: &Inside,
+    inside: &Inner,
 ) -> Response<Body> {
     let max = transcoder.max_request;
     let encoding = match request::encoding(&parts.headers, header::CONTENT_ENCODING) {
@@ -47,14 +47,14 @@ pub(crate) async fn unary(
 }
 
 /// Answers a GET, which only reads may use.
-pub(crate) async fn get(transcoder: &TranscoderState, parts: Parts, inside: &Inside) -> Response<Body> {
+pub(crate) async fn get(transcoder: &TranscoderState, parts: Parts, inside: &Inner) -> Response<Body> {
     let mut response = got(transcoder, parts, inside).await;
     // Caches do not know the header with the API key, and would also keep some refusals.
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 
-async fn got(transcoder: &TranscoderState, parts: Parts, inside: &Inside) -> Response<Body> {
+async fn got(transcoder: &TranscoderState, parts: Parts, inside: &Inner) -> Response<Body> {
     let full = parts.uri.path().trim_start_matches('/');
     if let Some(Err(status)) = MethodName::of(full).map(|name| transcoder.catalog.is_ready(&name)) {
         // Whether it reads is not known. The call goes inside only so that an authorised caller gets that answer.
@@ -79,7 +79,7 @@ async fn answer(
     mut parts: Parts,
     message: impl Future<Output = Result<Bytes, Status>> + Send + 'static,
     codec: Codec,
-    inside: &Inside,
+    inside: &Inner,
 ) -> Response<Body> {
     if let Err(status) = request::translate(&mut parts.headers) {
         return error::response(&status);

@@ -2,36 +2,36 @@
 
 use std::sync::Arc;
 
-use crate::completed_call::{Ended, Watch};
+use crate::completed_call::{CallObserver, CompletedCall};
 
 /// Those who hear of calls.
 #[derive(Debug, Default)]
-pub struct Watches {
-    watches: Vec<Arc<dyn Watch>>,
+pub struct Observers {
+    observers: Vec<Arc<dyn CallObserver>>,
     /// Whether the process passes calls on to services.
     is_proxy: bool,
 }
 
-impl Watches {
+impl Observers {
     /// Names those who hear of calls, in the order in which they are told.
     #[must_use]
-    pub fn new(watches: Vec<Arc<dyn Watch>>, is_proxy: bool) -> Self {
-        Self { watches, is_proxy }
+    pub fn new(observers: Vec<Arc<dyn CallObserver>>, is_proxy: bool) -> Self {
+        Self { observers, is_proxy }
     }
 
     /// Whether the messages of a call that begins now must be kept.
     pub(crate) fn keep_messages(&self, writes: bool) -> bool {
-        self.watches.iter().any(|watch| watch.wants_messages(writes))
+        self.observers.iter().any(|watch| watch.wants_messages(writes))
     }
 
     /// Whether nobody listens.
     pub(crate) fn are_none(&self) -> bool {
-        !self.watches.iter().any(|watch| watch.is_listening())
+        !self.observers.iter().any(|watch| watch.is_listening())
     }
 
     /// Tells everybody.
-    pub(crate) fn ended(&self, call: &Ended<'_>) {
-        self.watches.iter().for_each(|watch| watch.ended(call));
+    pub(crate) fn ended(&self, call: &CompletedCall<'_>) {
+        self.observers.iter().for_each(|watch| watch.ended(call));
     }
 
     pub(crate) fn is_proxy(&self) -> bool {

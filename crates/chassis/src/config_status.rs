@@ -19,7 +19,7 @@ const SECRET_NAMES: [&str; 6] = ["secret", "password", "passphrase", "token", "k
 
 /// The configuration of a process over time.
 #[derive(Debug)]
-pub(crate) struct Record(Mutex<State>);
+pub(crate) struct ConfigStatus(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
@@ -93,7 +93,7 @@ pub struct Refusal {
     pub error: String,
 }
 
-impl Record {
+impl ConfigStatus {
     /// Begins with the configuration of the start.
     pub(crate) fn new(table: &Table, restarts: Restarts) -> Self {
         Self(Mutex::new(State {
@@ -239,7 +239,7 @@ mod tests {
         "#
         .parse()
         .unwrap();
-        let shown = serde_json::to_string(&Record::new(&table, Restarts::shared()).shown(Vec::new())).unwrap();
+        let shown = serde_json::to_string(&ConfigStatus::new(&table, Restarts::shared()).shown(Vec::new())).unwrap();
         assert!(!shown.contains("hunter2") && !shown.contains("robot"), "{shown}");
         assert!(shown.contains("https://example.org:8443/api?REDACTED"), "{shown}");
         assert!(shown.contains(r#""password":{"file":"/run/secrets/aex"}"#), "{shown}");
@@ -248,15 +248,15 @@ mod tests {
 
     #[test]
     fn the_last_error_is_shown_until_a_configuration_is_taken() {
-        let record = Record::new(&Table::new(), Restarts::shared());
-        record.refused(&Error::config("accounts.main.url", "is missing"));
-        let shown = serde_json::to_value(record.shown(Vec::new())).unwrap();
+        let config_status = ConfigStatus::new(&Table::new(), Restarts::shared());
+        config_status.refused(&Error::config("accounts.main.url", "is missing"));
+        let shown = serde_json::to_value(config_status.shown(Vec::new())).unwrap();
         assert_eq!((shown["generation"].as_u64(), shown["config"].as_object().unwrap().len()), (Some(1), 0));
         assert_eq!(shown["last_error"]["error"], "configuration: accounts.main.url: is missing");
         let table = "callers.keys = []\nserver = { max_in_flight = 7, tls = {} }\nword = 1".parse().unwrap();
-        assert_eq!(record.taken(&table), (2, vec!["server".to_owned()]));
-        let shown = serde_json::to_value(record.shown(Vec::new())).unwrap();
+        assert_eq!(config_status.taken(&table), (2, vec!["server".to_owned()]));
+        let shown = serde_json::to_value(config_status.shown(Vec::new())).unwrap();
         assert!(shown["last_error"].is_null() && shown["needs_restart"][0] == "server", "{shown}");
-        assert_eq!(record.taken(&Table::new()), (3, Vec::new()), "it is as it was at the start");
+        assert_eq!(config_status.taken(&Table::new()), (3, Vec::new()), "it is as it was at the start");
     }
 }

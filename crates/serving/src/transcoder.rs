@@ -15,15 +15,15 @@ use tonic::Status;
 /// An answer that is being made.
 pub type Answering = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 
-/// Translates requests into gRPC and the answers back ([`crate::Surface::door`]). A process with a door takes HTTP/1.1 and
+/// Translates requests into gRPC and the answers back ([`crate::ServiceSet::door`]). A process with a door takes HTTP/1.1 and
 /// HTTP/2 on one port.
-pub trait Door: Debug + Send + Sync + 'static {
+pub trait Transcoder: Debug + Send + Sync + 'static {
     /// Whether a request is for the door; every other goes to the layers as it is.
     fn takes(&self, request: &Request<Body>) -> bool;
 
-    /// Answers a request, as a rule with a gRPC call [`Inside`]. Its body is capped by `server.max_request_bytes`; nothing
+    /// Answers a request, as a rule with a gRPC call [`Inner`]. Its body is capped by `server.max_request_bytes`; nothing
     /// else of what the layers do has been done to it.
-    fn answer(&self, request: Request<Body>, inside: Inside) -> Answering;
+    fn answer(&self, request: Request<Body>, inside: Inner) -> Answering;
 
     /// Writes the answer to a request over which the door panicked.
     fn failed(&self, status: &Status) -> Response<Body>;
@@ -31,9 +31,9 @@ pub trait Door: Debug + Send + Sync + 'static {
 
 /// The layers and the program behind a door.
 #[derive(Clone)]
-pub struct Inside(Arc<dyn Fn(Request<Body>) -> Answering + Send + Sync>);
+pub struct Inner(Arc<dyn Fn(Request<Body>) -> Answering + Send + Sync>);
 
-impl Inside {
+impl Inner {
     pub(crate) fn new(call: impl Fn(Request<Body>) -> Answering + Send + Sync + 'static) -> Self {
         Self(Arc::new(call))
     }
@@ -45,8 +45,8 @@ impl Inside {
     }
 }
 
-impl Debug for Inside {
+impl Debug for Inner {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Inside")
+        formatter.write_str("Inner")
     }
 }

@@ -12,12 +12,12 @@ use protocol::{
 use tonic::{server::NamedService, service::Routes};
 use tower::Service;
 
-use crate::{closing::Closing, completed_call::Watch, dependency::Dependencies, door::Door};
+use crate::{closing::Closing, completed_call::CallObserver, dependency::Dependencies, transcoder::Transcoder};
 
 /// What a program serves.
 #[derive(Clone, Debug, Default)]
 #[must_use]
-pub struct Surface {
+pub struct ServiceSet {
     routes: Routes,
     /// Names of its services.
     pub names: Vec<&'static str>,
@@ -26,9 +26,9 @@ pub struct Surface {
     /// Whether it answers paths that no service has.
     pub has_fallback: bool,
     /// What translates for callers that do not speak gRPC.
-    pub door: Option<Arc<dyn Door>>,
+    pub transcoder: Option<Arc<dyn Transcoder>>,
     /// Who hears of its calls.
-    pub watches: Vec<Arc<dyn Watch>>,
+    pub observers: Vec<Arc<dyn CallObserver>>,
     /// What it adds to the admin port.
     pub admin: Router,
     /// What stands behind it.
@@ -38,7 +38,7 @@ pub struct Surface {
     describe: Option<Arc<dyn Describe>>,
 }
 
-impl Surface {
+impl ServiceSet {
     /// Starts with nothing but what the chassis adds: health, and reflection if there are descriptors.
     pub fn new() -> Self {
         Self::default()
@@ -76,14 +76,14 @@ impl Surface {
     }
 
     /// Puts a door in front of all layers, for callers that do not speak gRPC; the process then takes HTTP/1.1 as well.
-    pub fn door(mut self, door: impl Door) -> Self {
-        self.door = Some(Arc::new(door));
+    pub fn transcoder(mut self, transcoder: impl Transcoder) -> Self {
+        self.transcoder = Some(Arc::new(transcoder));
         self
     }
 
     /// Adds one who hears of every call that has ended.
-    pub fn watch(mut self, watch: Arc<dyn Watch>) -> Self {
-        self.watches.push(watch);
+    pub fn observer(mut self, observer: Arc<dyn CallObserver>) -> Self {
+        self.observers.push(observer);
         self
     }
 

@@ -1,8 +1,8 @@
 //! Replies on their way out: how much memory they take, and whether their peers still take them.
 //!
 //! A chunk of a reply counts from the moment it is made until its last byte is handed to the socket, wherever in hyper and
-//! h2 it lies in between. Three sums are kept: of the process ([`Memory`]), of the connection ([`Outflow`]) and of the one
-//! reply ([`Flow`]), which also knows when its peer last took something.
+//! h2 it lies in between. Three sums are kept: of the process ([`Budget`]), of the connection ([`SendBuffer`]) and of the one
+//! reply ([`ReplyBuffer`]), which also knows when its peer last took something.
 
 use std::{
     sync::{
@@ -21,22 +21,22 @@ const UNWATCHED: usize = 64 << 10;
 
 /// What the replies of a process hold.
 #[derive(Debug)]
-pub(crate) struct Memory {
+pub(crate) struct Budget {
     taken: AtomicUsize,
     max: usize,
 }
 
 /// What the replies of a connection hold.
 #[derive(Debug)]
-pub(crate) struct Outflow {
-    memory: Arc<Memory>,
+pub(crate) struct SendBuffer {
+    budget: Arc<Budget>,
     unsent: AtomicUsize,
 }
 
 /// What one reply holds, and since when its peer has taken nothing.
 #[derive(Debug)]
-pub(crate) struct Flow {
-    connection: Arc<Outflow>,
+pub(crate) struct ReplyBuffer {
+    connection: Arc<SendBuffer>,
     unsent: AtomicUsize,
     begun: Instant,
     /// Milliseconds after `begun`; counts only while something is unsent.
@@ -50,17 +50,17 @@ pub(crate) struct Flow {
 #[derive(Debug)]
 pub(crate) struct Chunk {
     bytes: Bytes,
-    flow: Arc<Flow>,
+    buffer: Arc<ReplyBuffer>,
 }
 
 /// A part of a reply that somebody still works on.
 #[derive(Debug)]
 struct Held {
     bytes: Bytes,
-    memory: Arc<Memory>,
+    budget: Arc<Budget>,
 }
 
-impl Memory {
+impl Budget {
     pub(crate) fn new(max: usize) -> Self {
         Self { taken: AtomicUsize::new(0), max }
     }
@@ -76,14 +76,14 @@ impl Memory {
     }
 }
 
-impl Outflow {
-    pub(crate) fn new(memory: Arc<Memory>) -> Self {
-        Self { memory, unsent: AtomicUsize::new(0) }
+impl SendBuffer {
+    pub(crate) fn new(budget: Arc<Budget>) -> Self {
+        Self { budget, unsent: AtomicUsize::new(0) }
     }
 }
 
-impl Flow {
-    pub(crate) fn new(connection: Arc<Outflow>) -> Self {
+impl ReplyBuffer {
+    pub(crate) fn new(connection: Arc<SendBuffer>) -> Self {
         Self {
             connection,
             unsent: AtomicUsize::new(0),
@@ -95,25 +95,25 @@ impl Flow {
     }
 
     /// A reply on a connection of its own, where nobody serves one.
-    pub(crate) fn alone(memory: &Arc<Memory>) -> Arc<Self> {
-        Arc::new(Self::new(Arc::new(Outflow::new(memory.clone()))))
+    pub(crate) fn alone(budget: &Arc<Budget>) -> Arc<Self> {
+        Arc::new(Self::new(Arc::new(SendBuffer::new(budget.clone()))))
     }
 
     /// Whether so many bytes more are within the limit of the process. What must be sent is sent all the same.
     pub(crate) fn has_room_for(&self, length: usize) -> bool {
-        let memory = &self.connection.memory;
-        memory.taken().saturating_add(length) <= memory.max
+        let budget = &self.connection.budget;
+        budget.taken().saturating_add(length) <= budget.max
     }
 
     /// Counts bytes until they are sent.
     pub(crate) fn chunk(self: &Arc<Self>, bytes: Bytes) -> Chunk {
         let length = bytes.len();
-        self.connection.memory.taken.fetch_add(length, Ordering::Relaxed);
+        self.connection.budget.taken.fetch_add(length, Ordering::Relaxed);
         self.connection.unsent.fetch_add(length, Ordering::Relaxed);
         if self.unsent.fetch_add(length, Ordering::AcqRel) == 0 {
             self.note_move();
         }
-        Chunk { bytes, flow: self.clone() }
+        Chunk { bytes, buffer: self.clone() }
     }
 
     /// Notes when the reply must be complete.
@@ -154,7 +154,7 @@ impl Flow {
             return;
         }
         self.note_move();
-        self.connection.memory.taken.fetch_sub(length, Ordering::Relaxed);
+        self.connection.budget.taken.fetch_sub(length, Ordering::Relaxed);
         self.connection.unsent.fetch_sub(length, Ordering::Relaxed);
         if self.unsent.fetch_sub(length, Ordering::AcqRel) == length
             && let Some(waker) = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take()
@@ -167,9 +167,9 @@ impl Flow {
 impl Chunk {
     /// The bytes for somebody who makes something else of them: they no longer count as a reply, but still as memory.
     pub(crate) fn held(self) -> Bytes {
-        let memory = self.flow.connection.memory.clone();
-        memory.taken.fetch_add(self.bytes.len(), Ordering::Relaxed);
-        Bytes::from_owner(Held { bytes: self.bytes.clone(), memory })
+        let budget = self.buffer.connection.budget.clone();
+        budget.taken.fetch_add(self.bytes.len(), Ordering::Relaxed);
+        Bytes::from_owner(Held { bytes: self.bytes.clone(), budget })
     }
 }
 
@@ -181,7 +181,7 @@ impl AsRef<[u8]> for Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.memory.taken.fetch_sub(self.bytes.len(), Ordering::Relaxed);
+        self.budget.taken.fetch_sub(self.bytes.len(), Ordering::Relaxed);
     }
 }
 
@@ -196,13 +196,13 @@ impl Buf for Chunk {
 
     fn advance(&mut self, count: usize) {
         self.bytes.advance(count);
-        self.flow.sent(count);
+        self.buffer.sent(count);
     }
 }
 
 impl Drop for Chunk {
     fn drop(&mut self) {
-        self.flow.sent(self.bytes.len());
+        self.buffer.sent(self.bytes.len());
     }
 }
 
@@ -212,56 +212,56 @@ mod tests {
 
     use super::*;
 
-    fn flow(max: usize) -> (Arc<Memory>, Arc<Flow>) {
-        let memory = Arc::new(Memory::new(max));
-        (memory.clone(), Arc::new(Flow::new(Arc::new(Outflow::new(memory)))))
+    fn buffer(max: usize) -> (Arc<Budget>, Arc<ReplyBuffer>) {
+        let budget = Arc::new(Budget::new(max));
+        (budget.clone(), Arc::new(ReplyBuffer::new(Arc::new(SendBuffer::new(budget)))))
     }
 
     #[tokio::test]
     async fn bytes_count_until_they_are_sent_or_dropped() {
-        let (memory, flow) = flow(1000);
-        let mut chunk = flow.chunk(Bytes::from(vec![0; 900]));
-        assert!(flow.has_room_for(100) && !flow.has_room_for(101) && !memory.is_full());
+        let (budget, buffer) = buffer(1000);
+        let mut chunk = buffer.chunk(Bytes::from(vec![0; 900]));
+        assert!(buffer.has_room_for(100) && !buffer.has_room_for(101) && !budget.is_full());
         chunk.advance(400);
-        assert_eq!(memory.taken(), 500);
-        let second = flow.chunk(Bytes::from(vec![0; 500]));
-        assert!(memory.is_full());
+        assert_eq!(budget.taken(), 500);
+        let second = buffer.chunk(Bytes::from(vec![0; 500]));
+        assert!(budget.is_full());
         drop((chunk, second));
-        assert_eq!((memory.taken(), flow.patience_ends(Duration::ZERO)), (0, None));
+        assert_eq!((budget.taken(), buffer.patience_ends(Duration::ZERO)), (0, None));
     }
 
     #[tokio::test]
     async fn what_is_worked_on_counts_as_memory_and_not_as_unsent() {
-        let (memory, flow) = flow(1000);
-        let bytes = flow.chunk(Bytes::from_static(b"reply")).held();
-        assert_eq!((&*bytes, memory.taken()), (&b"reply"[..], 5));
-        assert_eq!(flow.patience_ends(Duration::ZERO), None);
+        let (budget, buffer) = buffer(1000);
+        let bytes = buffer.chunk(Bytes::from_static(b"reply")).held();
+        assert_eq!((&*bytes, budget.taken()), (&b"reply"[..], 5));
+        assert_eq!(buffer.patience_ends(Duration::ZERO), None);
         drop(bytes);
-        assert_eq!(memory.taken(), 0);
+        assert_eq!(budget.taken(), 0);
     }
 
     #[tokio::test(start_paused = true)]
     async fn patience_begins_anew_with_every_byte_that_is_taken() {
-        let (_, flow) = flow(1000);
+        let (_, buffer) = buffer(1000);
         let second = Duration::from_secs(1);
         tokio::time::advance(second).await;
-        let mut chunk = flow.chunk(Bytes::from(vec![0; 10]));
-        assert_eq!(flow.patience_ends(second), Some(Instant::now() + second));
+        let mut chunk = buffer.chunk(Bytes::from(vec![0; 10]));
+        assert_eq!(buffer.patience_ends(second), Some(Instant::now() + second));
         tokio::time::advance(second * 2).await;
-        assert_eq!(flow.patience_ends(second), Some(Instant::now() - second));
+        assert_eq!(buffer.patience_ends(second), Some(Instant::now() - second));
         chunk.advance(1);
-        assert_eq!(flow.patience_ends(second), Some(Instant::now() + second));
+        assert_eq!(buffer.patience_ends(second), Some(Instant::now() + second));
     }
 
     #[tokio::test]
     async fn only_a_large_reply_is_waited_for() {
-        let (_, flow) = flow(1 << 20);
+        let (_, buffer) = buffer(1 << 20);
         let context = Context::from_waker(Waker::noop());
-        let small = flow.chunk(Bytes::from(vec![0; UNWATCHED]));
-        assert!(flow.poll_sent(&context).is_ready());
-        let large = flow.chunk(Bytes::from(vec![0; 1]));
-        assert!(flow.poll_sent(&context).is_pending());
+        let small = buffer.chunk(Bytes::from(vec![0; UNWATCHED]));
+        assert!(buffer.poll_sent(&context).is_ready());
+        let large = buffer.chunk(Bytes::from(vec![0; 1]));
+        assert!(buffer.poll_sent(&context).is_pending());
         drop((small, large));
-        assert!(flow.poll_sent(&context).is_ready());
+        assert!(buffer.poll_sent(&context).is_ready());
     }
 }
