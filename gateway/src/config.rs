@@ -30,48 +30,48 @@ pub use self::{
 /// The name of the program, in its command line, its configuration file and telemetry.
 pub(crate) const NAME: &str = "ispbridge-gateway";
 
-/// Everything of the file but the sections that each process has.
+/// The configuration file, without the sections that every process has.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Whether reflection answers without an API key.
+    /// Whether reflection, the OpenAPI document and the health of services need no credential.
     #[serde(default)]
     pub public_reflection: bool,
-    /// The root of the caller context; there is no gateway without one.
+    /// The root key that signs caller contexts; required.
     pub signing: Option<SigningConfig>,
-    /// Limits of the gateway's own.
+    /// The gateway's own limits.
     #[serde(default)]
     pub limits: LimitsConfig,
-    /// Who may call.
+    /// Callers that the configuration names.
     #[serde(default)]
     pub principals: Vec<PrincipalConfig>,
-    /// Keys beside those of the principals.
+    /// The key file, in addition to the principals' keys.
     pub keys: Option<KeysConfig>,
-    /// Who issues tokens.
+    /// Issuers of tokens.
     #[serde(default)]
     pub issuers: Vec<IssuerConfig>,
-    /// Wrong keys.
+    /// Limits on wrong credentials.
     #[serde(default)]
     pub guesses: GuessesConfig,
-    /// Who belongs together.
+    /// Groups of principals.
     #[serde(default)]
     pub groups: Vec<GroupConfig>,
-    /// What they may do; what no grant covers is refused.
+    /// What principals and groups may do; a call that no grant covers is refused.
     #[serde(default)]
     pub grants: Vec<GrantConfig>,
-    /// Where the services are.
+    /// Routes to the providers' services.
     #[serde(default)]
     pub routes: Vec<RouteConfig>,
-    /// How they are spoken to.
+    /// How the gateway connects to services.
     #[serde(default)]
     pub services: ServicesConfig,
-    /// How long calls may take.
+    /// Timeouts by method.
     #[serde(default)]
     pub timeouts: Vec<TimeoutConfig>,
-    /// Which reads are asked of a second instance when the first is slow.
+    /// Reads that are sent to a second instance when the first is slow.
     #[serde(default)]
     pub hedging: Vec<HedgeConfig>,
-    /// How callers that do not speak gRPC come in.
+    /// Protocols other than gRPC.
     #[serde(default)]
     #[schemars(extend("x-restart" = true))]
     pub doors: DoorsConfig,
@@ -81,14 +81,14 @@ pub struct Config {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SigningConfig {
-    /// Name of the root; the services hold a key of the same id that is derived from it.
+    /// Id of the root key; each service has a key with the same id that is derived from it.
     pub id: String,
-    /// The root itself, at least 32 bytes.
+    /// The root key, at least 32 bytes.
     pub secret: Secret,
 }
 
 impl Config {
-    /// Checks what one entry alone cannot know, and what of it has no effect.
+    /// Checks what one entry alone cannot show, and warns of entries without effect. Reads no file.
     pub fn check(&self, settings: &Settings, findings: &mut Findings) {
         findings.take(self.root());
         self.doors.check(findings);
@@ -99,7 +99,7 @@ impl Config {
         policy::check(self, findings);
     }
 
-    /// What signs the contexts of callers.
+    /// The root key that signs caller contexts.
     ///
     /// # Errors
     /// The key that is wrong.

@@ -20,7 +20,7 @@ pub(crate) const METADATA: [&str; 3] =
 /// (gRPC's retry design, A6).
 pub(crate) const PUSHBACK: &str = "grpc-retry-pushback-ms";
 
-/// The metadata that goes on to a service.
+/// The metadata that is forwarded to a service.
 pub(crate) fn to_service(headers: &HeaderMap) -> HeaderMap {
     let mut passed = HeaderMap::with_capacity(12);
     for name in &FROM_CALLER {

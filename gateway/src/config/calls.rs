@@ -1,4 +1,4 @@
-//! `[[timeouts]]` and `[[hedging]]`: how long calls may take, and which reads are asked twice.
+//! `[[timeouts]]` and `[[hedging]]`: timeouts by method, and hedged reads.
 
 use std::{num::NonZeroU32, time::Duration};
 
@@ -9,35 +9,35 @@ use serde::Deserialize;
 use super::{Config, policy};
 use crate::config::pattern::MethodPattern;
 
-/// One of `[[timeouts]]`; the first that covers a method counts.
+/// One of `[[timeouts]]`; the first entry that covers a method applies.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TimeoutConfig {
     /// Which methods.
     pub methods: Vec<MethodPattern>,
-    /// Longest time that a call may take; a shorter deadline of the caller's stays.
+    /// Longest duration of a call; the caller's deadline counts if it is shorter.
     pub seconds: Seconds,
 }
 
-/// One of `[[hedging]]`; the first that covers a method counts, and of writes none does.
+/// One of `[[hedging]]`; the first entry that covers a method applies, never to writes.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HedgeConfig {
     /// Which methods.
     pub methods: Vec<MethodPattern>,
-    /// Milliseconds without an answer after which the call is made at a second instance as well.
+    /// Milliseconds without an answer after which the call is also sent to a second instance.
     pub after_ms: NonZeroU32,
 }
 
 impl HedgeConfig {
-    /// How long the first instance is waited for alone.
+    /// How long to wait for the first instance alone.
     #[must_use]
     pub fn after(&self) -> Duration {
         Duration::from_millis(self.after_ms.get().into())
     }
 }
 
-/// Checks timeouts and hedging, and names the entries that never count.
+/// Checks timeouts and hedging, and warns of entries that never apply.
 pub(super) fn check(config: &Config, findings: &mut Findings) {
     for (index, entry) in config.timeouts.iter().enumerate() {
         if entry.seconds.0.is_zero() {

@@ -1,4 +1,4 @@
-//! `[doors]`: how callers that do not speak gRPC come in.
+//! `[doors]`: protocols other than gRPC.
 
 use config::{Findings, Seconds};
 use http::Uri;
@@ -9,13 +9,13 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DoorsConfig {
-    /// Whether the Connect protocol is spoken: a POST of JSON or protobuf per call.
+    /// Whether to accept the Connect protocol: a POST of JSON or protobuf per call.
     pub connect: bool,
-    /// Whether gRPC-Web is spoken.
+    /// Whether to accept gRPC-Web.
     pub grpc_web: bool,
-    /// Whether `GET /openapi.json` describes to each caller the methods that it may call.
+    /// Whether to serve `GET /openapi.json`, with the methods that the caller may call.
     pub openapi: bool,
-    /// Which web pages may call.
+    /// Web pages that may call.
     pub cors: CorsConfig,
 }
 
@@ -23,10 +23,10 @@ pub struct DoorsConfig {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CorsConfig {
-    /// Origins of web pages that may call, e.g. `https://app.example.com`; `*` is every page, without credentials of the
-    /// browser's own (cookies, client certificates).
+    /// Origins of web pages that may call, e.g. `https://app.example.com`; `*` means every page, without the
+    /// browser's own credentials (cookies, client certificates).
     pub origins: Vec<Origin>,
-    /// How long a browser may remember the answer.
+    /// How long a browser may cache the answer.
     pub max_age_seconds: Seconds,
 }
 
@@ -48,12 +48,12 @@ impl Default for CorsConfig {
 }
 
 impl DoorsConfig {
-    /// Whether there is any door.
+    /// Whether any of them is accepted.
     pub(crate) fn any(&self) -> bool {
         self.connect || self.grpc_web || self.openapi
     }
 
-    /// Checks what one entry alone cannot know.
+    /// Checks what one entry alone cannot show.
     pub(crate) fn check(&self, findings: &mut Findings) {
         let origins = &self.cors.origins;
         let all = origins.iter().any(|origin| origin.as_str() == "*");

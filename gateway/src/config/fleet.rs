@@ -1,4 +1,4 @@
-//! `[[routes]]` and `[services]`: where the services are and how they are spoken to.
+//! `[[routes]]` and `[services]`: where the services are, and how to connect to them.
 
 use std::{borrow::Cow, collections::HashSet, num::NonZeroU8};
 
@@ -18,20 +18,20 @@ use super::{Config, check_name};
 pub struct RouteConfig {
     /// The provider, e.g. `internet-solutions`.
     pub provider: String,
-    /// Addresses of its instances; beside `consul`, those that are used until Consul has answered.
+    /// Addresses of its instances; with `consul`, they are used until Consul has answered.
     #[serde(default)]
     pub instances: Vec<InstanceAddress>,
-    /// A name whose addresses are the instances (`host:port`), asked again every 15 to 30 seconds.
+    /// A DNS name whose addresses are the instances (`host:port`), resolved every 15 to 30 seconds.
     pub dns: Option<HostPort>,
     /// A service in Consul: its name, or `true` for `ispbridge-<provider>`.
     pub consul: Option<ConsulName>,
-    /// Connections to each instance; each carries 100 calls at a time. If absent, one for each thread that serves calls, but
-    /// no fewer than 2 and no more than 16.
+    /// Connections to each instance, with up to 100 concurrent calls each. Default: one per thread that serves calls, at
+    /// least 2 and at most 16.
     pub connections: Option<NonZeroU8>,
-    /// Whether instances found by `dns` or `consul` are spoken to over TLS; a listed address says it itself.
+    /// Whether to use TLS with instances found by `dns` or `consul`; a listed address says so itself.
     #[serde(default)]
     pub tls: bool,
-    /// The name in the certificates of its instances, if it is not the host of their address.
+    /// The name in the instances' certificates, if it is not the host of their address.
     pub server_name: Option<String>,
 }
 
@@ -39,7 +39,7 @@ pub struct RouteConfig {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ServicesConfig {
-    /// How services that speak TLS are checked, and who the gateway shows itself to be.
+    /// TLS to the services: trusted authorities, and the gateway's client certificate.
     pub tls: Option<ClientTlsConfig>,
 }
 
@@ -47,9 +47,9 @@ pub struct ServicesConfig {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClientTlsConfig {
-    /// Certificates that the services' certificates are signed by.
+    /// Certificates of the authorities that sign the services' certificates.
     pub ca: Secret,
-    /// The gateway's own certificate (and chain), for services that ask for one.
+    /// The gateway's client certificate (and chain), for services that require one.
     pub certificate: Option<Secret>,
     /// Its private key.
     pub key: Option<Secret>,
@@ -124,7 +124,7 @@ impl TryFrom<String> for HostPort {
 pub struct ConsulName(Option<String>);
 
 impl ConsulName {
-    /// The name, if it is not the usual one.
+    /// The name, if it is not the default.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.0.as_deref()
@@ -158,7 +158,7 @@ impl<'de> Deserialize<'de> for ConsulName {
     }
 }
 
-/// Checks what one route alone cannot know, and that each has one way to its instances.
+/// Checks what one route alone cannot show, and that each has one source of instances.
 pub(super) fn check(config: &Config, settings: &Settings, findings: &mut Findings) {
     let has_tls = config.services.tls.is_some() || !findings.is_whole("services");
     let has_consul = settings.consul.is_some() || !findings.is_whole("consul");

@@ -1,4 +1,4 @@
-//! Who may call, as it is written down: `[[principals]]`, `[keys]`, `[[issuers]]` and `[guesses]`.
+//! The configuration of callers: `[[principals]]`, `[keys]`, `[[issuers]]` and `[guesses]`.
 
 use std::{collections::HashSet, hash::Hash, net::IpAddr, num::NonZeroUsize, path::PathBuf};
 
@@ -12,29 +12,29 @@ use serde::Deserialize;
 use super::{Config, check_name, limits, policy::check_values};
 use crate::key::KeyHash;
 
-/// Largest difference of clocks that an issuer may be forgiven.
+/// Largest clock skew of an issuer that can be tolerated.
 const MAX_LEEWAY: u64 = 300;
 
 /// One of `[[principals]]`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PrincipalConfig {
-    /// Its name, as grants, logs and services know it.
+    /// Its name in grants, logs and services.
     pub name: String,
-    /// Hashes of its API keys: two while a key is changed.
+    /// Hashes of its API keys; two during a rotation.
     #[serde(default)]
     pub api_keys: Vec<KeyHash>,
     /// Names in its client certificates: `spiffe://...` or `dns:host`.
     #[serde(default)]
     pub certificates: Vec<CertificateName>,
-    /// Its names at issuers of tokens: `issuer:subject`.
+    /// The subjects of its tokens: `issuer:subject`.
     #[serde(default)]
     pub tokens: Vec<String>,
-    /// Calls that it may have in flight.
+    /// Maximum calls in flight.
     pub in_flight: Option<NonZeroUsize>,
-    /// Calls a second that it may make.
+    /// Maximum calls per second.
     pub rate: Option<f64>,
-    /// Calls that it may make at once before the rate counts.
+    /// Calls that it may make at once before the rate applies.
     pub burst: Option<f64>,
 }
 
@@ -43,12 +43,12 @@ pub struct PrincipalConfig {
 #[serde(try_from = "String")]
 pub struct CertificateName(String);
 
-/// `[keys]`: keys that `ispbridge-gateway keys` makes and revokes.
+/// `[keys]`: keys that `ispbridge-gateway keys` creates and revokes.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KeysConfig {
-    /// The file. It is read again by itself when it changes, entry by entry, and may be missing at the start; when each key
-    /// was used last stands in a second one of the same name and `.used`.
+    /// The key file. It is reloaded when it changes, entry by entry, and may be missing at startup. The last use of each key is
+    /// written to a second file with the same name and `.used`.
     pub file: PathBuf,
 }
 
@@ -56,25 +56,25 @@ pub struct KeysConfig {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct IssuerConfig {
-    /// Its name here: a token's principal is `name:subject`.
+    /// Its name in this configuration: a token's principal is `name:subject`.
     pub name: String,
-    /// What stands in `iss`.
+    /// The value of `iss`.
     pub issuer: String,
-    /// What may stand in `aud`; one of them must.
+    /// Accepted values of `aud`; a token must have one of them.
     pub audiences: Vec<String>,
     /// Its keys.
     pub jwks: JwksConfig,
-    /// Algorithms that its keys may have; a key that names none has the first that fits it.
+    /// Algorithms of its keys; a key without `alg` has the first that fits.
     #[serde(default = "usual_algorithms")]
     #[schemars(with = "Vec<String>")]
     pub algorithms: Vec<Algorithm>,
     /// The claim that names the principal.
     #[serde(default = "subject")]
     pub principal_claim: String,
-    /// Claims that name groups, lists or words of a text; a dot leads into an object (`realm_access.roles`).
+    /// Claims with groups: lists, or texts of words; a dot leads into an object (`realm_access.roles`).
     #[serde(default)]
     pub groups_claims: Vec<String>,
-    /// How far its clock may be off.
+    /// Tolerated clock skew.
     #[serde(default = "minute")]
     pub leeway_seconds: u64,
 }
@@ -83,23 +83,23 @@ pub struct IssuerConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct JwksConfig {
-    /// A file, read again when it changes.
+    /// A file, reloaded when it changes.
     pub file: Option<PathBuf>,
-    /// An address, asked again now and then.
+    /// A URL, fetched periodically.
     pub url: Option<String>,
-    /// How often it is asked.
+    /// How often the URL is fetched.
     #[serde(default = "ten_minutes")]
     pub refresh_seconds: Seconds,
-    /// How long it is left alone in any case, also when a token names an unknown key.
+    /// Least time between two fetches, even if a token names an unknown key.
     #[serde(default = "ten_seconds")]
     pub pause_seconds: Seconds,
-    /// How long its keys are believed while it does not answer.
+    /// How long its keys stay valid while it does not answer.
     #[serde(default = "day")]
     pub stale_seconds: Seconds,
 }
 
 impl JwksConfig {
-    /// Whether a connection to the issuer speaks TLS.
+    /// Whether the URL uses TLS.
     pub(crate) fn speaks_tls(&self) -> bool {
         self.url.as_ref().is_some_and(|url| url.starts_with("https:"))
     }
@@ -109,10 +109,10 @@ impl JwksConfig {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct GuessesConfig {
-    /// How many one address (one network of 64 bits of IPv6) may send in a minute; the wrong ones beyond it are answered with
-    /// RESOURCE_EXHAUSTED, right ones are taken all the same. 0 is any number.
+    /// How many one address (one /64 network of IPv6) may send per minute. Further wrong ones are answered with
+    /// RESOURCE_EXHAUSTED; correct ones are always accepted. 0 means no limit.
     pub per_minute: u32,
-    /// Networks whose wrong keys and tokens are not counted, e.g. that of a monitor.
+    /// Networks whose wrong keys and tokens are not counted, e.g. that of a monitoring system.
     pub exempt: Networks,
 }
 
@@ -174,7 +174,7 @@ pub(super) fn check(config: &Config, settings: &Settings, findings: &mut Finding
     }
 }
 
-/// Each key, and each name at an issuer or in a certificate, is one principal's.
+/// Each key, token subject and certificate name belongs to one principal.
 fn check_once<'a, T: Eq + Hash>(key: &str, entries: &'a [T], seen: &mut HashSet<&'a T>, findings: &mut Findings) {
     for (index, entry) in entries.iter().enumerate() {
         if !seen.insert(entry) {
@@ -183,7 +183,7 @@ fn check_once<'a, T: Eq + Hash>(key: &str, entries: &'a [T], seen: &mut HashSet<
     }
 }
 
-/// Warns of what nobody can show.
+/// Warns of credentials that no caller can send.
 fn check_reachable(
     config: &Config,
     settings: &Settings,
@@ -251,7 +251,7 @@ fn check_jwks(key: &str, jwks: &JwksConfig, findings: &mut Findings) {
     }
 }
 
-/// Whether nobody between here and there can put keys of his own in the place of the issuer's.
+/// Whether no third party can replace the issuer's keys on the way.
 fn is_safe(url: &Uri) -> bool {
     let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
     let is_here = host.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback());

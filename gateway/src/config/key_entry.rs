@@ -1,4 +1,4 @@
-//! One key of the file of keys, as it is written.
+//! One entry of the key file.
 
 use std::fmt;
 
@@ -14,19 +14,19 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct KeyEntry {
-    /// The principal that has it.
+    /// Its principal.
     pub(crate) name: String,
     /// Its hash.
     pub(crate) hash: KeyHash,
-    /// When it was made.
+    /// When it was created.
     pub(crate) created: String,
-    /// When it ends; never if absent.
+    /// When it expires. Default: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) expires: Option<Expiry>,
-    /// Groups that who has it is in.
+    /// Groups of its owner.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) groups: Vec<String>,
-    /// What who has it may do, besides what its principal and its groups may.
+    /// Its own grants, in addition to those of its principal and groups.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) grants: Vec<KeyGrant>,
 }
@@ -42,12 +42,12 @@ pub(crate) struct KeyGrant {
     pub(crate) accounts: Vec<AccountPattern>,
 }
 
-/// The moment from which a key counts no more: `2027-01-01T12:00:00Z`, or `2027-01-01` for the beginning of that day in UTC.
+/// The time from which a key is refused: `2027-01-01T12:00:00Z`, or `2027-01-01` for the beginning of that day in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(try_from = "TimeValue")]
 pub(crate) struct Expiry(pub(crate) Timestamp);
 
-/// What may stand in the place of a time.
+/// What may be written for a time.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum TimeValue {
@@ -55,7 +55,7 @@ enum TimeValue {
     Other(serde::de::IgnoredAny),
 }
 
-/// Where an entry stands.
+/// The position of an entry in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct EntryPosition {
     /// Its number, from 0.
@@ -66,17 +66,17 @@ pub(crate) struct EntryPosition {
     pub(crate) id: Option<String>,
 }
 
-/// An entry that does not count.
+/// An invalid entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BadEntry {
-    /// Where it stands.
+    /// Its position.
     pub(crate) position: EntryPosition,
-    /// What is wrong with it, whole: no secret is in it.
+    /// The complete error, without secrets.
     said: String,
 }
 
 impl KeyEntry {
-    /// Whether the key counts; the clock is asked only where it matters.
+    /// Whether the key is valid now; reads the clock only if it can expire.
     pub(crate) fn is_good(&self) -> bool {
         self.expires.is_none_or(|expires| !expires.is_over(Timestamp::now()))
     }
@@ -104,7 +104,7 @@ impl fmt::Display for EntryPosition {
 }
 
 impl BadEntry {
-    /// Something beside the keys, most likely a misspelt `[[keys]]`.
+    /// A table or key other than `[[keys]]`, most likely a misspelling.
     pub(crate) fn stray(name: &str, line: usize) -> Self {
         let said = format!("{name} (line {line}) must not be there: each key begins with [[keys]]");
         Self { position: EntryPosition { index: 0, line, id: None }, said }
@@ -143,7 +143,7 @@ impl Serialize for KeyGrant {
 }
 
 impl Expiry {
-    /// Reads a moment.
+    /// Parses a time.
     pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
         const FORM: &str = "must be a time: 2027-01-01, or 2027-01-01T12:00:00Z";
         let begins = |day: Date| day.to_zoned(TimeZone::UTC).map(|begins| begins.timestamp());
@@ -152,7 +152,7 @@ impl Expiry {
         time.map(Self).map_err(|_| FORM)
     }
 
-    /// Whether the key counts no more.
+    /// Whether it has passed.
     pub(crate) fn is_over(self, now: Timestamp) -> bool {
         now >= self.0
     }

@@ -1,6 +1,6 @@
-//! The file of keys: written by `ispbridge-gateway keys`, read by the gateway whenever it changes.
+//! The key file: written by `ispbridge-gateway keys`, read by the gateway whenever it changes.
 //!
-//! Entries are read one by one: what is wrong with one costs only that one.
+//! Entries are read one by one; an invalid one does not affect the others.
 
 use std::{
     fmt,
@@ -29,16 +29,16 @@ const HEAD: &str = "# Written by `ispbridge-gateway keys`; the keys themselves s
 const KEYS: &str = "keys";
 const NO_LIST: &str = "keys: must be a list: each key begins with [[keys]]";
 
-/// What the file says.
+/// The content of the file.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct KeyFile {
     /// The keys, oldest first.
     pub(crate) entries: Vec<Arc<LocatedEntry>>,
-    /// What is wrong with others, whatever the configuration.
+    /// Entries that are invalid with any configuration.
     pub(crate) bad: Vec<BadEntry>,
 }
 
-/// A key, and where it stands.
+/// A key and its position.
 #[derive(Debug)]
 pub(crate) struct LocatedEntry {
     pub(crate) position: EntryPosition,
@@ -46,18 +46,18 @@ pub(crate) struct LocatedEntry {
 }
 
 impl KeyFile {
-    /// Reads the file; one that is not there, or that is no TOML, is an error.
+    /// Reads the file; a missing file or invalid TOML is an error.
     pub(crate) fn read(path: &Path) -> Result<Self, Error> {
         let text = config::read_text(path).map_err(|error| unreadable(path, &error))?;
         Self::parse(&text).map_err(|(line, problem)| Error::at(format!("{}:{line}", path.display()), problem))
     }
 
-    /// Reads the file; one that is not there is empty.
+    /// Reads the file; a missing file is empty.
     pub(crate) fn read_if_there(path: &Path) -> Result<Self, Error> {
         if path.exists() { Self::read(path) } else { Ok(Self::default()) }
     }
 
-    /// Takes a text apart; the error is the line and what is wrong with it.
+    /// Parses a text; the error has the line.
     pub(crate) fn parse(text: &str) -> Result<Self, (usize, String)> {
         let table = config::parse_toml(text)?;
         let lines = Lines::of(text);
@@ -89,8 +89,7 @@ impl KeyFile {
         }
     }
 
-    /// Changes the file while nobody else does, also one with bad entries, which stay as they are; one that is not there is
-    /// empty.
+    /// Changes the file under a lock. Invalid entries stay as they are; a missing file counts as empty.
     pub(crate) fn change<T>(
         path: &Path,
         change: impl FnOnce(&mut Vec<Value>) -> Result<T, String>,
@@ -113,7 +112,7 @@ impl KeyFile {
     }
 }
 
-/// Reads an entry; its keys have lines.
+/// Reads an entry; `line` finds the lines of its keys.
 fn entry(index: usize, mut item: Value, line: &impl Fn(&str) -> usize) -> Result<LocatedEntry, BadEntry> {
     let key = format!("{KEYS}[{index}]");
     let position = EntryPosition { index, line: line(&key), id: called(&item).0 };
@@ -132,7 +131,7 @@ fn entry(index: usize, mut item: Value, line: &impl Fn(&str) -> usize) -> Result
     }
 }
 
-/// What is wrong with an entry, by its fields.
+/// The errors of an entry, by field.
 fn within(entry: &str, mistakes: &Mistakes) -> String {
     let field = |key: &str| key.strip_prefix(entry).map_or("", |field| field.trim_start_matches('.')).to_owned();
     let said = mistakes.iter().map(|mistake| match field(&mistake.key).as_str() {
@@ -148,7 +147,7 @@ impl fmt::Display for LocatedEntry {
     }
 }
 
-/// The id of the key that an entry as it is written is for, if its hash can be read, and the name of who has it.
+/// The id of an entry's key, if its hash can be read, and the name of its principal.
 pub(crate) fn called(entry: &Value) -> (Option<String>, Option<&str>) {
     let text = |field: &str| entry.get(field).and_then(Value::as_str);
     let hash = text("hash").and_then(|hash| KeyHash::try_from(hash.to_owned()).ok());

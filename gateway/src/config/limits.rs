@@ -1,4 +1,4 @@
-//! `[limits]`: how much one caller, one provider and all of them may take.
+//! `[limits]`: limits per caller, per provider and in all.
 
 use std::{collections::BTreeMap, num::NonZeroUsize};
 
@@ -12,15 +12,15 @@ use super::Config;
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitsConfig {
-    /// Calls that one principal may have in flight, unless its own entry says otherwise.
+    /// Maximum calls in flight per principal, unless its own entry says otherwise.
     pub in_flight_per_principal: NonZeroUsize,
-    /// Calls a second that one principal may make, unless its own entry says otherwise; no limit if absent.
+    /// Maximum calls per second per principal, unless its own entry says otherwise. Default: no limit.
     pub rate_per_principal: Option<f64>,
-    /// Calls that a principal may make at once before the rate counts; as many as in a second if absent.
+    /// Calls that a principal may make at once before the rate applies. Default: as many as in a second.
     pub burst_per_principal: Option<f64>,
-    /// What all calls may take together.
+    /// The limit of all calls together.
     pub gateway: GatewayLimit,
-    /// What the calls to one provider may take, so that a slow one does not take the place of others.
+    /// The limit per provider, so that a slow one does not take capacity from others.
     pub provider: ProviderLimit,
     /// Another `max` for some providers: `aex = 100`.
     pub providers: BTreeMap<String, NonZeroUsize>,
@@ -30,13 +30,13 @@ pub struct LimitsConfig {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct GatewayLimit {
-    /// How the limit is found.
+    /// How the limit is determined.
     pub mode: LimitMode,
-    /// Most calls in flight; `server.max_in_flight` less a sixteenth if absent.
+    /// Maximum calls in flight. Default: `server.max_in_flight` less a sixteenth.
     pub max: Option<NonZeroUsize>,
-    /// Fewest calls in flight that an adaptive limit goes down to; a sixteenth of the most if absent.
+    /// Lowest value of an adaptive limit. Default: a sixteenth of `max`.
     pub min: Option<NonZeroUsize>,
-    /// How long work of the gateway may wait for a processor before an adaptive limit shrinks.
+    /// How long the gateway's work may wait for a processor before an adaptive limit shrinks.
     pub lag_ms: u64,
 }
 
@@ -44,25 +44,25 @@ pub struct GatewayLimit {
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ProviderLimit {
-    /// How the limit is found.
+    /// How the limit is determined.
     pub mode: LimitMode,
-    /// Most calls in flight to one provider; half of the gateway's if absent.
+    /// Maximum calls in flight to one provider. Default: half of the gateway's limit.
     pub max: Option<NonZeroUsize>,
-    /// Fewest calls in flight that an adaptive limit goes down to; a sixteenth of the most if absent.
+    /// Lowest value of an adaptive limit. Default: a sixteenth of `max`.
     pub min: Option<NonZeroUsize>,
 }
 
-/// How a limit is found.
+/// How a limit is determined.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LimitMode {
-    /// There is none.
+    /// No limit.
     Off,
-    /// It is `max`.
+    /// Fixed at `max`.
     #[default]
     Fixed,
-    /// It is found between `min` and `max`: the gateway's by how long its own work waits, a provider's by how much longer
-    /// than usual its calls take.
+    /// Adapts between `min` and `max`: the gateway's limit to how long its own work waits, a provider's to how much longer than
+    /// usual its calls take.
     Adaptive,
 }
 

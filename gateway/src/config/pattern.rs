@@ -1,4 +1,4 @@
-//! How a grant writes down methods and accounts.
+//! Patterns of methods and accounts.
 
 use protocol::method::Idempotency;
 use protocol::method::MethodName;
@@ -54,7 +54,7 @@ impl MethodPattern {
         }
     }
 
-    /// Whether it covers what is asked for.
+    /// Whether it covers a method.
     pub(crate) fn covers(&self, method: &MethodName<'_>, idempotency: Option<Idempotency>) -> bool {
         match self {
             Self::All => true,
@@ -64,7 +64,7 @@ impl MethodPattern {
         }
     }
 
-    /// The name, or its beginning, of the methods that it covers, unless it covers those of any name.
+    /// The name or prefix of the methods it covers; `None` if it does not depend on the name.
     pub(crate) fn name(&self) -> Option<&str> {
         match self {
             Self::All | Self::Reads => None,
@@ -72,7 +72,7 @@ impl MethodPattern {
         }
     }
 
-    /// Whose methods it can cover.
+    /// The providers whose methods it can cover.
     pub(crate) fn reach(&self) -> Reach {
         let Some(name) = self.name() else { return Reach::Any };
         match provider::split(name) {
@@ -85,7 +85,7 @@ impl MethodPattern {
         }
     }
 
-    /// Whether one of others covers all that it covers.
+    /// Whether one of the others covers everything it covers.
     pub(crate) fn lies_in(&self, others: &[Self]) -> bool {
         others.iter().any(|other| match (other, self) {
             (Self::All, _) | (Self::Reads, Self::Reads) => true,
@@ -98,7 +98,7 @@ impl MethodPattern {
         })
     }
 
-    /// What a call that it covers is looked up by: its name, a beginning of its name, or a word.
+    /// Its key in lookups: a name, a prefix, or a word.
     pub(crate) fn text(&self) -> &str {
         match self {
             Self::All => "*",
@@ -108,14 +108,14 @@ impl MethodPattern {
     }
 }
 
-/// Whose methods a pattern can cover.
+/// The providers whose methods a pattern can cover.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Reach {
     /// Those of every provider.
     Any,
     /// Those of one.
     Provider(String),
-    /// Those of none: nobody's methods are called so.
+    /// None: no method has such a name.
     Nobody,
 }
 

@@ -1,4 +1,4 @@
-//! What callers may do, as it is written down: `[[groups]]` and `[[grants]]`.
+//! The configuration of permissions: `[[groups]]` and `[[grants]]`.
 
 use std::collections::HashSet;
 
@@ -13,12 +13,12 @@ use crate::config::pattern::{AccountPattern, MethodPattern, Reach};
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GroupConfig {
-    /// Its name, as grants know it.
+    /// Its name in grants.
     pub name: String,
-    /// Principals that are always in it.
+    /// Principals that are always members.
     #[serde(default)]
     pub principals: Vec<String>,
-    /// Values of an issuer's groups claims that put a token's principal into it: `issuer:value`.
+    /// Group claims that make a token's principal a member: `issuer:value`.
     #[serde(default)]
     pub claims: Vec<String>,
 }
@@ -27,19 +27,19 @@ pub struct GroupConfig {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GrantConfig {
-    /// Who is granted it.
+    /// Principals that have the grant.
     #[serde(default)]
     pub principals: Vec<String>,
-    /// Whose members are granted it.
+    /// Groups whose members have the grant.
     #[serde(default)]
     pub groups: Vec<String>,
-    /// Which methods.
+    /// The methods it covers.
     pub methods: Vec<MethodPattern>,
-    /// With which accounts.
+    /// The accounts it covers.
     pub accounts: Vec<AccountPattern>,
 }
 
-/// Checks groups and grants against what they name.
+/// Checks that the names in groups and grants exist.
 pub(super) fn check(config: &Config, findings: &mut Findings) {
     let mut groups = HashSet::new();
     for (index, group) in config.groups.iter().enumerate() {
@@ -85,7 +85,7 @@ fn check_principals(config: &Config, key: &str, names: &[String], findings: &mut
     check_known(key, ("principals", "principal"), names, &known, findings);
 }
 
-/// Checks that all groups that are named are there.
+/// Checks that all groups exist.
 pub(crate) fn check_groups(config: &Config, key: &str, names: &[String], findings: &mut Findings) {
     let known: HashSet<_> = config.groups.iter().map(|group| group.name.as_str()).collect();
     check_known(key, ("groups", "group"), names, &known, findings);
@@ -107,7 +107,7 @@ fn check_known(
     }
 }
 
-/// Warns of accounts of providers that have no route.
+/// Warns of accounts of providers without a route.
 fn check_accounts(config: &Config, key: &str, accounts: &[AccountPattern], findings: &mut Findings) {
     if accounts.is_empty() {
         findings.warning(key, "has no effect: it is empty");
@@ -119,7 +119,7 @@ fn check_accounts(config: &Config, key: &str, accounts: &[AccountPattern], findi
     }
 }
 
-/// Warns of methods of providers that have no route, or of nobody.
+/// Warns of methods of providers without a route, or of none.
 pub(super) fn check_methods(config: &Config, key: &str, methods: &[MethodPattern], findings: &mut Findings) {
     if methods.is_empty() {
         findings.warning(key, "has no effect: it is empty");
