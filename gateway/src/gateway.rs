@@ -91,15 +91,15 @@ impl Program for Gateway {
             max_request: process.settings().server.max_request_bytes,
             process: process.clone(),
         };
-        let doors = config.doors.any().then(|| HttpTranscoder::new(&config.doors, Arc::clone(&catalog), process));
+        let transcoder = config.doors.any().then(|| HttpTranscoder::new(&config.doors, Arc::clone(&catalog), process));
         let health = HealthService::server(routes, Arc::clone(&catalog), identity, process.clone());
-        let surface = ServiceSet::new().service(health).fallback(Front(Arc::new(edge)));
+        let services = ServiceSet::new().service(health).fallback(Front(Arc::new(edge)));
         let looked = view.clone();
-        let surface =
-            surface.dependencies(move || looked.dependencies()).observer(stats).describe(catalog).admin(view.routes());
-        Ok(match doors {
-            Some(doors) => surface.transcoder(doors),
-            None => surface,
+        let services =
+            services.dependencies(move || looked.dependencies()).observer(stats).describe(catalog).admin(view.routes());
+        Ok(match transcoder {
+            Some(transcoder) => services.transcoder(transcoder),
+            None => services,
         })
     }
 

@@ -335,7 +335,7 @@ pub(crate) fn to_the_second(time: Timestamp) -> String {
 
 impl fmt::Debug for View {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("View").field("board", &self.stats).finish_non_exhaustive()
+        f.debug_struct("View").field("stats", &self.stats).finish_non_exhaustive()
     }
 }
 

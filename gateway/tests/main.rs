@@ -20,8 +20,6 @@ mod certificates;
 mod crash;
 #[path = "main/discovery.rs"]
 mod discovery;
-#[path = "main/doors.rs"]
-mod doors;
 #[path = "main/explain.rs"]
 mod explain;
 #[path = "main/failure.rs"]
@@ -68,6 +66,8 @@ mod status;
 mod streaming;
 #[path = "main/tokens.rs"]
 mod tokens;
+#[path = "main/transcode.rs"]
+mod transcode;
 
 use std::{process::Command, time::Duration};
 

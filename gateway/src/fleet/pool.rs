@@ -288,7 +288,7 @@ mod tests {
     use super::*;
     use crate::fleet::instance::STREAK;
 
-    /// A roster of so many instances, none of which is connected to.
+    /// A pool of so many instances without connections.
     fn pool(instances: u16) -> Pool {
         let state = PoolState { ready: ArcSwap::from_pointee(ReadySet::nobody()), changed: Arc::default() };
         let mut pool = Pool::new("test".into(), Arc::new(state), Workers::default());

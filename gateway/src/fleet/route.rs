@@ -88,7 +88,7 @@ impl Route {
 impl fmt::Debug for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut route = f.debug_struct("Route");
-        route.field("provider", &self.provider).field("board", &self.pool);
+        route.field("provider", &self.provider).field("pool", &self.pool);
         route.finish_non_exhaustive()
     }
 }

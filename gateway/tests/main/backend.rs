@@ -220,6 +220,11 @@ impl Backend {
         }
         let body = body.collect().await.unwrap().to_bytes();
         arrived(body.clone());
+        self.reply(behaviour, body).await
+    }
+
+    /// Replies to a request that was read whole.
+    async fn reply(&self, behaviour: Behaviour, body: Bytes) -> Reply {
         match behaviour {
             Behaviour::Die => {
                 self.cut.notify_waiters();

@@ -11,10 +11,10 @@ use crate::{
     KEY,
     backend::{ADD, Backend, GET},
     caller::{Answer, READER, Suite, config_with},
-    doors::send,
     info, payload,
     status::{admin, status},
     tokens::Site,
+    transcode::send,
 };
 
 const WRONG: (&str, &str) = ("x-api-key", "ispb_guess");

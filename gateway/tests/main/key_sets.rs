@@ -13,10 +13,10 @@ use crate::{
     apart::Apart,
     backend::{Backend, GET},
     caller::{Answer, Suite, config_with},
-    doors::send,
     info,
     issuer::{AUDIENCE, ISSUER, Keys, Shop, claims},
     payload,
+    transcode::send,
 };
 
 fn issuer(jwks: &str) -> String {

@@ -1,26 +1,26 @@
 //! Connect, gRPC-Web and plain JSON over real sockets, without a library that knows them.
 
-#[path = "doors/absent.rs"]
+#[path = "transcode/absent.rs"]
 mod absent;
-#[path = "doors/connect.rs"]
+#[path = "transcode/connect.rs"]
 mod connect;
-#[path = "doors/cors.rs"]
+#[path = "transcode/cors.rs"]
 mod cors;
-#[path = "doors/malformed.rs"]
+#[path = "transcode/malformed.rs"]
 mod malformed;
-#[path = "doors/openapi.rs"]
+#[path = "transcode/openapi.rs"]
 mod openapi;
-#[path = "doors/proto_json.rs"]
+#[path = "transcode/proto_json.rs"]
 mod proto_json;
-#[path = "doors/refusals.rs"]
+#[path = "transcode/refusals.rs"]
 mod refusals;
-#[path = "doors/stream.rs"]
+#[path = "transcode/stream.rs"]
 mod stream;
-#[path = "doors/timing.rs"]
+#[path = "transcode/timing.rs"]
 mod timing;
-#[path = "doors/told.rs"]
+#[path = "transcode/told.rs"]
 pub(crate) mod told;
-#[path = "doors/web.rs"]
+#[path = "transcode/web.rs"]
 mod web;
 
 use std::io::{Read, Write};
