@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Response};
 pub(crate) use protocol::Outcome;
+use protocol::headers::{GRPC_RETRY_PUSHBACK, GRPC_STATUS};
 use protocol::method::Idempotency;
 use protocol::{
     StatusBuilder,
@@ -11,8 +12,6 @@ use protocol::{
     domain,
 };
 use tonic::{Code, Status};
-
-use crate::headers::PUSHBACK;
 
 /// A refusal or failure on its way to the caller.
 #[derive(Debug)]
@@ -75,7 +74,7 @@ impl Answer {
     pub(crate) fn status(self: Box<Self>) -> Status {
         let mut status = self.status.build();
         if let Some(pushback) = self.pushback {
-            status.metadata_mut().insert(PUSHBACK, pushback.into());
+            status.metadata_mut().as_mut().insert(GRPC_RETRY_PUSHBACK, pushback.into());
         }
         status
     }
@@ -90,7 +89,7 @@ impl Answer {
         let code = self.code();
         let mut trailers = HeaderMap::with_capacity(3);
         if self.status().add_header(&mut trailers).is_err() {
-            trailers.insert("grpc-status", HeaderValue::from(code as i32));
+            trailers.insert(GRPC_STATUS, HeaderValue::from(code as i32));
         }
         trailers
     }
@@ -195,8 +194,8 @@ mod tests {
         let info = write.get_error_details().error_info().cloned().unwrap();
         assert_eq!(info.reason, "OUTCOME_UNKNOWN");
         assert_eq!(info.metadata["outcome"], "UNKNOWN");
-        assert_eq!(write.metadata().get(PUSHBACK).unwrap(), "-1");
-        assert_eq!(unreachable("aex").status().metadata().get(PUSHBACK).unwrap(), "1000");
+        assert_eq!(write.metadata().get("grpc-retry-pushback-ms").unwrap(), "-1");
+        assert_eq!(unreachable("aex").status().metadata().get("grpc-retry-pushback-ms").unwrap(), "1000");
     }
 
     #[test]

@@ -30,7 +30,7 @@ impl Decider {
     #[must_use]
     pub fn decide(&self, key: &str, path: &str, provider: &str, account: &str) -> bool {
         let mut headers = HeaderMap::new();
-        headers.extend(HeaderValue::from_str(key).ok().map(|key| (crate::identity::API_KEY, key)));
+        headers.extend(HeaderValue::from_str(key).ok().map(|key| (protocol::headers::API_KEY, key)));
         let notes = CallNotes::default();
         let who = pin!(self.0.authenticate(&headers, None, &notes));
         // Looking up a key never waits.

@@ -12,7 +12,8 @@ use std::{
 };
 
 use chassis::Process;
-use http::{HeaderName, HeaderValue, Method, Request, Response, request::Parts};
+use http::{HeaderValue, Method, Request, Response, request::Parts};
+use protocol::headers::{ACCOUNT, CONTEXT, REQUEST_ID};
 use protocol::{
     Body, CallContext,
     method::{Idempotency, MethodName},
@@ -34,10 +35,6 @@ use crate::{
     telemetry::client_span::ClientSpans,
     transcode::{self, document},
 };
-
-const CONTEXT: HeaderName = HeaderName::from_static(protocol::names::X_CONTEXT);
-const ACCOUNT: HeaderName = HeaderName::from_static(policy::ACCOUNT);
-const REQUEST_ID: HeaderName = HeaderName::from_static(protocol::names::X_REQUEST_ID);
 
 /// Everything that handles a call.
 #[derive(Debug)]

@@ -132,7 +132,7 @@ impl Forward<'_> {
         let patience = Instant::now() + waited_for;
         let (mut head, mut span) = self.head(&permit, spans);
         let timeout = deadline::to_header(passed_on);
-        head.headers_mut().insert(protocol::names::GRPC_TIMEOUT, timeout);
+        head.headers_mut().insert(protocol::headers::GRPC_TIMEOUT, timeout);
         let sent = timeout_at(patience, permit.send(head.map(|()| body))).await;
         let missed = match sent {
             Ok(Ok(response)) => {

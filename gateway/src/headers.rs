@@ -1,24 +1,17 @@
 //! Which metadata passes the gateway, in either direction; everything else is dropped.
 
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header, uri::PathAndQuery};
+use protocol::headers::{
+    GRPC_ACCEPT_ENCODING, GRPC_ENCODING, REQUEST_ID, TIMING, UNREADABLE_FIELDS, is_of_grpc, is_ours,
+};
 
 /// The headers of a request that are forwarded to a service: no credentials, no hop headers, no baggage, and no caller context
 /// but the one that the gateway signs.
-const FROM_CALLER: [HeaderName; 5] = [
-    header::CONTENT_TYPE,
-    HeaderName::from_static("grpc-encoding"),
-    HeaderName::from_static("grpc-accept-encoding"),
-    header::USER_AGENT,
-    HeaderName::from_static("x-request-id"),
-];
+const FROM_CALLER: [HeaderName; 5] =
+    [header::CONTENT_TYPE, GRPC_ENCODING, GRPC_ACCEPT_ENCODING, header::USER_AGENT, REQUEST_ID];
 
 /// The suite's own metadata of replies, in headers or trailers.
-pub(crate) const METADATA: [&str; 3] =
-    [protocol::names::X_REQUEST_ID, protocol::names::X_TIMING, "x-ispbridge-unreadable-fields"];
-
-/// Metadata by which a service says when to retry: milliseconds, or a negative number for never
-/// (gRPC's retry design, A6).
-pub(crate) const PUSHBACK: &str = "grpc-retry-pushback-ms";
+pub(crate) const METADATA: [HeaderName; 3] = [REQUEST_ID, TIMING, UNREADABLE_FIELDS];
 
 /// The metadata that is forwarded to a service.
 pub(crate) fn to_service(headers: &HeaderMap) -> HeaderMap {
@@ -43,8 +36,7 @@ pub(crate) fn to_caller(mut headers: HeaderMap) -> HeaderMap {
 }
 
 fn may_return(name: &HeaderName) -> bool {
-    let name = name.as_str();
-    name == "content-type" || name.starts_with("grpc-") || name.starts_with("x-ispbridge-")
+    *name == header::CONTENT_TYPE || is_of_grpc(name) || is_ours(name)
 }
 
 /// The address of a method at an instance.

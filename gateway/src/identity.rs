@@ -24,6 +24,7 @@ use std::{
 use arc_swap::ArcSwap;
 use config::{Error, Findings};
 use http::{HeaderMap, HeaderName, header};
+use protocol::headers::API_KEY;
 use serving::{CallNotes, Peer};
 use tonic::Code;
 
@@ -45,9 +46,6 @@ use crate::{
     limits::Quotas,
     principal::Principal,
 };
-
-/// The header that carries the caller's API key.
-pub(crate) const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// Authenticates callers.
 #[derive(Debug)]

@@ -8,6 +8,7 @@ mod schemas;
 use std::collections::BTreeSet;
 
 use prost_reflect::{DescriptorPool, MethodDescriptor, ServiceDescriptor};
+use protocol::headers;
 use serde_json::{Map, Value, json};
 
 use self::schemas::Schemas;
@@ -53,7 +54,7 @@ pub(crate) fn document(pools: impl IntoIterator<Item = DescriptorPool>, shown: i
             "parameters": { "account": account(), "timeout": timeout(), "requestId": request_id() },
             "responses": { "Error": error_response() },
             "securitySchemes": {
-                "apiKey": { "type": "apiKey", "in": "header", "name": "x-api-key" },
+                "apiKey": { "type": "apiKey", "in": "header", "name": headers::API_KEY.as_str() },
                 "bearer": { "type": "http", "scheme": "bearer" },
             },
         },
@@ -115,21 +116,21 @@ fn operation(method: &MethodDescriptor, schemas: &mut Schemas) -> Value {
 
 fn account() -> Value {
     json!({
-        "name": "x-ispbridge-account", "in": "header", "schema": { "type": "string" },
+        "name": headers::ACCOUNT.as_str(), "in": "header", "schema": { "type": "string" },
         "description": "Alias of the upstream account; may be left out by whom exactly one is granted.",
     })
 }
 
 fn timeout() -> Value {
     json!({
-        "name": "connect-timeout-ms", "in": "header", "schema": { "type": "integer", "minimum": 0 },
+        "name": headers::CONNECT_TIMEOUT.as_str(), "in": "header", "schema": { "type": "integer", "minimum": 0 },
         "description": "Milliseconds until the answer must be there.",
     })
 }
 
 fn request_id() -> Value {
     json!({
-        "name": "x-request-id", "in": "header", "schema": { "type": "string", "maxLength": 128 },
+        "name": headers::REQUEST_ID.as_str(), "in": "header", "schema": { "type": "string", "maxLength": 128 },
         "description": "Names the call in logs; made when absent, returned always.",
     })
 }

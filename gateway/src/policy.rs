@@ -6,6 +6,7 @@ pub(crate) mod grant;
 
 use std::sync::Arc;
 
+use protocol::headers::ACCOUNT;
 use protocol::method::Idempotency;
 use protocol::method::MethodName;
 use rustc_hash::FxHashMap;
@@ -16,9 +17,6 @@ use crate::{
     config::pattern::{MethodPattern, is_alias},
     policy::grant::{Grant, Only},
 };
-
-/// The header that names the upstream account.
-pub(crate) const ACCOUNT: &str = "x-ispbridge-account";
 
 /// All grants of one principal by method pattern: a decision looks up the name of the method and each of
 /// its beginnings, and costs the same however many principals and grants there are.
@@ -148,8 +146,8 @@ fn denied(request: &AccessRequest<'_>) -> Box<Answer> {
 pub(crate) fn bad_account(what: &str) -> Box<Answer> {
     let text = format!("the header {ACCOUNT} {what}");
     Answer::new(Code::InvalidArgument, "ACCOUNT_REQUIRED", text)
-        .violation(ACCOUNT, what)
-        .with("header", ACCOUNT)
+        .violation(ACCOUNT.as_str(), what)
+        .with("header", ACCOUNT.as_str())
         .outcome(Outcome::NotSent)
 }
 

@@ -18,8 +18,9 @@ mod web;
 use std::{fmt, sync::Arc};
 
 use chassis::Process;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Version, header, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Version, header, request::Parts};
 use protocol::Body;
+use protocol::headers;
 use serving::{Answering, Inner, Transcoder};
 use tonic::Status;
 
@@ -32,21 +33,21 @@ use crate::{
 pub(crate) use deferred::is_deferred;
 
 /// Headers that are not copied to the gRPC call: they concern the connection or the encoding of the body.
-const NOT_FOR_GRPC: [&str; 14] = [
-    "accept",
-    "accept-encoding",
-    "connect-accept-encoding",
-    "connect-content-encoding",
-    "connect-protocol-version",
-    "connect-timeout-ms",
-    "connection",
-    "content-encoding",
-    "content-length",
-    "expect",
-    "host",
-    "keep-alive",
-    "transfer-encoding",
-    "x-grpc-web",
+const NOT_FOR_GRPC: [HeaderName; 14] = [
+    header::ACCEPT,
+    header::ACCEPT_ENCODING,
+    headers::CONNECT_ACCEPT_ENCODING,
+    headers::CONNECT_CONTENT_ENCODING,
+    headers::CONNECT_PROTOCOL_VERSION,
+    headers::CONNECT_TIMEOUT,
+    header::CONNECTION,
+    header::CONTENT_ENCODING,
+    header::CONTENT_LENGTH,
+    header::EXPECT,
+    header::HOST,
+    HeaderName::from_static("keep-alive"),
+    header::TRANSFER_ENCODING,
+    headers::GRPC_WEB,
 ];
 
 /// The transcoder of the gateway.
@@ -135,7 +136,7 @@ fn metadata(headers: HeaderMap) -> HeaderMap {
         // A map names a header once for all of its values.
         last = name.or(last);
         if let Some(name) = &last
-            && !name.as_str().starts_with("grpc-")
+            && !headers::is_of_grpc(name)
             && name != header::CONTENT_TYPE
         {
             kept.append(name.clone(), value);

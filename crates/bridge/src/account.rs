@@ -3,6 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
+use protocol::headers::ACCOUNT;
 use tokio::{
     runtime::Handle,
     sync::{Semaphore, SemaphorePermit},
@@ -24,9 +25,6 @@ use crate::{
     table::Tables,
     telemetry::Telemetry,
 };
-
-/// The metadata key by which a call names its upstream account.
-pub(crate) const ACCOUNT: &str = "x-ispbridge-account";
 
 /// An account as its service configures it.
 pub struct AccountSetup {
@@ -130,7 +128,7 @@ impl Shared {
             } else {
                 "is required, this service has several accounts"
             };
-            Fault::invalid(Problems(vec![Problem::new(ACCOUNT, what)]))
+            Fault::invalid(Problems(vec![Problem::new(ACCOUNT.as_str(), what)]))
         })
     }
 

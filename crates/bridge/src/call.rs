@@ -3,11 +3,13 @@
 use std::{borrow::Cow, sync::Arc};
 
 use bumpalo::Bump;
+use http::HeaderValue;
 use http::StatusCode;
 use prost::{Message, Name};
 use protocol::CallContext;
+use protocol::headers::UNREADABLE_FIELDS;
 use tokio::time::{Instant, sleep};
-use tonic::{Response, metadata::MetadataValue};
+use tonic::Response;
 
 use crate::{
     account::{Account, Shared},
@@ -21,9 +23,6 @@ use crate::{
     table::{Decoded, Tables},
     telemetry::Attempt,
 };
-
-/// The metadata key under which a reply names the fields that could not be read.
-pub const UNREADABLE_FIELDS: &str = "x-ispbridge-unreadable-fields";
 
 /// One incoming call: its account, its deadline, its place in the trace.
 #[derive(Clone)]
@@ -241,8 +240,8 @@ fn respond<R>(decoded: Decoded<R>) -> Response<R> {
         let paths: Vec<&str> = decoded.unreadable.iter().take(20).map(|problem| problem.field.as_str()).collect();
         // A path may end in a key of the upstream's own.
         let plain = |c: char| if c.is_ascii_graphic() { c } else { '?' };
-        if let Ok(value) = MetadataValue::try_from(paths.join(",").chars().map(plain).collect::<String>()) {
-            response.metadata_mut().insert(UNREADABLE_FIELDS, value);
+        if let Ok(value) = HeaderValue::try_from(paths.join(",").chars().map(plain).collect::<String>()) {
+            response.metadata_mut().as_mut().insert(UNREADABLE_FIELDS, value);
         }
     }
     response

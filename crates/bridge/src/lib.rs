@@ -32,7 +32,7 @@ pub mod xml;
 
 pub use account::{AccountSetup, SetupError, account_problems};
 pub use account_health::AccountStatus;
-pub use call::{Call, UNREADABLE_FIELDS};
+pub use call::Call;
 pub use dialects::{DialectId, Dialects};
 pub use fault::Fault;
 pub use node::Node;

@@ -3,14 +3,16 @@
 use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
+use http::HeaderValue;
 use prost::{Message, Name};
+use protocol::headers::ACCOUNT;
 use protocol::{CallContext, deadline};
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
-use tonic::{Request, Response, Status, metadata::MetadataValue};
+use tonic::{Request, Response, Status};
 
 use crate::{
-    account::{ACCOUNT, AccountSetup, SetupError, Shared, ready},
+    account::{AccountSetup, SetupError, Shared, ready},
     account_health::AccountStatus,
     call::Call,
     fault::Fault,
@@ -109,7 +111,7 @@ impl Upstream {
     /// # Errors
     /// A NOT_SENT [`Fault`] when the account is not one of ours.
     pub fn call<Q>(&self, request: &Request<Q>) -> Result<Call, Fault> {
-        let named = request.metadata().get(ACCOUNT).and_then(|value| value.to_str().ok());
+        let named = request.metadata().as_ref().get(ACCOUNT).and_then(|value| value.to_str().ok());
         let account = self.0.account(named).map_err(|fault| fault.with_operation(self.0.operation(false, None)))?;
         let mut context = CallContext::of(request.extensions()).into_owned();
         context.deadline = deadline::of_upstream(context.deadline);
@@ -128,8 +130,8 @@ impl Upstream {
     /// A text for people that says what is wrong and what to look at.
     pub async fn check(&self, alias: &str) -> Result<String, String> {
         let mut request = Request::new(());
-        let value = MetadataValue::try_from(alias).map_err(|_| format!("{alias:?} is not an alias"))?;
-        request.metadata_mut().insert(ACCOUNT, value);
+        let value = HeaderValue::try_from(alias).map_err(|_| format!("{alias:?} is not an alias"))?;
+        request.metadata_mut().as_mut().insert(ACCOUNT, value);
         let call = self.call(&request).map_err(|fault| fault.message().to_owned())?;
         let (operation, arguments) = call.account.provider.check();
         let result = call.exchange(operation, false, Node::Map(arguments), &|_| Ok(()), &|| false).await;

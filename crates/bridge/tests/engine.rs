@@ -338,6 +338,6 @@ async fn an_unreadable_field_is_named_and_a_missing_id_is_a_fault() {
     let unreadable = json(200, r#"{"id":"7","small":"many"}"#);
     let (upstream, _server) = pair(vec![Act::Answer(unreadable), Act::Answer(json(200, "{}"))]).await;
     let answer = write(&upstream).await.expect("an answer");
-    assert_eq!(answer.metadata().get(bridge::UNREADABLE_FIELDS).expect("the header"), "small");
+    assert_eq!(answer.metadata().get(protocol::headers::UNREADABLE_FIELDS.as_str()).expect("the header"), "small");
     assert_eq!(said(write(&upstream).await), (Kind::Unreadable, Outcome::Unknown, "UPSTREAM_REPLY_UNREADABLE"));
 }

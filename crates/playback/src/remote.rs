@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 
 use prost::Message;
 use prost_reflect::{DynamicMessage, MessageDescriptor, MethodDescriptor};
+use protocol::headers::UNREADABLE_FIELDS;
+use protocol::names::code_name;
 use serde_json::{Value, json};
 use tonic::{
     Request, Response, Status,
@@ -11,9 +13,6 @@ use tonic::{
     transport::Endpoint,
 };
 use tonic_types::StatusExt;
-
-/// The metadata key under which a reply names the fields that could not be read.
-const UNREADABLE: &str = "x-ispbridge-unreadable-fields";
 
 /// What came back.
 #[derive(Debug)]
@@ -44,14 +43,15 @@ pub(crate) async fn call(
 
 fn reply(response: &Response<DynamicMessage>) -> Result<Answer, String> {
     let json = serde_json::to_value(response.get_ref()).map_err(|error| error.to_string())?;
-    let unreadable = response.metadata().get(UNREADABLE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let unreadable =
+        response.metadata().as_ref().get(UNREADABLE_FIELDS).and_then(|value| value.to_str().ok()).unwrap_or("");
     Ok(Answer { json, unreadable: unreadable.to_owned() })
 }
 
 /// An error in the form of `reply.json`; what it does not have is left out.
 fn error(status: &Status) -> Value {
     let details = status.get_error_details();
-    let mut error = json!({ "code": code(status), "message": status.message() });
+    let mut error = json!({ "code": code_name(status.code()), "message": status.message() });
     if let Some(info) = details.error_info() {
         error["reason"] = info.reason.clone().into();
         error["domain"] = info.domain.clone().into();
@@ -68,18 +68,6 @@ fn error(status: &Status) -> Value {
         error["retryAfter"] = if is_whole { delay.as_secs().into() } else { "the rest of a pause".into() };
     }
     error
-}
-
-/// The code as gRPC spells it: `NOT_FOUND`.
-fn code(status: &Status) -> String {
-    let mut name = String::new();
-    for letter in format!("{:?}", status.code()).chars() {
-        if letter.is_uppercase() && !name.is_empty() {
-            name.push('_');
-        }
-        name.push(letter.to_ascii_uppercase());
-    }
-    name
 }
 
 /// A codec for messages that are known by their descriptors only.

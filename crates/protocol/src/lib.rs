@@ -8,6 +8,7 @@ pub mod deadline;
 pub mod dependency;
 pub mod domain;
 pub mod grpc;
+pub mod headers;
 pub mod method;
 pub mod methods;
 pub mod names;

@@ -1,8 +1,6 @@
 //! Every name that telemetry of ours uses, in one place because the conventions still move
 //! (OpenTelemetry semantic conventions 1.44; `rpc.response.status_code` becomes `rpc.status_code` after it).
 
-use http::HeaderName;
-
 /// The scope of tracers and meters.
 pub const SCOPE: &str = "ispbridge";
 
@@ -73,31 +71,6 @@ pub const DURATION_BUCKETS: [f64; 14] =
 
 /// Boundaries of [`RELOAD_DELAY`] in seconds.
 pub const DELAY_BUCKETS: [f64; 11] = [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 7.5, 10.0, 30.0, 60.0, 300.0];
-
-/// Metadata: the code of a status. Of what every call looks for there is a name that need not be parsed first.
-pub const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
-/// Its text for people, percent-encoded.
-pub const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
-/// A `google.rpc.Status` with more of it, in base64.
-pub const GRPC_STATUS_DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
-/// Metadata: how the messages of a request or reply are compressed.
-pub const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
-/// Metadata: which compressions a caller takes in the reply.
-pub const GRPC_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
-/// Metadata: how long a call may take.
-pub const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
-/// Metadata: the trace that a call belongs to (W3C Trace Context).
-pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-/// Metadata: what tracers add to it.
-pub const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
-/// Metadata: the request id, accepted from callers, made if absent, returned always.
-pub const X_REQUEST_ID: &str = "x-request-id";
-/// Metadata: the alias of the upstream account.
-pub const X_ACCOUNT: &str = "x-ispbridge-account";
-/// Metadata: the caller context that the gateway signs.
-pub const X_CONTEXT: &str = "x-ispbridge-context";
-/// Metadata: where the time of a call went, as in Server-Timing.
-pub const X_TIMING: &str = "x-ispbridge-timing";
 
 /// The gRPC code as the conventions spell it, e.g. `DEADLINE_EXCEEDED`.
 #[must_use]

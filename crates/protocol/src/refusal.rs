@@ -2,9 +2,10 @@
 
 use std::error::Error;
 
-use tonic::{Code, Status, metadata::MetadataValue};
+use http::HeaderValue;
+use tonic::{Code, Status};
 
-use crate::{domain::CALLER, outcome::Outcome, status::StatusBuilder};
+use crate::{domain::CALLER, headers, outcome::Outcome, status::StatusBuilder};
 
 fn builder(code: Code, reason: &str, message: &str) -> StatusBuilder {
     StatusBuilder::new(CALLER, code, reason, message, Outcome::NotSent)
@@ -86,8 +87,8 @@ pub fn not_protobuf() -> Status {
 pub fn unknown_encoding() -> Status {
     let message = "the encoding of the request is none that is taken here: identity, gzip";
     let mut status = refused(Code::Unimplemented, "COMPRESSION_UNKNOWN", message);
-    let taken = MetadataValue::from_static("identity,gzip");
-    status.metadata_mut().insert("grpc-accept-encoding", taken);
+    let taken = HeaderValue::from_static("identity,gzip");
+    status.metadata_mut().as_mut().insert(headers::GRPC_ACCEPT_ENCODING, taken);
     status
 }
 

@@ -5,11 +5,9 @@
 
 use std::{fmt::Write, time::Duration};
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderValue};
 
-use crate::names;
-
-const HEADER: HeaderName = HeaderName::from_static(names::X_TIMING);
+use crate::headers::TIMING;
 
 /// What is known of the parts behind this process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,7 +22,7 @@ impl Timing {
     /// Reads what a service says in headers or trailers; what cannot be read is absent.
     #[must_use]
     pub fn read(headers: &HeaderMap) -> Self {
-        let Some(text) = headers.get(&HEADER).and_then(|value| value.to_str().ok()) else {
+        let Some(text) = headers.get(TIMING).and_then(|value| value.to_str().ok()) else {
             return Self::default();
         };
         let part = |name: &str| text.split(',').find_map(|part| duration(part.trim().strip_prefix(name)?));
@@ -45,7 +43,7 @@ impl Timing {
         if let Ok(mut value) = HeaderValue::try_from(text) {
             // No secret, but different in each call: it would push other headers out of HPACK's table.
             value.set_sensitive(true);
-            headers.insert(HEADER, value);
+            headers.insert(TIMING, value);
         }
     }
 }
@@ -61,7 +59,7 @@ mod tests {
     use super::*;
 
     fn read(text: &'static str) -> Timing {
-        Timing::read(&HeaderMap::from_iter([(HEADER, HeaderValue::from_static(text))]))
+        Timing::read(&HeaderMap::from_iter([(TIMING, HeaderValue::from_static(text))]))
     }
 
     #[test]
@@ -73,7 +71,7 @@ mod tests {
             Duration::from_secs(1),
             &mut headers,
         );
-        assert_eq!(headers[&HEADER], "gateway;dur=1000.000,service;dur=12.345,upstream;dur=0.007");
+        assert_eq!(headers[&TIMING], "gateway;dur=1000.000,service;dur=12.345,upstream;dur=0.007");
         assert_eq!(Timing::read(&headers), Timing { service: Some(service), upstream: Some(upstream) });
     }
 

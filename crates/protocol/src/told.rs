@@ -11,7 +11,7 @@ use http::HeaderMap;
 use percent_encoding::percent_decode;
 use tonic::{Code, Status};
 
-use crate::names::{GRPC_MESSAGE, GRPC_STATUS, GRPC_STATUS_DETAILS};
+use crate::headers::{GRPC_MESSAGE, GRPC_STATUS, GRPC_STATUS_DETAILS};
 
 /// gRPC writes binary headers with padding or without.
 const BASE64: GeneralPurpose = GeneralPurpose::new(

@@ -14,7 +14,7 @@ use std::{future::poll_fn, pin::Pin};
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::Body as HttpBody;
-use protocol::{Body, names, refusal};
+use protocol::{Body, refusal};
 use tonic::Status;
 
 use crate::notes::CallNotes;
@@ -56,7 +56,7 @@ impl Encoding {
     /// # Errors
     /// As [`Self::named`].
     pub fn of(headers: &HeaderMap) -> Result<Self, Status> {
-        let name = headers.get(names::GRPC_ENCODING).map_or(Ok(""), |value| value.to_str());
+        let name = headers.get(protocol::headers::GRPC_ENCODING).map_or(Ok(""), |value| value.to_str());
         Self::named(name.unwrap_or("?"))
     }
 

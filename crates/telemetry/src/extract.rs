@@ -2,8 +2,7 @@
 
 use http::{HeaderMap, HeaderName};
 use opentelemetry::propagation::Extractor;
-
-use protocol::names;
+use protocol::headers::{TRACEPARENT, TRACESTATE};
 
 /// The headers of a request as a propagator reads them; a `traceparent` that is none does not exist.
 pub struct Headers<'a>(pub &'a HeaderMap);
@@ -11,13 +10,10 @@ pub struct Headers<'a>(pub &'a HeaderMap);
 impl Extractor for Headers<'_> {
     fn get(&self, key: &str) -> Option<&str> {
         // The propagator asks every call for these two, and names them as texts.
-        let value = match key {
-            "traceparent" => self.0.get(names::TRACEPARENT)?,
-            "tracestate" => self.0.get(names::TRACESTATE)?,
-            other => self.0.get(other)?,
-        };
+        let known = [TRACEPARENT, TRACESTATE].into_iter().find(|name| name == key);
+        let value = known.map_or_else(|| self.0.get(key), |name| self.0.get(name))?;
         let value = value.to_str().ok()?;
-        (key != "traceparent" || is_trace(value)).then_some(value)
+        (TRACEPARENT != key || is_trace(value)).then_some(value)
     }
 
     fn keys(&self) -> Vec<&str> {

@@ -6,6 +6,7 @@ use opentelemetry::{
     trace::{SpanContext, TraceContextExt},
 };
 use opentelemetry_sdk::propagation::TraceContextPropagator;
+use protocol::headers::{TRACEPARENT, TRACESTATE};
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
@@ -27,10 +28,10 @@ impl TextMapPropagator for TraceContext {
         if !span.is_valid() {
             return;
         }
-        injector.set("traceparent", traceparent(span));
+        injector.set(TRACEPARENT.as_str(), traceparent(span));
         let state = span.trace_state().header();
         if !state.is_empty() {
-            injector.set("tracestate", state);
+            injector.set(TRACESTATE.as_str(), state);
         }
     }
 

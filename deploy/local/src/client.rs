@@ -4,16 +4,14 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, uri::PathAndQuery};
 use prost_reflect::{DynamicMessage, MethodDescriptor, SerializeOptions};
+use protocol::headers::ACCOUNT;
 use serde_json::ser::PrettyFormatter;
 use tokio::time::Instant;
 use tonic::{
     Code, Request, Response, Status, Streaming, TimeoutExpired, client::Grpc, metadata::MetadataMap, transport::Channel,
 };
 
-use crate::{
-    dynamic::DynamicCodec,
-    target::{ACCOUNT, Target},
-};
+use crate::{dynamic::DynamicCodec, target::Target};
 
 /// Largest reply that is read; a gateway lets 4 MiB pass.
 const REPLY_BYTES: usize = 16 << 20;

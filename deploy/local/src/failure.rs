@@ -2,12 +2,12 @@
 
 use std::{fmt::Write, time::Duration};
 
+use protocol::headers::REQUEST_ID;
+use protocol::names::code_name;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::client::Error;
-
-const REQUEST_ID: &str = "x-request-id";
 
 /// Writes an error as lines of text.
 #[must_use]
@@ -55,7 +55,7 @@ fn status_text(status: &Status) -> String {
         Ok(details) => lines(&details).iter().for_each(|(name, value)| push(&mut text, name, value)),
         Err(_) => push(&mut text, "details", "cannot be read"),
     }
-    let id = status.metadata().get(REQUEST_ID);
+    let id = status.metadata().as_ref().get(REQUEST_ID);
     if let Some(id) = id.and_then(|id| id.to_str().ok()) {
         push(&mut text, "request id", id);
     }
@@ -97,30 +97,6 @@ fn seconds(delay: Duration) -> String {
     format!("{} s", delay.as_secs_f64())
 }
 
-/// The name of a code in the form of the gRPC documents, e.g. `NOT_FOUND`.
-#[must_use]
-pub fn code_name(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,7 +110,7 @@ mod tests {
             .add_quota_failure_violation("principal:demo", "64 calls in flight")
             .set_retry_info(Some(Duration::from_millis(1500)));
         let mut status = Status::with_error_details(Code::InvalidArgument, "one problem", details);
-        status.metadata_mut().insert(REQUEST_ID, "r-1".parse().unwrap());
+        status.metadata_mut().insert("x-request-id", "r-1".parse().unwrap());
         let expected = "INVALID_ARGUMENT: one problem\n  reason: FIELD_INVALID (aex.ispbridge)\n  \
              outcome: NOT_SENT\n  field customer.email: is required\n  \
              quota principal:demo: 64 calls in flight\n  retry after: 1.5 s\n  request id: r-1";

@@ -3,14 +3,10 @@
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use protocol::headers::API_KEY;
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
 
 use crate::client::Error;
-
-/// The header of the caller's key.
-pub const KEY: HeaderName = HeaderName::from_static("x-api-key");
-/// The header of the upstream account's alias.
-pub const ACCOUNT: HeaderName = HeaderName::from_static("x-ispbridge-account");
 
 const CONNECT: Duration = Duration::from_secs(5);
 
@@ -51,7 +47,7 @@ impl Target {
     /// # Errors
     /// A key that cannot be a header.
     pub fn with_key(mut self, key: &str) -> Result<Self, Error> {
-        self.headers.insert(KEY, secret_value(key).ok_or_else(|| not_sendable("the API key"))?);
+        self.headers.insert(API_KEY, secret_value(key).ok_or_else(|| not_sendable("the API key"))?);
         Ok(self)
     }
 

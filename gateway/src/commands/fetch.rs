@@ -2,9 +2,8 @@
 
 use std::{fs, path::PathBuf, time::Duration};
 
+use protocol::headers::API_KEY;
 use reqwest::{Certificate, Client, StatusCode, redirect};
-
-use crate::identity::API_KEY;
 
 /// Largest answer that is read.
 const MOST: usize = 64 << 20;

@@ -3,14 +3,13 @@
 use std::time::Duration;
 
 use http::HeaderMap;
+use protocol::headers::GRPC_RETRY_PUSHBACK;
 use protocol::{
     domain::{self, CALLER},
     told,
 };
 use tonic::Code;
 use tonic_types::StatusExt;
-
-use crate::headers::PUSHBACK;
 
 /// Whether the instance is to blame, and another one might answer differently.
 pub(crate) fn blames_instance(code: Code, headers: &HeaderMap, provider: &str) -> bool {
@@ -28,7 +27,7 @@ pub(crate) fn blames_instance(code: Code, headers: &HeaderMap, provider: &str) -
 /// When a service asks for a retry; `None` if its answer is final.
 pub(crate) fn invitation(headers: &HeaderMap) -> Option<Duration> {
     let code = told::code(headers)?;
-    let pushback: i64 = headers.get(PUSHBACK)?.to_str().ok()?.parse().ok()?;
+    let pushback: i64 = headers.get(GRPC_RETRY_PUSHBACK)?.to_str().ok()?.parse().ok()?;
     let is_passing = matches!(code, Code::Unavailable | Code::ResourceExhausted);
     // A negative number means never.
     let after = u64::try_from(pushback).ok().filter(|_| is_passing)?;
@@ -80,7 +79,7 @@ mod tests {
     fn only_a_passing_status_without_a_word_of_ours_invites() {
         let with = |code, domain, pushback: &'static str| {
             let mut headers = headers(code, domain);
-            headers.insert(PUSHBACK, http::HeaderValue::from_static(pushback));
+            headers.insert(GRPC_RETRY_PUSHBACK, http::HeaderValue::from_static(pushback));
             invitation(&headers)
         };
         assert_eq!(with(Code::Unavailable, None, "20"), Some(Duration::from_millis(20)));

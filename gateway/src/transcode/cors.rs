@@ -4,35 +4,36 @@ use std::collections::HashSet;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use protocol::Body;
+use protocol::headers;
 
 use crate::{config::doors::CorsConfig, headers::METADATA};
 
 /// What a page may send.
-const REQUEST_HEADERS: [&str; 17] = [
-    "authorization",
-    "content-type",
-    "content-encoding",
-    "x-api-key",
-    "x-ispbridge-account",
-    "x-request-id",
-    "connect-protocol-version",
-    "connect-timeout-ms",
-    "connect-content-encoding",
-    "connect-accept-encoding",
-    "grpc-timeout",
-    "grpc-encoding",
-    "grpc-accept-encoding",
-    "x-grpc-web",
-    "x-user-agent",
-    "cache-control",
-    "if-none-match",
+const REQUEST_HEADERS: [HeaderName; 19] = [
+    header::AUTHORIZATION,
+    header::CONTENT_TYPE,
+    header::CONTENT_ENCODING,
+    headers::API_KEY,
+    headers::ACCOUNT,
+    headers::REQUEST_ID,
+    headers::CONNECT_PROTOCOL_VERSION,
+    headers::CONNECT_TIMEOUT,
+    headers::CONNECT_CONTENT_ENCODING,
+    headers::CONNECT_ACCEPT_ENCODING,
+    headers::GRPC_TIMEOUT,
+    headers::GRPC_ENCODING,
+    headers::GRPC_ACCEPT_ENCODING,
+    headers::GRPC_WEB,
+    headers::USER_AGENT_WEB,
+    header::CACHE_CONTROL,
+    header::IF_NONE_MATCH,
+    headers::TRACEPARENT,
+    headers::TRACESTATE,
 ];
 
-/// What tracers in a page add to every request; only the first two count here (W3C Trace Context), and one that is not
-/// allowed would cost the page its call.
-const TRACING_HEADERS: [&str; 17] = [
-    "traceparent",
-    "tracestate",
+/// What tracers in a page add to every request besides the headers of W3C Trace Context; none of it counts here, and one that is
+/// not allowed would cost the page its call.
+const TRACING_HEADERS: [&str; 15] = [
     "baggage",
     "b3",
     "x-b3-traceid",
@@ -51,7 +52,8 @@ const TRACING_HEADERS: [&str; 17] = [
 ];
 
 /// What a page may read in any case, besides all that an answer has.
-const REPLY_HEADERS: [&str; 4] = ["grpc-status", "grpc-message", "grpc-status-details-bin", "grpc-encoding"];
+const REPLY_HEADERS: [HeaderName; 4] =
+    [headers::GRPC_STATUS, headers::GRPC_MESSAGE, headers::GRPC_STATUS_DETAILS, headers::GRPC_ENCODING];
 
 /// The pages that may call.
 #[derive(Debug)]
@@ -73,7 +75,7 @@ impl Cors {
             origins: texts().filter_map(|text| HeaderValue::from_str(text).ok()).collect(),
             all: texts().any(|text| text == "*"),
             max_age: HeaderValue::from(config.max_age_seconds.0.as_secs()),
-            allowed: list(REQUEST_HEADERS.iter().chain(&TRACING_HEADERS)),
+            allowed: list(REQUEST_HEADERS.iter().map(HeaderName::as_str).chain(TRACING_HEADERS)),
             exposed: exposed(),
         }
     }
@@ -131,8 +133,8 @@ impl Cors {
 
 /// Metadata in headers, and Connect's trailers, which are prefixed headers.
 fn exposed() -> Vec<String> {
-    let metadata = METADATA.iter().flat_map(|name| [(*name).to_owned(), format!("trailer-{name}")]);
-    REPLY_HEADERS.map(str::to_owned).into_iter().chain(metadata).collect()
+    let metadata = METADATA.into_iter().flat_map(|name| [name.to_string(), format!("trailer-{name}")]);
+    REPLY_HEADERS.map(|name| name.to_string()).into_iter().chain(metadata).collect()
 }
 
 fn list(names: impl IntoIterator<Item = impl AsRef<str>>) -> HeaderValue {

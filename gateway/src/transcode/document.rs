@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, header, request::Parts};
 use http_body_util::{BodyExt, Full};
-use protocol::{Body, method::Idempotency, names::GRPC_ACCEPT_ENCODING};
+use protocol::headers::{GRPC_ACCEPT_ENCODING, GRPC_STATUS};
+use protocol::{Body, method::Idempotency};
 use serving::{Inner, message};
 
 use super::{
@@ -33,7 +34,7 @@ pub(crate) async fn answer(mut parts: Parts, inside: &Inner) -> Response<Body> {
 
 /// The document as the one message of a gRPC reply.
 pub(crate) fn reply(document: &Bytes) -> Response<Body> {
-    let trailers = HeaderMap::from_iter([(protocol::names::GRPC_STATUS, HeaderValue::from_static("0"))]);
+    let trailers = HeaderMap::from_iter([(GRPC_STATUS, HeaderValue::from_static("0"))]);
     let body = Full::new(message::envelope(0, document)).with_trailers(async { Some(Ok(trailers)) });
     let mut response = Response::new(Body::new(body));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));

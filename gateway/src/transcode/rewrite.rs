@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Response};
 use http_body::Frame;
 use protocol::Body;
+use protocol::headers::{GRPC_MESSAGE, GRPC_STATUS, GRPC_STATUS_DETAILS};
 use tonic::Status;
 
 use super::status::cut_off;
@@ -38,12 +39,12 @@ struct Rewritten<R> {
 pub(crate) fn rewritten(reply: Response<Body>, rewrite: impl Rewrite) -> (HeaderMap, Body) {
     let (mut head, body) = reply.into_parts();
     let mut only = None;
-    if head.headers.contains_key("grpc-status") {
+    if head.headers.contains_key(GRPC_STATUS) {
         let mut trailers = HeaderMap::new();
-        for name in ["grpc-status", "grpc-message", "grpc-status-details-bin"] {
-            head.headers.remove(name).into_iter().for_each(|value| {
+        for name in [GRPC_STATUS, GRPC_MESSAGE, GRPC_STATUS_DETAILS] {
+            if let Some(value) = head.headers.remove(&name) {
                 trailers.insert(name, value);
-            });
+            }
         }
         only = Some(trailers);
     }

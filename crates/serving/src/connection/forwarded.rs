@@ -6,11 +6,10 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-use http::{HeaderMap, HeaderName, header};
+use http::{HeaderMap, header};
+use protocol::headers::X_FORWARDED_FOR;
 
 use crate::settings::{ForwardedHeader, ForwardedSettings};
-
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Who sent a request that came from `peer`; the peer itself if it is no proxy that is believed.
 pub(super) fn client(settings: &ForwardedSettings, peer: SocketAddr, headers: &HeaderMap) -> SocketAddr {

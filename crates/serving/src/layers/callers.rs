@@ -3,19 +3,16 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use http::{HeaderName, HeaderValue, Response};
+use http::{HeaderValue, Response};
+use protocol::headers::{ACCOUNT, CONTEXT};
 use protocol::{
     Body, Outcome, answer,
     caller::{Caller, Verifier},
-    names,
 };
 use tonic::Code;
 
 use super::{Request, Service, exempt, request_id};
 use crate::notes::CallNotes;
-
-const CONTEXT: HeaderName = HeaderName::from_static(names::X_CONTEXT);
-const ACCOUNT: HeaderName = HeaderName::from_static(names::X_ACCOUNT);
 
 /// Lets in who is believed; without a verifier everybody is.
 #[derive(Debug)]
@@ -38,7 +35,7 @@ impl<S: Service<Reply = Body>> Service for Callers<S> {
             Some(verifier) if !exempt(request.uri().path()) => {
                 let method = request.uri().path().trim_start_matches('/');
                 let request_id = request_id::of(request.headers());
-                match verifier.load().verify(request.headers().get(&CONTEXT), method, request_id) {
+                match verifier.load().verify(request.headers().get(CONTEXT), method, request_id) {
                     Ok(caller) => introduce(&mut request, caller),
                     Err(distrust) => return refusal(&distrust.to_string()),
                 }
@@ -52,8 +49,8 @@ impl<S: Service<Reply = Body>> Service for Callers<S> {
 /// Replaces what the request says of itself by what the gateway says of it.
 fn introduce(request: &mut Request, caller: Caller) {
     let headers = request.headers_mut();
-    headers.remove(&CONTEXT);
-    headers.remove(&ACCOUNT);
+    headers.remove(CONTEXT);
+    headers.remove(ACCOUNT);
     if let Ok(account) = HeaderValue::from_str(&caller.account)
         && !account.is_empty()
     {
@@ -68,7 +65,7 @@ fn introduce(request: &mut Request, caller: Caller) {
 }
 
 fn note_account(request: &Request) {
-    let account = request.headers().get(&ACCOUNT).and_then(|account| account.to_str().ok());
+    let account = request.headers().get(ACCOUNT).and_then(|account| account.to_str().ok());
     if let (Some(notes), Some(account)) = (request.extensions().get::<CallNotes>(), account) {
         notes.set_account(account);
     }

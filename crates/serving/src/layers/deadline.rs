@@ -8,7 +8,7 @@ use std::{
 };
 
 use http::{HeaderMap, Response};
-use protocol::{Body, answer, methods::Methods, names, refusal};
+use protocol::{Body, answer, methods::Methods, refusal};
 use protocol::{CallContext, deadline};
 use tokio::time::{Instant, sleep_until};
 
@@ -62,7 +62,7 @@ impl<S: Service<Reply = Body>> Service for Deadline<S> {
 
     async fn call(&self, mut request: Request) -> Response<Body> {
         let Ok(asked) = asked(request.headers()) else {
-            return answer::reply(refusal::header(names::GRPC_TIMEOUT.as_str(), TIMEOUT));
+            return answer::reply(refusal::header(protocol::headers::GRPC_TIMEOUT.as_str(), TIMEOUT));
         };
         let deadline = Instant::now() + asked.unwrap_or(self.default).min(self.max);
         CallContext::of_mut(request.extensions_mut()).deadline = deadline;
@@ -84,7 +84,7 @@ impl<S: Service<Reply = Body>> Service for Deadline<S> {
 
 /// What a caller asks for. One that cannot be read is refused: whoever sets a deadline must not wait for another.
 fn asked(headers: &HeaderMap) -> Result<Option<Duration>, Unreadable> {
-    let mut values = headers.get_all(names::GRPC_TIMEOUT).into_iter();
+    let mut values = headers.get_all(protocol::headers::GRPC_TIMEOUT).into_iter();
     let Some(value) = values.next() else { return Ok(None) };
     let asked = value.to_str().ok().and_then(deadline::parse).filter(|_| values.next().is_none());
     asked.map(Some).ok_or(Unreadable)

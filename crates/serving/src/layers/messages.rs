@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use http::Response;
 use http_body::{Body as HttpBody, Frame};
-use protocol::{Body, answer, methods::Methods, names, refusal};
+use protocol::{Body, answer, methods::Methods, refusal};
 use tonic::Status;
 
 use super::{Request, Service};
@@ -51,7 +51,7 @@ impl<S> Messages<S> {
             let framed = message::read(&notes, &parts.headers, body, self.max).await?;
             Body::from(if framed[0] == PACKED { plain(PACKED, &framed[message::HEAD..], max)? } else { framed })
         };
-        parts.headers.remove(names::GRPC_ENCODING);
+        parts.headers.remove(protocol::headers::GRPC_ENCODING);
         Ok(Request::from_parts(parts, body))
     }
 }

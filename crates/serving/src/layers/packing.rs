@@ -11,7 +11,7 @@ use http::{HeaderMap, Response};
 use http_body::{Body as HttpBody, Frame};
 use protocol::{
     Body,
-    names::{GRPC_ACCEPT_ENCODING, GRPC_ENCODING, GRPC_STATUS},
+    headers::{GRPC_ACCEPT_ENCODING, GRPC_ENCODING, GRPC_STATUS},
 };
 use tokio::task::{JoinHandle, spawn_blocking};
 

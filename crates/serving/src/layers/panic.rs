@@ -12,7 +12,7 @@ use opentelemetry::metrics::Counter;
 use protocol::{Body, Outcome, answer};
 use tonic::{Code, Status};
 
-use super::{Request, Service, request_id};
+use super::{Request, Service};
 
 /// Turns a panic into INTERNAL; one in the body of a reply is met by layers/reply.rs.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ impl<S: Service<Reply = Body>> Service for Panic<S> {
     type Reply = Body;
 
     async fn call(&self, request: Request) -> Response<Body> {
-        let id = request.headers().get(&request_id::HEADER).cloned();
+        let id = request.headers().get(protocol::headers::REQUEST_ID).cloned();
         let answered = pin!(self.inner.call(request));
         match caught(answered).await {
             Some(response) => response,

@@ -1,11 +1,10 @@
 //! `x-request-id`: taken from the caller if it is decent, made otherwise, returned always.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Response};
-use protocol::names;
+use http::{HeaderMap, HeaderValue, Response};
+use protocol::headers::REQUEST_ID;
 
 use super::{Request, Service};
 
-pub(super) const HEADER: HeaderName = HeaderName::from_static(names::X_REQUEST_ID);
 const LONGEST: usize = 128;
 
 /// Gives every call an id.
@@ -26,22 +25,22 @@ impl<S: Service> Service for RequestId<S> {
     async fn call(&self, mut request: Request) -> Response<S::Reply> {
         let id = ensure(request.headers_mut());
         let mut response = self.inner.call(request).await;
-        response.headers_mut().insert(HEADER, id);
+        response.headers_mut().insert(REQUEST_ID, id);
         response
     }
 }
 
 /// The id of a call that has passed this layer.
 pub fn of(headers: &HeaderMap) -> &str {
-    headers.get(&HEADER).and_then(|id| id.to_str().ok()).unwrap_or_default()
+    headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default()
 }
 
 fn ensure(headers: &mut HeaderMap) -> HeaderValue {
-    let given = headers.get(&HEADER).filter(|id| decent(id)).cloned();
+    let given = headers.get(REQUEST_ID).filter(|id| decent(id)).cloned();
     let mut id = given.unwrap_or_else(fresh);
     // No secret, but HPACK keeps what is one out of its table, where an id would push out headers that come again.
     id.set_sensitive(true);
-    headers.insert(HEADER, id.clone());
+    headers.insert(REQUEST_ID, id.clone());
     id
 }
 
@@ -93,13 +92,13 @@ mod tests {
     #[test]
     fn a_decent_id_is_kept_and_any_other_replaced() {
         let mut headers = HeaderMap::new();
-        headers.insert(HEADER, HeaderValue::from_static("order-17/3"));
+        headers.insert(REQUEST_ID, HeaderValue::from_static("order-17/3"));
         assert_eq!(ensure(&mut headers), "order-17/3");
         for bad in ["", "two words", "a\"quote"] {
-            headers.insert(HEADER, HeaderValue::from_str(bad).unwrap());
+            headers.insert(REQUEST_ID, HeaderValue::from_str(bad).unwrap());
             assert_ne!(ensure(&mut headers), bad);
         }
-        headers.insert(HEADER, HeaderValue::from_str(&"x".repeat(LONGEST + 1)).unwrap());
+        headers.insert(REQUEST_ID, HeaderValue::from_str(&"x".repeat(LONGEST + 1)).unwrap());
         assert_eq!(ensure(&mut headers).len(), 36);
     }
 }

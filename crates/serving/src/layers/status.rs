@@ -8,7 +8,8 @@ use tonic::{Code, Status};
 
 use super::{Request, Service, exempt};
 
-const STATUS_HEADERS: [HeaderName; 3] = [names::GRPC_STATUS, names::GRPC_MESSAGE, names::GRPC_STATUS_DETAILS];
+const STATUS_HEADERS: [HeaderName; 3] =
+    [protocol::headers::GRPC_STATUS, protocol::headers::GRPC_MESSAGE, protocol::headers::GRPC_STATUS_DETAILS];
 
 /// Brings the status of replies without a body into the form; the others are done when their trailers come by.
 #[derive(Debug)]
@@ -53,7 +54,7 @@ pub(crate) fn normalise(headers: &mut HeaderMap, unsaid: Outcome) {
     let status = if status.details().is_empty() { meaning(&status, unsaid) } else { status };
     let status = protocol::status::normalised(&status, unsaid);
     if status.add_header(headers).is_err() {
-        headers.insert(names::GRPC_STATUS, http::HeaderValue::from(status.code() as i32));
+        headers.insert(protocol::headers::GRPC_STATUS, http::HeaderValue::from(status.code() as i32));
     }
 }
 

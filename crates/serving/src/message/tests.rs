@@ -66,7 +66,7 @@ async fn what_ends_a_body_is_the_answer() {
 #[test]
 fn an_encoding_is_known_or_refused() {
     let of = |name: &'static str| {
-        let headers = HeaderMap::from_iter([(names::GRPC_ENCODING, HeaderValue::from_static(name))]);
+        let headers = HeaderMap::from_iter([(protocol::headers::GRPC_ENCODING, HeaderValue::from_static(name))]);
         Encoding::of(&headers).map_err(|status| status.metadata().get("grpc-accept-encoding").unwrap().clone())
     };
     assert_eq!(Encoding::of(&HeaderMap::new()).unwrap(), Encoding::Identity);

@@ -4,11 +4,11 @@ use std::{fs, io};
 
 use chassis::output;
 use clap::Args;
+use protocol::names::code_name;
 
 use super::target::TargetArguments;
 use crate::{
     client::{Called, Client, Error},
-    failure::code_name,
     reflection::Reflection,
 };
 

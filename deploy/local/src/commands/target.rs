@@ -3,11 +3,12 @@
 use std::{fs, path::PathBuf, time::Duration};
 
 use clap::Args;
+use protocol::headers::API_KEY;
 use tonic::transport::Identity;
 
 use crate::{
     client::Error,
-    target::{KEY, Target, Tls},
+    target::{Target, Tls},
     wiring::DEMO_KEY,
 };
 
@@ -75,7 +76,7 @@ impl TargetArguments {
     }
 
     fn is_somebody(&self, target: &Target) -> bool {
-        let shown = [KEY, http::header::AUTHORIZATION].iter().any(|name| target.headers.contains_key(name));
+        let shown = [API_KEY, http::header::AUTHORIZATION].iter().any(|name| target.headers.contains_key(name));
         shown || self.cert.is_some()
     }
 

@@ -2,12 +2,11 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
+use protocol::headers;
 use serving::message::{self, Encoding};
 use tonic::{Code, Status};
 
 use crate::answer::{Answer, Outcome};
-
-const TIMEOUT: &str = "connect-timeout-ms";
 
 /// Unpacks a body, up to a limit.
 ///
@@ -25,18 +24,18 @@ pub(crate) fn unpacked(encoding: Encoding, body: Bytes, max: usize) -> Result<By
 /// # Errors
 /// The header that is wrong.
 pub(crate) fn translate(headers: &mut HeaderMap) -> Result<(), Status> {
-    if headers.get("connect-protocol-version").is_some_and(|version| version != "1") {
-        return Err(message::header("connect-protocol-version", "must be 1"));
+    if headers.get(headers::CONNECT_PROTOCOL_VERSION).is_some_and(|version| version != "1") {
+        return Err(message::header(headers::CONNECT_PROTOCOL_VERSION.as_str(), "must be 1"));
     }
-    headers.remove("grpc-timeout");
-    headers.remove("grpc-encoding");
-    headers.remove("grpc-accept-encoding");
-    let mut timeouts = headers.get_all(TIMEOUT).into_iter();
+    headers.remove(headers::GRPC_TIMEOUT);
+    headers.remove(headers::GRPC_ENCODING);
+    headers.remove(headers::GRPC_ACCEPT_ENCODING);
+    let mut timeouts = headers.get_all(headers::CONNECT_TIMEOUT).into_iter();
     if let Some(timeout) = timeouts.next() {
         let timeout = timeout.to_str().ok().and_then(grpc_timeout).filter(|_| timeouts.next().is_none());
         let must = "must come once and be a number of milliseconds of at most ten digits";
-        let timeout = timeout.ok_or_else(|| message::header(TIMEOUT, must))?;
-        headers.insert("grpc-timeout", timeout);
+        let timeout = timeout.ok_or_else(|| message::header(headers::CONNECT_TIMEOUT.as_str(), must))?;
+        headers.insert(headers::GRPC_TIMEOUT, timeout);
     }
     Ok(())
 }

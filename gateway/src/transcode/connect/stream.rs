@@ -7,10 +7,11 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Request, Response, header, request::Parts};
 use http_body::Frame;
 use prost_reflect::MethodDescriptor;
-use protocol::{Body, names::GRPC_ENCODING};
+use protocol::Body;
+use protocol::headers::{CONNECT_ACCEPT_ENCODING, CONNECT_CONTENT_ENCODING, GRPC_ENCODING};
 use serde_json::{Map, Value, json};
 use serving::{
     Inner,
@@ -31,9 +32,6 @@ use super::{
     request::{encoding as encoding_of, translate},
 };
 use crate::answer::{Answer, Outcome};
-
-const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("connect-accept-encoding");
-const ENCODING: HeaderName = HeaderName::from_static("connect-content-encoding");
 
 /// Flag of the envelope that ends a reply.
 const END: u8 = 2;
@@ -70,12 +68,12 @@ pub(crate) async fn stream(
     codec: Codec,
     inside: &Inner,
 ) -> Response<Body> {
-    let prepared = translate(&mut parts.headers).and_then(|()| encoding_of(&parts.headers, ENCODING));
+    let prepared = translate(&mut parts.headers).and_then(|()| encoding_of(&parts.headers, CONNECT_CONTENT_ENCODING));
     let encoding = match prepared {
         Ok(encoding) => encoding,
         Err(status) => return ended(codec, &status),
     };
-    let packs = message::wants_gzip(&parts.headers, &ACCEPT_ENCODING);
+    let packs = message::wants_gzip(&parts.headers, &CONNECT_ACCEPT_ENCODING);
     let method = transcoder.described(parts.uri.path(), codec);
     let reply = method.as_ref().ok().cloned().flatten();
     let request = request(parts, body, method.transpose(), (encoding, transcoder.max_request));
@@ -84,7 +82,7 @@ pub(crate) async fn stream(
     let mut response = Response::new(body);
     *response.headers_mut() = metadata(headers);
     if packs {
-        response.headers_mut().insert(ENCODING, GZIP);
+        response.headers_mut().insert(CONNECT_CONTENT_ENCODING, GZIP);
     }
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(codec.stream()));
     response

@@ -37,7 +37,9 @@ fn allowed(folder: &str) -> Option<BTreeSet<String>> {
         "gateway" => {
             Some(set(["crates/chassis", "crates/config", "crates/protocol", "crates/serving", "crates/telemetry"]))
         }
-        "crates" if folder == "crates/playback" => Some(set(["crates/chassis", "crates/config", "tests/parts"])),
+        "crates" if folder == "crates/playback" => {
+            Some(set(["crates/chassis", "crates/config", "crates/protocol", "tests/parts"]))
+        }
         "crates" if folder == "crates/provider" => {
             Some(set(["crates/bridge", "crates/chassis", "crates/config", "crates/protocol", "crates/serving"]))
         }
