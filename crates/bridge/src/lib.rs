@@ -8,6 +8,7 @@
 
 mod account;
 mod account_health;
+mod binary;
 mod breaker;
 mod call;
 mod credential_guard;

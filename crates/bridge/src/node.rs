@@ -14,6 +14,8 @@ pub enum Node<'t> {
     Number(&'t str),
     /// A boolean, where the wire has one.
     Bool(bool),
+    /// Bytes that need not be a text; wires without such write base64.
+    Bytes(&'t [u8]),
     /// Several values in order.
     List(&'t [Node<'t>]),
     /// Named values in order, each name once.
@@ -41,7 +43,7 @@ impl<'t> Node<'t> {
             Node::Text(text) | Node::Number(text) | Node::Unreadable(text) => Some(text),
             Node::Bool(true) => Some("true"),
             Node::Bool(false) => Some("false"),
-            Node::Null | Node::List(_) | Node::Map(_) => None,
+            Node::Null | Node::Bytes(_) | Node::List(_) | Node::Map(_) => None,
         }
     }
 
@@ -69,7 +71,7 @@ impl<'t> Node<'t> {
             Node::Unreadable(_) => true,
             Node::List(items) => items.iter().any(Node::holds_unreadable),
             Node::Map(entries) => entries.iter().any(|(_, value)| value.holds_unreadable()),
-            Node::Null | Node::Text(_) | Node::Number(_) | Node::Bool(_) => false,
+            Node::Null | Node::Text(_) | Node::Number(_) | Node::Bool(_) | Node::Bytes(_) => false,
         }
     }
 
@@ -80,6 +82,7 @@ impl<'t> Node<'t> {
             Node::Null => true,
             Node::Text(text) => text.is_empty(),
             Node::Number(_) | Node::Bool(_) | Node::Unreadable(_) => false,
+            Node::Bytes(bytes) => bytes.is_empty(),
             Node::List(items) => items.is_empty(),
             Node::Map(entries) => entries.is_empty(),
         }

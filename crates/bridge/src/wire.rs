@@ -11,15 +11,11 @@ pub mod xml_rpc;
 use names::{Gather, LastOfEach};
 pub use protocol_fault::ProtocolFault;
 
-use base64::{
-    Engine,
-    alphabet::STANDARD,
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
-};
 use bumpalo::Bump;
 use http::StatusCode;
 
 use crate::{
+    binary,
     fault::Fault,
     http::{HttpReply, MAX_REPLY_BYTES},
     node::Node,
@@ -107,23 +103,9 @@ pub fn answered<'t>(
     })
 }
 
-/// Base64 whether or not it is padded.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
-
-/// Decodes base64 as it is met in replies: in lines, without padding, in the alphabet for addresses (RFC 4648, 5). `None` if it
-/// is none.
+/// The text of a base64 value; `None` if it is none.
 fn base64_text<'t>(text: &str, arena: &'t Bump) -> Option<&'t str> {
-    let standard = |byte: u8| match byte {
-        b'-' => b'+',
-        b'_' => b'/',
-        other => other,
-    };
-    let compact: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).map(standard).collect();
-    let unpadded = compact.iter().rposition(|byte| *byte != b'=').map_or(&[][..], |last| &compact[..=last]);
-    Some(arena.alloc_str(&decode_base64_text(BASE64.decode(unpadded).ok()?)))
+    binary::decode(text).map(|bytes| &*arena.alloc_str(&decode_base64_text(bytes)))
 }
 
 /// The value of a base64 text.

@@ -5,6 +5,7 @@ mod contract;
 mod decoding;
 mod encoding;
 mod engine;
+mod formats;
 mod forms;
 mod fuzz;
 mod hostile;

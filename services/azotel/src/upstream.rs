@@ -174,7 +174,7 @@ fn texts<'t>(node: Node<'t>, arena: &'t Bump) -> Node<'t> {
             let entries = entries.iter().map(|(key, value)| (*key, texts(*value, arena)));
             Node::Map(arena.alloc_slice_fill_iter(entries))
         }
-        Node::Text(_) | Node::Null | Node::Unreadable(_) => node,
+        Node::Text(_) | Node::Bytes(_) | Node::Null | Node::Unreadable(_) => node,
     }
 }
 

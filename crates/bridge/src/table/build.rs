@@ -7,21 +7,41 @@ use prost_reflect::{
 use rustc_hash::FxHashMap;
 
 use super::{
-    DateOrder, EnumTable, Field, Format, Kind, Shape, Table, Tables, TextRule, probe,
+    check,
+    error::TableError,
+    field::{EnumTable, Field, Kind, Shape, Table, Tables, TextRule},
+    format::{DateOrder, Formats, ListFormat, Named, ValueFormat},
+    probe,
     vocabulary::{Direction, FullRule, Sections, Vocabulary},
 };
-
-/// Why tables cannot be built; the text names the section and the field, or the RPC.
-#[derive(Debug, thiserror::Error)]
-#[error("vocabulary: {0}")]
-pub struct TableError(pub(super) String);
+use crate::binary::Alphabet;
 
 /// The field behind which a reply keeps what the contract does not know.
 const EXTRA_FIELDS: &str = "extra_fields";
 /// The number of `REQUIRED` in `google.api.FieldBehavior`.
 const REQUIRED: i32 = 2;
 
-pub(super) fn tables(
+impl Tables {
+    /// Builds the tables of every message in `package`.
+    ///
+    /// `descriptors` is an encoded `FileDescriptorSet` that keeps custom options; `dialect` chooses
+    /// among the vocabulary's `[dialect.NAME]` sections.
+    ///
+    /// # Errors
+    /// [`TableError`] when the vocabulary names what the contract lacks, a format does not fit, or a probe is no read.
+    pub fn build(
+        descriptors: &[u8],
+        package: &str,
+        vocabulary: &Vocabulary,
+        dialect: Option<&str>,
+        text: TextRule,
+    ) -> Result<Self, TableError> {
+        let pool = DescriptorPool::decode(descriptors).map_err(|error| TableError(error.to_string()))?;
+        tables(&pool, package, vocabulary, dialect, text)
+    }
+}
+
+fn tables(
     pool: &DescriptorPool,
     package: &str,
     vocabulary: &Vocabulary,
@@ -30,9 +50,9 @@ pub(super) fn tables(
 ) -> Result<Tables, TableError> {
     let sections = vocabulary.sections(dialect);
     for section in &sections {
-        check_names(pool, package, section)?;
+        check::names(pool, package, section)?;
     }
-    let mut builder = Builder { pool, package, sections, tables: Vec::new(), done: FxHashMap::default() };
+    let mut builder = Builder { pool, package, sections, text, tables: Vec::new(), done: FxHashMap::default() };
     let mut requests = FxHashMap::default();
     let mut replies = FxHashMap::default();
     let methods = methods(pool, package);
@@ -40,13 +60,16 @@ pub(super) fn tables(
         requests.insert(builder.short(&input), builder.message(&input, Direction::Request)?);
         replies.insert(builder.short(&output), builder.message(&output, Direction::Reply)?);
     }
-    let tables =
+    let false_is_absent = builder.sections.iter().any(|section| section.false_is_absent());
+    let names: FxHashMap<_, _> = builder.done.iter().map(|((name, _), index)| (*index, name.clone())).collect();
+    let tables: Vec<Table> =
         builder.tables.into_iter().map(|table| table.expect("every table that was begun was finished")).collect();
+    check::records(&tables, |index| &names[&index])?;
     let probes = match pool.get_extension_by_name(probe::OPTION) {
         Some(option) => probe::all(&methods, &option)?,
         None => FxHashMap::default(),
     };
-    Ok(Tables { tables, requests, replies, probes, text })
+    Ok(Tables { tables, requests, replies, probes, text, false_is_absent })
 }
 
 fn methods(pool: &DescriptorPool, package: &str) -> Vec<MethodDescriptor> {
@@ -54,37 +77,11 @@ fn methods(pool: &DescriptorPool, package: &str) -> Vec<MethodDescriptor> {
     ours.flat_map(|service| service.methods().collect::<Vec<_>>()).collect()
 }
 
-/// A word that names nothing is a typing error that would be found in production.
-fn check_names(pool: &DescriptorPool, package: &str, sections: &Sections) -> Result<(), TableError> {
-    for (message, fields) in sections.messages() {
-        let descriptor = pool
-            .get_message_by_name(&format!("{package}.{message}"))
-            .ok_or_else(|| TableError(format!("{message} is not a message of {package}")))?;
-        if let Some(unknown) = fields.keys().find(|field| descriptor.get_field_by_name(field).is_none()) {
-            return Err(TableError(format!("{message} has no field {unknown}")));
-        }
-    }
-    let ours = || pool.all_messages().filter(|message| message.package_name() == package);
-    if let Some(unused) =
-        sections.names.keys().find(|name| !ours().any(|message| message.get_field_by_name(name).is_some()))
-    {
-        return Err(TableError(format!("names: no message of {package} has a field {unused}")));
-    }
-    for (name, values) in &sections.enums {
-        let descriptor = pool
-            .get_enum_by_name(&format!("{package}.{name}"))
-            .ok_or_else(|| TableError(format!("{name} is not an enum of {package}")))?;
-        if let Some(unknown) = values.keys().find(|value| descriptor.get_value_by_name(value).is_none()) {
-            return Err(TableError(format!("{name} has no value {unknown}")));
-        }
-    }
-    Ok(())
-}
-
 struct Builder<'b> {
     pool: &'b DescriptorPool,
     package: &'b str,
     sections: Vec<&'b Sections>,
+    text: TextRule,
     tables: Vec<Option<Table>>,
     done: FxHashMap<(String, Direction), usize>,
 }
@@ -123,21 +120,22 @@ impl Builder<'_> {
         let word = self.word(message, field.name(), direction);
         let named = |error: String| TableError(format!("{message}.{}: {error}", field.name()));
         let (shape, kind) = self.kind(field, direction)?;
-        let format = match &word.format {
-            Some(text) => text.parse().map_err(named)?,
-            None => self.default_format(&kind).map_err(named)?,
-        };
-        check_format(&format, shape, &kind).map_err(named)?;
-        if let (Format::Keyed(key), ProtoKind::Message(item)) = (&format, field.kind())
+        let Formats { list, value } = self.formats(&word, shape, &kind).map_err(named)?;
+        let key: Box<str> = word.name.as_deref().unwrap_or(field.name()).into();
+        check::field(&key, shape, &kind, &Formats { list: list.clone(), value: value.clone() }, direction)
+            .map_err(named)?;
+        if let (ListFormat::Keyed(key), ProtoKind::Message(item)) = (&list, field.kind())
             && item.get_field_by_name(key).is_none()
         {
             return Err(named(format!("{} has no field {key}", item.name())));
         }
-        let key: Box<str> = word.name.as_deref().unwrap_or(field.name()).into();
         let entry = match field.kind() {
             ProtoKind::Message(entry) if shape == Shape::Map => {
+                if !matches!(entry.map_entry_key_field().kind(), ProtoKind::String) {
+                    return Err(named("the keys of a map must be texts".into()));
+                }
                 let (_, kind) = self.kind(&entry.map_entry_value_field(), direction)?;
-                Some(Box::new(map_value(field.name(), key.clone(), kind, format.clone())))
+                Some(Box::new(map_value(field.name(), key.clone(), kind, &list, value.clone())))
             }
             _ => None,
         };
@@ -148,10 +146,40 @@ impl Builder<'_> {
             key,
             kind,
             shape,
-            format,
+            list,
+            format: value,
             required: word.required.unwrap_or(behaves),
             entry,
         })
+    }
+
+    /// The formats that the vocabulary names; a word for a list may stand under `format`, and then says nothing of its values.
+    fn formats(&self, word: &FullRule, shape: Shape, kind: &Kind) -> Result<Formats, String> {
+        let read = |text: &Option<String>| text.as_deref().map(str::parse::<Named>).transpose();
+        let (format, list) = (read(&word.format)?, read(&word.list)?);
+        if list.as_ref().is_some_and(|named| named.list.is_none()) {
+            return Err(format!("list = {:?} is no list's format", word.list.as_deref().unwrap_or("")));
+        }
+        let (mut lists, mut values) = (Vec::new(), Vec::new());
+        for named in [format, list].into_iter().flatten() {
+            lists.extend(named.list);
+            values.extend(named.value);
+        }
+        if lists.len() > 1 || values.len() > 1 {
+            return Err("list and format both say how a list is written".into());
+        }
+        let value = values.pop().map_or_else(|| self.default_format(kind), Ok)?;
+        if matches!((kind, &value), (Kind::Bytes, ValueFormat::Text)) && self.text == TextRule::Any {
+            return Err("JSON and forms have no bytes of their own: the format must be base64".into());
+        }
+        let list = lists.pop();
+        if list.is_none() && shape == Shape::Many && matches!(value, ValueFormat::Parts(_)) {
+            return Err(
+                "list must say whether several texts of parts stand in a list (plain) or in one text (joined SEP)"
+                    .into(),
+            );
+        }
+        Ok(Formats { list: list.unwrap_or(ListFormat::Plain), value })
     }
 
     /// What the vocabulary says of a field: each property from the narrowest section that has it.
@@ -160,17 +188,20 @@ impl Builder<'_> {
         for word in self.sections.iter().flat_map(|section| section.words(message, field, direction)) {
             merged.name = merged.name.or(word.name);
             merged.format = merged.format.or(word.format);
+            merged.list = merged.list.or(word.list);
             merged.required = merged.required.or(word.required);
         }
         merged
     }
 
-    fn default_format(&self, kind: &Kind) -> Result<Format, String> {
+    /// How a value is written of which the vocabulary says nothing. JSON and forms have no bytes of their own.
+    fn default_format(&self, kind: &Kind) -> Result<ValueFormat, String> {
         let default = |boolean| self.sections.iter().find_map(|section| section.default_format(boolean));
         match kind {
-            Kind::Bool => default(true).map_or(Ok(Format::Text), str::parse),
-            Kind::Date => default(false).map_or(Ok(Format::Date(DateOrder::YearMonthDay)), str::parse),
-            _ => Ok(Format::Text),
+            Kind::Bool => default(true).map_or(Ok(ValueFormat::Text), str::parse),
+            Kind::Date => default(false).map_or(Ok(ValueFormat::Date(DateOrder::YearMonthDay)), str::parse),
+            Kind::Bytes if self.text == TextRule::Any => Ok(ValueFormat::Base64(Alphabet::Standard)),
+            _ => Ok(ValueFormat::Text),
         }
     }
 
@@ -231,28 +262,9 @@ impl Builder<'_> {
 }
 
 /// The second field of a map's entries.
-fn map_value(name: &str, key: Box<str>, kind: Kind, format: Format) -> Field {
-    Field { number: 2, name: name.into(), key, kind, shape: Shape::One, format, required: false, entry: None }
-}
-
-fn check_format(format: &Format, shape: Shape, kind: &Kind) -> Result<(), String> {
-    let fits = match format {
-        Format::Text => true,
-        Format::Number => matches!(kind, Kind::Text),
-        Format::Boolean(..) | Format::Flag => matches!(kind, Kind::Bool),
-        Format::Date(_) => matches!(kind, Kind::Date),
-        Format::Epoch => matches!(kind, Kind::Timestamp),
-        Format::Joined { parts: None, .. } => shape == Shape::Many && !matches!(kind, Kind::Message(_)),
-        Format::Joined { parts: Some(_), .. } | Format::Keyed(_) => {
-            shape == Shape::Many && matches!(kind, Kind::Message(_))
-        }
-        Format::Array => shape == Shape::Many && !matches!(kind, Kind::Message(_) | Kind::Element | Kind::Struct),
-        Format::Numbered => shape == Shape::Map,
-        Format::Parts(_) | Format::Whole => shape == Shape::One && matches!(kind, Kind::Message(_)),
-        Format::Json => shape == Shape::One && matches!(kind, Kind::Struct | Kind::Message(_)),
-        Format::Xml => shape == Shape::One && matches!(kind, Kind::Element),
-    };
-    if fits { Ok(()) } else { Err(format!("{format:?} does not fit the field's type")) }
+fn map_value(name: &str, key: Box<str>, kind: Kind, list: &ListFormat, format: ValueFormat) -> Field {
+    let (shape, list) = (Shape::One, list.clone());
+    Field { number: 2, name: name.into(), key, kind, shape, list, format, required: false, entry: None }
 }
 
 fn table(fields: Vec<Field>, extra: Option<u32>) -> Table {
@@ -267,7 +279,7 @@ fn table(fields: Vec<Field>, extra: Option<u32>) -> Table {
     };
     for (index, field) in fields.iter().enumerate() {
         match (&*field.key, &field.format) {
-            (_, Format::Whole) => table.whole = Some(index),
+            (_, ValueFormat::Whole) => table.whole = Some(index),
             ("*", _) => table.rest = Some(index),
             (key, _) => match key.strip_suffix('*') {
                 Some(prefix) => table.prefixed.push((prefix.into(), index)),

@@ -3,7 +3,7 @@
 use jiff::civil;
 
 use super::{
-    DateOrder,
+    format::DateOrder,
     protobuf::{Fields, Raw, put_message, put_uint},
 };
 

@@ -5,10 +5,15 @@
 //! one transport and with an empty text on the other). What still cannot be read stays absent, is
 //! reported, and its raw form goes to `extra_fields`.
 
+mod lists;
+
+use bumpalo::Bump;
 use prost::{Message, Name};
 
 use super::{
-    Field, Format, Kind, Path, Shape, Table, Tables, array,
+    field::{Field, Kind, Place, Shape, Table, Tables},
+    format::{ListFormat, ValueFormat},
+    path::Path,
     protobuf::{put_bytes, put_message},
     scalar::put_scalar,
     structure::{Room, memory_of_struct, put_element_text, put_element_tree, put_struct, put_structure},
@@ -16,7 +21,11 @@ use super::{
 use crate::{
     node::{Entry, Node},
     problem::Problem,
-    wire::json,
+    wire::{
+        form::{self, Entities},
+        json,
+    },
+    xml::charset::decode_base64_text,
 };
 
 /// A reply in our words, and what was wrong with it.
@@ -44,18 +53,41 @@ impl Tables {
     /// The same for a message whose records take at most so many bytes: a short reply can mean many records that are large
     /// and empty.
     pub(crate) fn decode_within<R: Message + Name + Default>(&self, reply: Node<'_>, room: usize) -> Decoded<R> {
-        let table = self.replies.get(R::NAME).expect("a reply of this contract");
+        let decoded = self.decode_bytes_within(R::NAME, reply, room);
+        decoded.map(|bytes| R::decode(bytes).ok())
+    }
+
+    /// The same for a reply that no type of this program describes: the name of its message without the package. What comes is
+    /// its bytes.
+    ///
+    /// # Panics
+    /// If `name` is not a reply of the contract that these tables were built from.
+    pub fn decode_bytes(&self, name: &str, reply: Node<'_>) -> Decoded<Vec<u8>> {
+        self.decode_bytes_within(name, reply, usize::MAX)
+    }
+
+    pub(crate) fn decode_bytes_within(&self, name: &str, reply: Node<'_>, room: usize) -> Decoded<Vec<u8>> {
+        let table = self.replies.get(name).expect("a reply of this contract");
         let mut decoder = Decoder { tables: self, unreadable: Vec::new(), missing: Vec::new(), room: Room::new(room) };
-        let mut bytes = Vec::with_capacity(4096);
-        decoder.message(&self.tables[*table], reply, &Path::ROOT, &mut bytes);
+        let mut message = Vec::with_capacity(4096);
+        decoder.message(&self.tables[*table], reply, &Path::ROOT, &mut message);
         let is_too_large = decoder.room.is_used_up();
-        let message = if is_too_large { Ok(R::default()) } else { R::decode(bytes.as_slice()) };
-        let message = message.unwrap_or_else(|_| {
-            // Only a contract whose messages contain themselves gets here: the rest has its bounds.
-            decoder.missing.push(Problem::new("reply", "is nested more deeply than protobuf allows"));
+        if is_too_large {
+            message.clear();
+        }
+        Decoded { message, unreadable: decoder.unreadable, missing: decoder.missing, is_too_large }
+    }
+}
+
+impl Decoded<Vec<u8>> {
+    /// What `read` makes of the bytes; only a contract whose messages contain themselves is nested too deeply for it, the rest
+    /// has its bounds.
+    pub(crate) fn map<R: Default>(mut self, read: impl FnOnce(&[u8]) -> Option<R>) -> Decoded<R> {
+        let message = read(&self.message).unwrap_or_else(|| {
+            self.missing.push(Problem::new("reply", "is nested more deeply than protobuf allows"));
             R::default()
         });
-        Decoded { message, unreadable: decoder.unreadable, missing: decoder.missing, is_too_large }
+        Decoded { message, unreadable: self.unreadable, missing: self.missing, is_too_large: self.is_too_large }
     }
 }
 
@@ -67,6 +99,30 @@ struct Decoder<'p> {
 }
 
 type Out = Vec<u8>;
+
+/// What is known of a record while it is read.
+#[derive(Default)]
+struct Read<'n> {
+    has_unreadable: bool,
+    /// What no field took, or could read.
+    extra: Vec<Entry<'n>>,
+    /// The required fields that have a value.
+    required: Vec<usize>,
+    /// What fields with several keys take: the field, the key without its prefix, the entry.
+    spread: Vec<(usize, &'n str, Entry<'n>)>,
+}
+
+impl<'n> Read<'n> {
+    fn note(&mut self, index: usize, field: &Field, readable: bool, has_value: bool, entries: &[Entry<'n>]) {
+        if !readable {
+            self.has_unreadable = true;
+            self.extra.extend(entries);
+        }
+        if field.required && has_value {
+            self.required.push(index);
+        }
+    }
+}
 
 /// What is wrong with a value that the wire could not read.
 const UNREADABLE: &str = "has no value that can be read";
@@ -81,45 +137,50 @@ impl Decoder<'_> {
             return self.field(&table.fields[whole], node, path, out);
         }
         let entries = if let Node::Map(entries) = node { entries } else { &[] };
-        let (mut extra, mut rest): (Vec<Entry<'_>>, Vec<Entry<'_>>) = Default::default();
-        let mut required_read = Vec::new();
-        let mut readable = true;
-        for &(key, value) in entries {
+        let mut read = Read::default();
+        for &entry in entries {
+            let (key, value) = entry;
             let start = out.len();
-            let (index, read) = match table.place(key) {
-                Place::Field(index) => (index, self.field(&table.fields[index], value, path, out)),
-                Place::Entry(index, key) => (index, self.map_entry(&table.fields[index], key, value, path, out)),
-                Place::Rest => {
-                    rest.push((key, value));
-                    continue;
+            match table.place(key) {
+                Place::Field(index) => {
+                    let field = &table.fields[index];
+                    let readable = self.field(field, value, path, out);
+                    read.note(index, field, readable, out.len() > start, &[entry]);
                 }
+                Place::Entry(index, key) => {
+                    let field = &table.fields[index];
+                    let readable = self.map_entry(field, key, value, path, out);
+                    read.note(index, field, readable, out.len() > start, &[entry]);
+                }
+                Place::Spread(index, short) => read.spread.push((index, short, entry)),
                 Place::Extra => {
                     self.report(value, &path.field(key));
-                    extra.push((key, value));
-                    continue;
+                    read.extra.push(entry);
                 }
-            };
-            if !read {
-                readable = false;
-                extra.push((key, value));
-            }
-            if table.fields[index].required && out.len() > start {
-                required_read.push(index);
             }
         }
-        if let Some(index) = table.rest
-            && !self.field(&table.fields[index], Node::Map(&rest), path, out)
-        {
-            readable = false;
-            extra.append(&mut rest);
+        if !read.spread.is_empty() {
+            self.spread(table, &mut read, path, out);
         }
-        if let Some(number) = table.extra.filter(|_| !extra.is_empty())
-            && self.room.take(memory_of_struct(&extra)).is_ok()
+        if let Some(number) = table.extra.filter(|_| !read.extra.is_empty())
+            && self.room.take(memory_of_struct(&read.extra)).is_ok()
         {
-            put_message(out, number, |out| put_struct(&extra, out));
+            put_message(out, number, |out| put_struct(&read.extra, out));
         }
-        self.check_required(table, &required_read, path);
-        readable || table.extra.is_some()
+        self.check_required(table, &read.required, path);
+        !read.has_unreadable || table.extra.is_some()
+    }
+
+    /// Reads the fields that take several keys as one value.
+    fn spread<'n>(&mut self, table: &Table, read: &mut Read<'n>, path: &Path<'_>, out: &mut Out) {
+        let spread = std::mem::take(&mut read.spread);
+        for (index, field) in table.fields.iter().enumerate().filter(|(_, field)| field.is_spread()) {
+            let of_field = || spread.iter().filter(|(at, ..)| *at == index);
+            let value: Vec<Entry<'n>> = of_field().map(|(_, short, (_, value))| (*short, *value)).collect();
+            let (start, all) = (out.len(), of_field().map(|(.., entry)| *entry).collect::<Vec<_>>());
+            let readable = self.field(field, Node::Map(&value), path, out);
+            read.note(index, field, readable, out.len() > start, &all);
+        }
     }
 
     /// A required field that is there and cannot be read is missing too: a message without the id that
@@ -146,11 +207,16 @@ impl Decoder<'_> {
             put_bytes(out, field.number, text.as_bytes());
             return true;
         }
-        match (field.shape, &field.format) {
+        let text = text_of_bytes(field, node);
+        let node = text.as_deref().map_or(node, Node::Text);
+        if self.tables.false_is_absent && node == Node::Bool(false) && !field.has_booleans() {
+            return true;
+        }
+        match (field.shape, &field.list) {
             (Shape::Map, _) => self.map(field, node, path, out),
-            (Shape::Many, Format::Joined { separator, .. }) => self.joined(field, node, separator, path, out),
-            (Shape::Many, Format::Array) => self.array(field, node, path, out),
-            (Shape::Many, Format::Keyed(key)) => self.keyed(field, node, key, path, out),
+            (Shape::Many, ListFormat::Joined(separator)) => self.joined(field, node, separator, path, out),
+            (Shape::Many, ListFormat::Array) => self.array(field, node, path, out),
+            (Shape::Many, ListFormat::Keyed(key)) => self.keyed(field, node, key, path, out),
             (Shape::Many, _) => self.many(field, node, path, out),
             (Shape::One, _) => {
                 let node = if let Node::List([only]) = node { *only } else { node };
@@ -159,59 +225,18 @@ impl Decoder<'_> {
         }
     }
 
-    fn many(&mut self, field: &Field, node: Node<'_>, path: &Path<'_>, out: &mut Out) -> bool {
-        // What takes values of any kind takes a map as it is, because its numbers may be names.
-        let numbered = if field.keeps_anything() { None } else { node.numbered() };
-        let numbered: Option<Vec<_>> = numbered.map(|entries| entries.iter().map(|(_, value)| *value).collect());
-        let lone = [node];
-        let items = match (node, &numbered) {
-            (Node::List(items), _) => items,
-            (_, Some(items)) => items,
-            _ if self.is_lone_item(&field.kind, node) => &lone,
-            _ => {
-                self.complain(&path.field(&field.name), "is not a list");
-                return false;
-            }
-        };
-        let mut readable = true;
-        for (index, item) in items.iter().enumerate() {
-            let absent = if let Kind::Text = field.kind { *item == Node::Null } else { item.is_empty() };
-            readable &= absent || self.one(field, *item, &path.item(&field.name, index), out);
-        }
-        readable
-    }
-
-    /// Whether a value that is no list is the one item of a list, as XML has it. A record of which nothing is known may be
-    /// anything: it would become an empty one.
-    fn is_lone_item(&self, kind: &Kind, node: Node<'_>) -> bool {
-        match (kind, node) {
-            (Kind::Struct | Kind::Element, _) | (Kind::Bool, Node::Bool(_)) => true,
-            (Kind::Message(table), Node::Map(entries)) => {
-                let table = &self.tables.tables[*table];
-                let is_known =
-                    |(key, value): &Entry<'_>| !value.is_empty() && !matches!(table.place(key), Place::Extra);
-                table.whole.is_some() || entries.iter().any(is_known)
-            }
-            (Kind::Message(_), _) | (_, Node::Map(_) | Node::Bool(_)) => false,
-            _ => true,
-        }
-    }
-
     fn one(&mut self, field: &Field, node: Node<'_>, path: &Path<'_>, out: &mut Out) -> bool {
+        let text = text_of_bytes(field, node);
+        let node = text.as_deref().map_or(node, Node::Text);
         let result = match (&field.kind, &field.format) {
             _ if matches!(node, Node::Unreadable(_)) && !field.keeps_anything() => Err(UNREADABLE),
-            (Kind::Message(table), Format::Parts(separator) | Format::Joined { parts: Some(separator), .. }) => {
+            (Kind::Message(table), ValueFormat::Parts(separator)) => {
                 self.parts(field, *table, node, separator, path, out)
             }
-            (Kind::Message(table), Format::Json) => {
-                self.inner_json(node, |decoder, inner| decoder.nested(field.number, *table, inner, path, out)).flatten()
+            (Kind::Message(_) | Kind::Struct, _) => {
+                self.opened(&field.format, node, |decoder, inner| decoder.record(field, inner, path, out))
             }
-            (Kind::Message(table), _) => self.nested(field.number, *table, node, path, out),
-            (Kind::Struct, Format::Json) => self
-                .inner_json(node, |decoder, inner| put_structure(field.number, inner, &mut decoder.room, out))
-                .flatten(),
-            (Kind::Struct, _) => put_structure(field.number, node, &mut self.room, out),
-            (Kind::Element, Format::Xml) => put_element_text(field.number, node, &mut self.room, out),
+            (Kind::Element, ValueFormat::Xml) => put_element_text(field.number, node, &mut self.room, out),
             (Kind::Element, _) => put_element_tree(field.number, &field.key, node, &mut self.room, out),
             _ => put_scalar(field, node, out).map(|()| true),
         };
@@ -222,6 +247,13 @@ impl Decoder<'_> {
             self.complain(path, why);
             false
         })
+    }
+
+    fn record(&mut self, field: &Field, node: Node<'_>, path: &Path<'_>, out: &mut Out) -> Result<bool, &'static str> {
+        match field.kind {
+            Kind::Message(table) => self.nested(field.number, table, node, path, out),
+            _ => put_structure(field.number, node, &mut self.room, out),
+        }
     }
 
     /// Names a value that is kept as it came and holds something that could not be read.
@@ -255,145 +287,26 @@ impl Decoder<'_> {
         Ok(put_message(out, number, |out| self.message(table, node, path, out)))
     }
 
-    fn inner_json<R>(
+    /// Reads what stands inside a text, or the value itself where it is in none.
+    fn opened<R>(
         &mut self,
+        format: &ValueFormat,
         node: Node<'_>,
-        read: impl FnOnce(&mut Self, Node<'_>) -> R,
+        read: impl FnOnce(&mut Self, Node<'_>) -> Result<R, &'static str>,
     ) -> Result<R, &'static str> {
-        let Node::Text(text) = node else { return Ok(read(self, node)) };
-        let arena = bumpalo::Bump::new();
-        let inner = json::parse(text.as_bytes(), &arena).map_err(|_| "is not JSON")?;
+        let (Node::Text(text), ValueFormat::Json | ValueFormat::Form) = (node, format) else { return read(self, node) };
+        let arena = Bump::new();
+        let inner = match format {
+            ValueFormat::Json => json::parse(text.as_bytes(), &arena).map_err(|_| "is not JSON")?,
+            _ => form::parse(text, Entities::Kept, &arena).map_err(|_| "is not a form")?,
+        };
         self.room.take(arena.allocated_bytes())?;
-        Ok(read(self, inner))
-    }
-
-    /// A text with a message's fields in order; a text that is too short leaves the last ones absent.
-    fn parts(
-        &mut self,
-        field: &Field,
-        table: usize,
-        node: Node<'_>,
-        separator: &str,
-        path: &Path<'_>,
-        out: &mut Out,
-    ) -> Result<bool, &'static str> {
-        let text = node.scalar().ok_or("is not a text")?;
-        let table = &self.tables.tables[table];
-        let values: Vec<&str> = text.split(separator).collect();
-        if values.len() > table.fields.len() {
-            return Err("has more parts than are known");
-        }
-        Ok(put_message(out, field.number, |out| {
-            let parts = table.fields.iter().zip(values);
-            parts.fold(true, |readable, (part, value)| self.field(part, Node::Text(value), path, out) && readable)
-        }))
-    }
-
-    fn joined(&mut self, field: &Field, node: Node<'_>, separator: &str, path: &Path<'_>, out: &mut Out) -> bool {
-        let Some(text) = text_of_list(node) else { return self.many(field, node, path, out) };
-        let mut readable = true;
-        for (index, item) in text.split(separator).filter(|item| !item.is_empty()).enumerate() {
-            readable &= self.one(field, Node::Text(item.trim()), &path.item(&field.name, index), out);
-        }
-        readable
-    }
-
-    /// An array in a text, or a list where the wire has one.
-    fn array(&mut self, field: &Field, node: Node<'_>, path: &Path<'_>, out: &mut Out) -> bool {
-        let Some(text) = text_of_list(node) else { return self.many(field, node, path, out) };
-        let Some(items) = array::read(text) else {
-            self.complain(&path.field(&field.name), "is not an array");
-            return false;
-        };
-        let items: Vec<Node<'_>> = items.iter().map(|item| Node::Text(item)).collect();
-        self.many(field, Node::List(&items), path, out)
-    }
-
-    /// A map keyed by `key`, or a list whose items carry the key themselves.
-    fn keyed(&mut self, field: &Field, node: Node<'_>, key: &str, path: &Path<'_>, out: &mut Out) -> bool {
-        let (Node::Map(entries), Kind::Message(table)) = (node, &field.kind) else {
-            return self.many(field, node, path, out);
-        };
-        let target = &self.tables.tables[*table];
-        if entries.iter().any(|(_, value)| !matches!(value, Node::Unreadable(_)) && value.scalar().is_some()) {
-            return self.many(field, node, path, out);
-        }
-        let Some(key_field) = target.fields.iter().find(|candidate| *candidate.name == *key) else { return false };
-        let mut readable = true;
-        for (index, (name, value)) in entries.iter().enumerate() {
-            let inner: &[Entry<'_>] = match value {
-                Node::Map(inner) => inner,
-                value if value.is_empty() => &[],
-                _ => {
-                    self.complain(&path.item(&field.name, index), "is not a record");
-                    readable = false;
-                    continue;
-                }
-            };
-            let carried = inner.iter().any(|(inner_key, _)| **inner_key == *key_field.key);
-            let mut all: Vec<Entry<'_>> = inner.to_vec();
-            if !carried {
-                all.push((&key_field.key, Node::Text(name)));
-            }
-            readable &= self.one(field, Node::Map(&all), &path.item(&field.name, index), out);
-        }
-        readable
-    }
-
-    fn map(&mut self, field: &Field, node: Node<'_>, path: &Path<'_>, out: &mut Out) -> bool {
-        let Node::Map(entries) = node else {
-            self.complain(&path.field(&field.name), "is not a map");
-            return false;
-        };
-        entries.iter().fold(true, |readable, (key, value)| self.map_entry(field, key, *value, path, out) && readable)
-    }
-
-    /// Reads one entry of a map; one whose value is empty stays in the map.
-    fn map_entry(&mut self, field: &Field, key: &str, value: Node<'_>, path: &Path<'_>, out: &mut Out) -> bool {
-        let Some(inner) = &field.entry else { return false };
-        let start = out.len();
-        let readable = put_message(out, field.number, |out| {
-            put_bytes(out, 1, key.as_bytes());
-            value.is_empty() || self.one(inner, value, &path.field(&field.name), out)
-        });
-        if !readable {
-            out.truncate(start);
-        }
-        readable
+        read(self, inner)
     }
 }
 
-/// The text that holds a whole list; `false` and `true` are none.
-fn text_of_list(node: Node<'_>) -> Option<&str> {
-    if let Node::Bool(_) = node { None } else { node.scalar() }
-}
-
-/// Where a key of a reply belongs.
-enum Place<'k> {
-    Field(usize),
-    /// A map whose keys share a prefix, and the key without it.
-    Entry(usize, &'k str),
-    Rest,
-    Extra,
-}
-
-impl Table {
-    fn place<'k>(&self, key: &'k str) -> Place<'k> {
-        if let Some(&index) = self.by_key.get(key) {
-            return Place::Field(index);
-        }
-        let prefixed = self.prefixed.iter().find_map(|(prefix, index)| Some((*index, key.strip_prefix(&**prefix)?)));
-        match prefixed {
-            Some((index, key)) => Place::Entry(index, key),
-            None if self.rest.is_some() => Place::Rest,
-            None => Place::Extra,
-        }
-    }
-}
-
-impl Field {
-    /// Whether the field takes values of any kind and shows what could not be read.
-    fn keeps_anything(&self) -> bool {
-        matches!(self.kind, Kind::Struct | Kind::Element)
-    }
+/// The text of bytes where the contract has a text: Perl writes base64 for what is not ASCII.
+fn text_of_bytes(field: &Field, node: Node<'_>) -> Option<String> {
+    let Node::Bytes(bytes) = node else { return None };
+    (!field.has_bytes()).then(|| decode_base64_text(bytes.to_vec()))
 }

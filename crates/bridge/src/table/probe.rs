@@ -2,14 +2,23 @@
 
 use std::{borrow::Cow, sync::Arc};
 
+use prost::Name;
 use prost_reflect::{ExtensionDescriptor, MethodDescriptor, Value};
 use protocol::method::Idempotency;
 use rustc_hash::FxHashMap;
 
-use super::TableError;
+use super::{error::TableError, field::Tables};
 
 /// The option's name.
 pub(super) const OPTION: &str = "ispbridge.type.v1.probe";
+
+impl Tables {
+    /// The RPC that tells whether the write with this request took effect, where the contract names one.
+    #[must_use]
+    pub fn probe<Q: Name>(&self) -> Option<Arc<str>> {
+        self.probes.get(Q::NAME).cloned()
+    }
+}
 
 /// The probes of all writes among a package's methods that name one, by the names of their requests; each is a read of the same
 /// package, or it could not be asked without harm.

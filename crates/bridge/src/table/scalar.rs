@@ -1,20 +1,27 @@
 //! Single values of a reply -> fields of a message.
 
 use super::{
-    EnumTable, Field, Format, Kind, calendar,
+    calendar,
+    field::{EnumTable, Field, Kind},
+    format::ValueFormat,
     protobuf::{put_bytes, put_double, put_float, put_uint},
 };
-use crate::node::Node;
+use crate::{binary, node::Node};
 
 type Out = Vec<u8>;
 
 /// Puts one value, or says what is wrong with it.
 pub(super) fn put_scalar(field: &Field, node: Node<'_>, out: &mut Out) -> Result<(), &'static str> {
-    let text = node.scalar().ok_or("is not a single value")?;
     let number = field.number;
+    if let (Node::Bytes(bytes), Kind::Bytes) = (node, &field.kind) {
+        put_bytes(out, number, bytes);
+        return Ok(());
+    }
+    let text = node.scalar().ok_or("is not a single value")?;
     match &field.kind {
         Kind::Text => put_bytes(out, number, text.as_bytes()),
-        Kind::Bytes => put_bytes(out, number, text.as_bytes()),
+        Kind::Bytes if field.format == ValueFormat::Text => put_bytes(out, number, text.as_bytes()),
+        Kind::Bytes => put_bytes(out, number, &binary::decode(text).ok_or("is not base64")?),
         Kind::Bool => put_uint(
             out,
             number,
@@ -28,7 +35,7 @@ pub(super) fn put_scalar(field: &Field, node: Node<'_>, out: &mut Out) -> Result
         Kind::Enum(values) => put_uint(out, number, read_enum(text, values).ok_or("is not a known value")?),
         Kind::Date if calendar::is_no_date(text) => {}
         Kind::Date => {
-            let Format::Date(order) = field.format else { return Err("has no date order") };
+            let ValueFormat::Date(order) = field.format else { return Err("has no date order") };
             calendar::put_date(number, calendar::read_date(text.trim(), order).ok_or("is not a date")?, out);
         }
         Kind::DateTime | Kind::Timestamp if calendar::is_no_date(text) => {}
@@ -42,7 +49,7 @@ pub(super) fn put_scalar(field: &Field, node: Node<'_>, out: &mut Out) -> Result
 }
 
 fn put_timestamp(field: &Field, text: &str, out: &mut Out) -> Result<(), &'static str> {
-    if field.format == Format::Epoch {
+    if field.format == ValueFormat::Epoch {
         let seconds = text.parse().map_err(|_| "is not a number of seconds")?;
         calendar::put_timestamp(field.number, seconds, 0, out);
         return Ok(());
@@ -51,14 +58,11 @@ fn put_timestamp(field: &Field, text: &str, out: &mut Out) -> Result<(), &'stati
     if moment.put_timestamp(field.number, out) { Ok(()) } else { Err("has no offset from UTC") }
 }
 
-fn read_boolean(text: &str, format: &Format) -> Option<bool> {
-    if let Format::Boolean(yes, no) = format {
-        if *text == **yes {
-            return Some(true);
-        }
-        if *text == **no {
-            return Some(false);
-        }
+fn read_boolean(text: &str, format: &ValueFormat) -> Option<bool> {
+    match format {
+        ValueFormat::Boolean(yes, _) | ValueFormat::Flag(yes) if *text == **yes => return Some(true),
+        ValueFormat::Boolean(_, no) if *text == **no => return Some(false),
+        _ => {}
     }
     match text.trim().to_ascii_lowercase().as_str() {
         "1" | "t" | "true" | "y" | "yes" | "on" => Some(true),

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::protobuf::{put_bytes, put_message, put_uint};
 use crate::{
+    binary::{self, Alphabet},
     node::{Entry, Node},
     wire::json,
     xml::{
@@ -48,6 +49,7 @@ fn memory(node: Node<'_>) -> usize {
         Node::Map(entries) => memory_of_struct(entries),
         Node::List(items) => items.iter().map(|item| VALUE + memory(*item)).sum(),
         Node::Null | Node::Bool(_) => 0,
+        Node::Bytes(bytes) => TEXT + 2 * bytes.len(),
         Node::Text(_) | Node::Number(_) | Node::Unreadable(_) => TEXT,
     }
 }
@@ -108,12 +110,18 @@ fn shown(text: &str) -> Cow<'_, str> {
     if text.contains(ILLEGAL) { text.replace(ILLEGAL, REPLACEMENT).into() } else { text.into() }
 }
 
+/// Bytes as a reader sees them where nobody says what they are: a text, else base64 as in protobuf's JSON.
+fn text_of(bytes: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(bytes).map_or_else(|_| Cow::Owned(binary::encode(bytes, Alphabet::Standard)), Cow::Borrowed)
+}
+
 /// A `google.protobuf.Value`; a number goes as its text, because a double would change it.
 fn put_value(node: Node<'_>, level: usize, out: &mut Vec<u8>) {
     match node {
         Node::Null => put_uint(out, 1, 0),
         Node::Text(text) | Node::Number(text) => put_bytes(out, 3, text.as_bytes()),
         Node::Unreadable(text) => put_bytes(out, 3, shown(text).as_bytes()),
+        Node::Bytes(bytes) => put_bytes(out, 3, text_of(bytes).as_bytes()),
         Node::Bool(flag) => put_uint(out, 4, flag.into()),
         Node::Map(_) | Node::List(_) if level == STRUCT_LEVELS => {
             let mut text = String::new();
@@ -181,6 +189,7 @@ fn put_element_node(name: &str, node: Node<'_>, out: &mut Vec<u8>) {
     match node {
         Node::Map(entries) => entries.iter().for_each(|(key, value)| put_element_children(key, *value, out)),
         Node::List(items) => items.iter().for_each(|item| put_element_children("item", *item, out)),
+        Node::Bytes(bytes) => put_bytes(out, 3, text_of(bytes).as_bytes()),
         scalar => put_bytes(out, 3, shown(scalar.scalar().unwrap_or("")).as_bytes()),
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{DateOrder, Format, TableError};
+use super::error::TableError;
 
 /// A provider's words; the file's form is described in the README under "Vocabulary".
 #[derive(Debug, Default, Deserialize)]
@@ -38,6 +38,17 @@ pub(super) struct Sections {
 struct Defaults {
     boolean: Option<String>,
     date: Option<String>,
+    /// What `false` means where the contract has no boolean.
+    #[serde(rename = "false")]
+    no: Option<No>,
+}
+
+/// What `false` stands for, besides itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum No {
+    /// Nothing: PHP writes `false` for a value that is not there.
+    Absent,
 }
 
 /// What the vocabulary says of one field: a name, or a name and more.
@@ -53,6 +64,7 @@ pub(super) enum FieldRule {
 pub(super) struct FullRule {
     pub(super) name: Option<String>,
     pub(super) format: Option<String>,
+    pub(super) list: Option<String>,
     pub(super) required: Option<bool>,
 }
 
@@ -91,6 +103,10 @@ impl Sections {
         if boolean { self.defaults.boolean.as_deref() } else { self.defaults.date.as_deref() }
     }
 
+    pub(super) fn false_is_absent(&self) -> bool {
+        self.defaults.no == Some(No::Absent)
+    }
+
     /// Every message section with the fields it names.
     pub(super) fn messages(&self) -> impl Iterator<Item = (&String, &BTreeMap<String, FieldRule>)> {
         self.message.iter().chain(&self.request).chain(&self.reply)
@@ -106,72 +122,9 @@ impl FieldRule {
     }
 }
 
-impl std::str::FromStr for Format {
-    type Err = String;
-
-    /// The first word names the format, the rest is its parameter.
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (word, parameter) = text.split_once(' ').unwrap_or((text, ""));
-        match (word, parameter) {
-            ("text", "") => Ok(Format::Text),
-            ("number", "") => Ok(Format::Number),
-            ("flag", "") => Ok(Format::Flag),
-            ("datetime", "") => Ok(Format::Text),
-            ("epoch", "") => Ok(Format::Epoch),
-            ("whole", "") => Ok(Format::Whole),
-            ("array", "") => Ok(Format::Array),
-            ("numbered", "") => Ok(Format::Numbered),
-            ("json", "") => Ok(Format::Json),
-            ("xml", "") => Ok(Format::Xml),
-            ("boolean", spellings) => boolean(spellings),
-            ("date", order) => date_order(order).map(Format::Date),
-            ("parts", separator) if !separator.is_empty() => Ok(Format::Parts(separator.into())),
-            ("keyed", field) if !field.is_empty() => Ok(Format::Keyed(field.into())),
-            ("joined", rest) if !rest.is_empty() => Ok(joined(rest)),
-            _ => Err(format!("{text:?} is not a format")),
-        }
-    }
-}
-
-fn boolean(spellings: &str) -> Result<Format, String> {
-    let (yes, no) = spellings.split_once('/').ok_or_else(|| format!("boolean {spellings:?} is not YES/NO"))?;
-    Ok(Format::Boolean(yes.into(), no.into()))
-}
-
-fn date_order(order: &str) -> Result<DateOrder, String> {
-    match order {
-        "YYYY-MM-DD" => Ok(DateOrder::YearMonthDay),
-        "MM/DD/YYYY" => Ok(DateOrder::MonthDayYear),
-        "DD/MM/YYYY" => Ok(DateOrder::DayMonthYear),
-        _ => Err(format!("date {order:?} is not YYYY-MM-DD, MM/DD/YYYY or DD/MM/YYYY")),
-    }
-}
-
-/// `joined SEP` or `joined SEP parts SEP`.
-fn joined(rest: &str) -> Format {
-    match rest.split_once(" parts ") {
-        Some((separator, parts)) => Format::Joined { separator: separator.into(), parts: Some(parts.into()) },
-        None => Format::Joined { separator: rest.into(), parts: None },
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn reads_formats() {
-        assert_eq!("boolean t/f".parse(), Ok(Format::Boolean("t".into(), "f".into())));
-        assert_eq!("date MM/DD/YYYY".parse(), Ok(Format::Date(DateOrder::MonthDayYear)));
-        assert_eq!(
-            "joined /// parts :::".parse(),
-            Ok(Format::Joined { separator: "///".into(), parts: Some(":::".into()) })
-        );
-        assert_eq!(("array".parse(), "numbered".parse()), (Ok(Format::Array), Ok(Format::Numbered)));
-        for bad in ["", "txt", "boolean yes", "date DD-MM", "parts ", "text x"] {
-            assert!(bad.parse::<Format>().is_err(), "{bad:?}");
-        }
-    }
 
     #[test]
     fn refuses_unknown_keys() {

@@ -12,6 +12,7 @@ use url::form_urlencoded::{self, byte_serialize};
 
 use super::WireError;
 use crate::{
+    binary::{self, Alphabet},
     node::{Entry, Node},
     problem::{Problem, Problems},
 };
@@ -52,6 +53,11 @@ pub fn write<'e>(
     for (name, value) in entries {
         writer.name.clear();
         writer.name.push_str(name);
+        let is_nested = matches!(value, Node::List(_) | Node::Map(_)) && nesting == Nesting::Brackets;
+        if is_nested && !is_closed(name) {
+            writer.refuse("has a name whose brackets do not close");
+            continue;
+        }
         writer.value(*value);
     }
     if writer.problems.is_empty() { Ok(()) } else { Err(Problems(writer.problems)) }
@@ -75,6 +81,7 @@ impl Writer<'_> {
             }
             Node::Map([]) => {}
             Node::Map(_) => self.refuse("has entries of its own, which this call cannot carry"),
+            Node::Bytes(bytes) => self.pair(&binary::encode(bytes, Alphabet::Standard)),
             _ => value.scalar().into_iter().for_each(|text| self.pair(text)),
         }
     }
@@ -151,6 +158,12 @@ fn keys(name: &str) -> Vec<&str> {
         rest = after;
     }
     keys
+}
+
+/// Whether what follows a name in brackets is read as such.
+fn is_closed(name: &str) -> bool {
+    let depth = keys(&format!("{name}[]")).len();
+    depth == name.matches('[').count() + 2
 }
 
 /// Named values, and the number of the next that has none.

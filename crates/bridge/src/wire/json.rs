@@ -9,6 +9,7 @@ use memchr::{memchr, memmem};
 
 use super::{LastOfEach, WireError, text_node};
 use crate::{
+    binary::{self, Alphabet},
     http::HttpReply,
     node::{Entry, Node},
     xml::charset,
@@ -191,6 +192,7 @@ pub fn write(node: Node<'_>, out: &mut String) {
         Node::Null => out.push_str("null"),
         Node::Text(text) | Node::Unreadable(text) => write_text(text, out),
         Node::Number(text) => out.push_str(text),
+        Node::Bytes(bytes) => write_text(&binary::encode(bytes, Alphabet::Standard), out),
         Node::Bool(flag) => out.push_str(if flag { "true" } else { "false" }),
         Node::List(items) => {
             out.push('[');

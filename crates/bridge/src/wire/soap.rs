@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::{
+    binary::{self, Alphabet},
     fault::Fault,
     http::HttpRequest,
     node::{Entry, Node},
@@ -41,6 +42,7 @@ const HEAD: &str = concat!(
     r#" soap:encodingStyle="http://schemas.xmlsoap.org/soap/encoding/""#,
 );
 const STRING: &str = r#" xsi:type="xsd:string">"#;
+const BASE64: &str = r#" xsi:type="xsd:base64Binary">"#;
 
 /// The request that posts a call. What `action` is for, an intent by which servers find the method, its WSDL says
 /// (SOAP 1.1, 6.1.1).
@@ -90,6 +92,11 @@ fn write_value(name: &str, node: Node<'_>, out: &mut String) {
         Node::Null => {}
         Node::Bool(flag) => write_text(name, if flag { "1" } else { "0" }, out),
         Node::Text(text) | Node::Number(text) | Node::Unreadable(text) => write_text(name, text, out),
+        Node::Bytes(bytes) => {
+            open(name, BASE64, out);
+            out.push_str(&binary::encode(bytes, Alphabet::Standard));
+            close(name, out);
+        }
         Node::List(items) => write_array(name, items, out),
         Node::Map(entries) if entries.iter().all(|(key, _)| is_name(key)) => {
             open(name, ">", out);

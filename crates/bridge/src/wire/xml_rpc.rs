@@ -80,20 +80,24 @@ impl Writer {
             Node::Null => {}
             Node::Bool(flag) => self.out.push_str(if flag { "<string>1</string>" } else { "<string>0</string>" }),
             Node::Text(text) | Node::Number(text) | Node::Unreadable(text) => self.text(text),
+            Node::Bytes(bytes) => self.base64(bytes),
         }
         self.out.push_str("</value>");
     }
 
     fn text(&mut self, text: &str) {
         if self.texts == Texts::Base64 && !text.is_ascii() {
-            self.out.push_str("<base64>");
-            STANDARD.encode_string(text, &mut self.out);
-            self.out.push_str("</base64>");
-            return;
+            return self.base64(text.as_bytes());
         }
         self.out.push_str("<string>");
         escape_into(&mut self.out, text);
         self.out.push_str("</string>");
+    }
+
+    fn base64(&mut self, bytes: &[u8]) {
+        self.out.push_str("<base64>");
+        STANDARD.encode_string(bytes, &mut self.out);
+        self.out.push_str("</base64>");
     }
 
     fn structure(&mut self, entries: &[Entry<'_>]) {

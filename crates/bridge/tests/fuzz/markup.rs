@@ -153,7 +153,7 @@ fn is_declared_oddly(text: &str) -> bool {
 /// Keys and scalars in the order in which they are written.
 fn texts<'t>(node: Node<'t>, out: &mut Vec<&'t str>) {
     match node {
-        Node::Null => {}
+        Node::Null | Node::Bytes(_) => {}
         Node::Bool(flag) => out.push(if flag { "1" } else { "0" }),
         Node::Text(text) | Node::Number(text) | Node::Unreadable(text) => out.push(text),
         Node::List(items) => items.iter().for_each(|item| texts(*item, out)),

@@ -48,7 +48,7 @@ impl<'t> Said<'t> {
                 Err(_) => Said::Text(text.into()),
             },
             Node::List(items) => items.iter().map(|item| Said::of(*item)).fold(Said::Nothing, Said::and),
-            Node::Bool(true) | Node::Map(_) | Node::Unreadable(_) => Said::Unclear,
+            Node::Bool(true) | Node::Bytes(_) | Node::Map(_) | Node::Unreadable(_) => Said::Unclear,
         }
     }
 

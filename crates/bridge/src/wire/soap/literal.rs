@@ -2,6 +2,7 @@
 
 use super::{close, open};
 use crate::{
+    binary::{self, Alphabet},
     node::{Entry, Node},
     problem::{Problem, Problems},
     xml::write::{escape_into, is_name},
@@ -78,6 +79,7 @@ impl Writer {
         }
         match node {
             Node::Map(entries) => self.entries(entries, path),
+            Node::Bytes(bytes) => self.out.push_str(&binary::encode(bytes, Alphabet::Standard)),
             _ => escape_into(&mut self.out, node.scalar().unwrap_or("")),
         }
         close(name, &mut self.out);
