@@ -1,6 +1,6 @@
 //! The accounts of one provider: as they are configured, and as they stand ready for calls.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{borrow::Cow, collections::HashMap, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use protocol::headers::ACCOUNT;
@@ -78,7 +78,7 @@ fn is_alias(text: &str) -> bool {
 }
 
 pub(crate) struct Shared {
-    pub(crate) domain: &'static str,
+    pub(crate) domain: Cow<'static, str>,
     pub(crate) accounts: ArcSwap<Accounts>,
     pub(crate) telemetry: Telemetry,
     /// The sessions that are being ended.
@@ -134,7 +134,7 @@ impl Shared {
 
     /// A call that can change something, with its probe, or one that cannot.
     pub(crate) fn operation(&self, write: bool, probe: Option<Arc<str>>) -> Operation {
-        Operation { domain: self.domain, write, probe }
+        Operation { domain: self.domain.clone(), write, probe }
     }
 }
 

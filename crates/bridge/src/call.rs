@@ -1,5 +1,7 @@
 //! One call on its way: sessions, attempts, repeats, and a write that outlives its caller.
 
+mod untyped;
+
 use std::{borrow::Cow, sync::Arc};
 
 use bumpalo::Bump;
@@ -72,15 +74,29 @@ impl Call {
         let work = async move { call.typed(operation, true, &request, &|| gone.is_gone()).await };
         // Boxed before anything is awaited: each future around it would have room for the whole request.
         let write = DetachedWrite::new(asker, work);
+        let told = self.told_of_write(operation.into(), Tables::probe::<Q>);
+        async move { write.await.map_err(told) }
+    }
+
+    /// Stamps the fault of a write with its probe, which is looked for only then.
+    fn told_of_write<P>(
+        &self,
+        operation: Cow<'static, str>,
+        probe: P,
+    ) -> impl FnOnce(Fault) -> Fault + Send + 'static + use<P>
+    where
+        P: FnOnce(&Tables) -> Option<Arc<str>> + Send + 'static,
+    {
         let (shared, account) = (self.shared.clone(), self.account.clone());
-        let probe = move || account.tables(operation).ok().and_then(|tables| tables.probe::<Q>());
-        let operation = move || shared.operation(true, probe());
-        async move { write.await.map_err(|fault| fault.with_operation(operation())) }
+        move |fault| {
+            let probe = account.tables(&operation).ok().and_then(probe);
+            fault.with_operation(shared.operation(true, probe))
+        }
     }
 
     async fn typed<Q, R>(
         &self,
-        operation: &'static str,
+        operation: &str,
         write: bool,
         request: &Q,
         gone: &(dyn Fn() -> bool + Send + Sync),
@@ -89,12 +105,27 @@ impl Call {
         Q: Message + Name,
         R: Message + Name + Default,
     {
-        self.account.provider.admit(operation)?;
-        let (tables, room) =
-            (self.account.tables(operation)?, self.account.client.max_reply_bytes().saturating_mul(MEMORY));
+        let (tables, room) = self.admitted(operation)?;
         let arena = Bump::new();
         let arguments = tables.encode(request, &arena).map_err(Fault::invalid)?;
-        let decoded = self.exchange(operation, write, arguments, &|node| decode(tables, node, room), gone).await?;
+        self.answered(operation, write, arguments, &|node| checked(tables.decode_within(node, room)), gone).await
+    }
+
+    /// The tables of an operation that the account may make, and the bytes that a reply's records may take.
+    fn admitted(&self, operation: &str) -> Result<(&Tables, usize), Fault> {
+        self.account.provider.admit(operation)?;
+        Ok((self.account.tables(operation)?, self.account.client.max_reply_bytes().saturating_mul(MEMORY)))
+    }
+
+    async fn answered<R>(
+        &self,
+        operation: &str,
+        write: bool,
+        arguments: Node<'_>,
+        decode: &Decode<'_, Decoded<R>>,
+        gone: &(dyn Fn() -> bool + Send + Sync),
+    ) -> Result<Response<R>, Fault> {
+        let decoded = self.exchange(operation, write, arguments, decode, gone).await?;
         self.shared.telemetry.unreadable(operation, &decoded.unreadable, &self.context.trace);
         Ok(respond(decoded))
     }
@@ -102,7 +133,7 @@ impl Call {
     /// Sends until there is an answer that counts, within the budget and the deadline.
     pub(crate) async fn exchange<R>(
         &self,
-        operation: &'static str,
+        operation: &str,
         write: bool,
         arguments: Node<'_>,
         decode: &Decode<'_, R>,
@@ -226,8 +257,7 @@ fn read_reply<R>(
     read.map_err(|fault| sending.told(fault, reply.status))
 }
 
-fn decode<R: Message + Name + Default>(tables: &Tables, node: Node<'_>, room: usize) -> Result<Decoded<R>, Fault> {
-    let decoded = tables.decode_within::<R>(node, room);
+fn checked<R>(decoded: Decoded<R>) -> Result<Decoded<R>, Fault> {
     if decoded.is_too_large {
         return Err(Fault::too_large(MAX_REPLY_BYTES, "has more records than fit into memory"));
     }

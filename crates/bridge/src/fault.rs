@@ -62,7 +62,7 @@ struct Inner {
 #[derive(Clone, Debug, Default)]
 pub struct Operation {
     /// The provider's domain of errors, `<provider>.ispbridge`.
-    pub domain: &'static str,
+    pub domain: Cow<'static, str>,
     /// Whether the call can change something upstream.
     pub write: bool,
     /// The RPC whose answer tells whether a write of unknown outcome happened, where there is one.

@@ -43,7 +43,7 @@ pub trait Provider: Send + Sync + 'static {
     }
 
     /// One harmless read that shows whether the account works: an operation and its arguments.
-    fn check(&self) -> (&'static str, &'static [(&'static str, Node<'static>)]);
+    fn check(&self) -> (&str, &[(&str, Node<'_>)]);
 }
 
 /// One call on its way to the wire; it has no readable form, because a login's arguments are secrets.

@@ -25,7 +25,7 @@ impl From<Fault> for Status {
         let code = code(&fault, operation);
         let reason = if is_unknown_write(&fault, operation) { OUTCOME_UNKNOWN } else { fault.reason() };
         let message = message(&fault, operation);
-        let mut status = StatusBuilder::new(operation.domain, code, reason, message, fault.outcome());
+        let mut status = StatusBuilder::new(&operation.domain, code, reason, message, fault.outcome());
         for (key, value) in metadata(&fault, operation) {
             status = status.with(key, clean(&value, MAX_METADATA));
         }
@@ -105,7 +105,7 @@ mod tests {
     use crate::problem::{Problem, Problems};
 
     fn write() -> Operation {
-        Operation { domain: "x.ispbridge", write: true, probe: Some("A/B".into()) }
+        Operation { domain: "x.ispbridge".into(), write: true, probe: Some("A/B".into()) }
     }
 
     fn read() -> Operation {

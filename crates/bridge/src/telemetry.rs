@@ -6,7 +6,7 @@ use std::{
 };
 
 use opentelemetry::{
-    Context, KeyValue,
+    Context, KeyValue, StringValue,
     metrics::{BoundHistogram, Counter, Histogram, Meter},
     trace::{Span, SpanKind, Status as SpanStatus, TraceContextExt, Tracer},
 };
@@ -28,13 +28,13 @@ pub struct Telemetry {
     /// The histogram of calls that were answered with 200 and read: the SDK would hash their labels each time.
     well: Arc<OnceLock<BoundHistogram<f64>>>,
     unreadable: Counter<u64>,
-    provider: &'static str,
+    provider: StringValue,
 }
 
 impl Telemetry {
     /// Makes the instruments of `provider` from a process's tracer and meter.
     #[must_use]
-    pub fn new(provider: &'static str, tracer: &SdkTracer, meter: &Meter) -> Self {
+    pub fn new(provider: impl Into<StringValue>, tracer: &SdkTracer, meter: &Meter) -> Self {
         let duration = meter
             .f64_histogram("http.client.request.duration")
             .with_unit("s")
@@ -45,7 +45,7 @@ impl Telemetry {
             .u64_counter("ispbridge.reply.unreadable_fields")
             .with_description("Fields of upstream replies that could not be read")
             .build();
-        Telemetry { tracer: tracer.clone(), duration, well: Arc::default(), unreadable, provider }
+        Telemetry { tracer: tracer.clone(), duration, well: Arc::default(), unreadable, provider: provider.into() }
     }
 
     /// Begins one attempt.
@@ -82,21 +82,26 @@ impl Telemetry {
             Ok(()) => "OK",
             Err(fault) => fault.outcome().as_str(),
         };
-        let mut labels =
-            vec![KeyValue::new("ispbridge.provider", self.provider), KeyValue::new("ispbridge.outcome", outcome)];
+        let mut labels = vec![
+            KeyValue::new("ispbridge.provider", self.provider.clone()),
+            KeyValue::new("ispbridge.outcome", outcome),
+        ];
         labels.extend(status.map(|status| KeyValue::new("http.response.status_code", i64::from(status))));
         labels.extend(result.err().map(|fault| KeyValue::new("error.type", fault.reason())));
         labels
     }
 
     /// Reports fields that could not be read: their paths, never their values.
-    pub(crate) fn unreadable(&self, operation: &'static str, fields: &[Problem], parent: &Context) {
+    pub(crate) fn unreadable(&self, operation: &str, fields: &[Problem], parent: &Context) {
         if fields.is_empty() {
             return;
         }
         self.unreadable.add(
             fields.len() as u64,
-            &[KeyValue::new("ispbridge.provider", self.provider), KeyValue::new("ispbridge.operation", operation)],
+            &[
+                KeyValue::new("ispbridge.provider", self.provider.clone()),
+                KeyValue::new("ispbridge.operation", operation.to_owned()),
+            ],
         );
         let paths: Vec<&str> = fields.iter().map(|problem| problem.field.as_str()).collect();
         parent.span().set_attribute(KeyValue::new("ispbridge.unreadable_fields", paths.join(",")));

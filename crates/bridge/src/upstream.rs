@@ -1,6 +1,6 @@
 //! The engine: takes a provider's request the whole way to its upstream and back.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use http::HeaderValue;
@@ -37,13 +37,13 @@ impl Upstream {
     /// # Errors
     /// [`SetupError`] naming the account.
     pub fn new(
-        domain: &'static str,
+        domain: impl Into<Cow<'static, str>>,
         accounts: impl IntoIterator<Item = (String, AccountSetup)>,
         telemetry: Telemetry,
     ) -> Result<Self, SetupError> {
         let farewells = TaskTracker::new();
         let accounts = ArcSwap::from_pointee(ready(accounts, &telemetry, &farewells)?);
-        Ok(Upstream(Arc::new(Shared { domain, accounts, telemetry, farewells })))
+        Ok(Upstream(Arc::new(Shared { domain: domain.into(), accounts, telemetry, farewells })))
     }
 
     /// Puts other accounts in the place of the present ones; calls under way end with the old ones, whose sessions are ended

@@ -4,6 +4,7 @@ mod connecting;
 mod dialects;
 mod sample;
 mod sessions;
+mod untyped;
 
 use std::{
     sync::{

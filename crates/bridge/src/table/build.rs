@@ -9,7 +9,7 @@ use rustc_hash::FxHashMap;
 use super::{
     check,
     error::TableError,
-    field::{EnumTable, Field, Kind, Shape, Table, Tables, TextRule},
+    field::{EnumTable, Field, Kind, Shape, Table, Tables, TextRule, without_package},
     format::{DateOrder, Formats, ListFormat, Named, ValueFormat},
     probe,
     vocabulary::{Direction, FullRule, Sections, Vocabulary},
@@ -69,7 +69,7 @@ fn tables(
         Some(option) => probe::all(&methods, &option)?,
         None => FxHashMap::default(),
     };
-    Ok(Tables { tables, requests, replies, probes, text, false_is_absent })
+    Ok(Tables { package: package.into(), tables, requests, replies, probes, text, false_is_absent })
 }
 
 fn methods(pool: &DescriptorPool, package: &str) -> Vec<MethodDescriptor> {
@@ -88,8 +88,7 @@ struct Builder<'b> {
 
 impl Builder<'_> {
     fn short(&self, message: &MessageDescriptor) -> String {
-        let name = message.full_name();
-        name.strip_prefix(self.package).map_or(name, |rest| rest.trim_start_matches('.')).to_owned()
+        without_package(message.full_name(), self.package).to_owned()
     }
 
     /// Builds the table of a message, or finds it; its place is taken first, because messages may

@@ -54,7 +54,7 @@ impl Tables {
     /// and empty.
     pub(crate) fn decode_within<R: Message + Name + Default>(&self, reply: Node<'_>, room: usize) -> Decoded<R> {
         let decoded = self.decode_bytes_within(R::NAME, reply, room);
-        decoded.map(|bytes| R::decode(bytes).ok())
+        decoded.map(|bytes| R::decode(bytes.as_slice()).ok())
     }
 
     /// The same for a reply that no type of this program describes: the name of its message without the package. What comes is
@@ -82,8 +82,8 @@ impl Tables {
 impl Decoded<Vec<u8>> {
     /// What `read` makes of the bytes; only a contract whose messages contain themselves is nested too deeply for it, the rest
     /// has its bounds.
-    pub(crate) fn map<R: Default>(mut self, read: impl FnOnce(&[u8]) -> Option<R>) -> Decoded<R> {
-        let message = read(&self.message).unwrap_or_else(|| {
+    pub(crate) fn map<R: Default>(mut self, read: impl FnOnce(Vec<u8>) -> Option<R>) -> Decoded<R> {
+        let message = read(self.message).unwrap_or_else(|| {
             self.missing.push(Problem::new("reply", "is nested more deeply than protobuf allows"));
             R::default()
         });

@@ -10,6 +10,8 @@ use super::format::{ListFormat, ValueFormat};
 #[derive(Debug)]
 pub struct Tables {
     pub(super) tables: Vec<Table>,
+    /// The package of the contract.
+    pub(super) package: Box<str>,
     pub(super) requests: FxHashMap<String, usize>,
     pub(super) replies: FxHashMap<String, usize>,
     /// The probes of writes, by the names of their requests.
@@ -17,6 +19,27 @@ pub struct Tables {
     pub(super) text: TextRule,
     /// Whether `false` means absent where the contract has no boolean, as PHP writes it.
     pub(super) false_is_absent: bool,
+}
+
+impl Tables {
+    /// The name of a message without the package of the contract.
+    pub(super) fn short<'n>(&self, full: &'n str) -> &'n str {
+        without_package(full, &self.package)
+    }
+
+    /// The name by which [`Tables::encode_bytes`] knows a request of this full name.
+    pub(crate) fn request_named<'n>(&self, full: &'n str) -> Option<&'n str> {
+        Some(self.short(full)).filter(|name| self.requests.contains_key(*name))
+    }
+
+    /// The name by which [`Tables::decode_bytes`] knows a reply of this full name.
+    pub(crate) fn reply_named<'n>(&self, full: &'n str) -> Option<&'n str> {
+        Some(self.short(full)).filter(|name| self.replies.contains_key(*name))
+    }
+}
+
+pub(super) fn without_package<'n>(full: &'n str, package: &str) -> &'n str {
+    full.strip_prefix(package).map_or(full, |rest| rest.trim_start_matches('.'))
 }
 
 /// Which characters a wire can carry.

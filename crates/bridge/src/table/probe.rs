@@ -18,6 +18,11 @@ impl Tables {
     pub fn probe<Q: Name>(&self) -> Option<Arc<str>> {
         self.probes.get(Q::NAME).cloned()
     }
+
+    /// The same for the full name of a request.
+    pub(crate) fn probe_of(&self, request: &str) -> Option<Arc<str>> {
+        self.probes.get(self.short(request)).cloned()
+    }
 }
 
 /// The probes of all writes among a package's methods that name one, by the names of their requests; each is a read of the same
@@ -33,7 +38,10 @@ pub(super) fn all(
         if probe.is_empty() {
             continue;
         }
-        if !methods.iter().any(|other| path(other) == *probe && is_read(other)) {
+        if !methods
+            .iter()
+            .any(|other| path(other) == *probe && Idempotency::of(other.method_descriptor_proto()) == Idempotency::Read)
+        {
             return Err(TableError(format!(
                 "{}: its probe {probe} must be a read of {}",
                 path(method),
@@ -47,8 +55,4 @@ pub(super) fn all(
 
 fn path(method: &MethodDescriptor) -> String {
     format!("{}/{}", method.parent_service().name(), method.name())
-}
-
-fn is_read(method: &MethodDescriptor) -> bool {
-    Idempotency::of(method.method_descriptor_proto()) == Idempotency::Read
 }
