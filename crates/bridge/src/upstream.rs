@@ -3,10 +3,11 @@
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
+use bytes::Bytes;
 use http::HeaderValue;
 use prost::{Message, Name};
-use protocol::headers::ACCOUNT;
-use protocol::{CallContext, deadline};
+use prost_reflect::MethodDescriptor;
+use protocol::{CallContext, deadline, headers::ACCOUNT, method::Idempotency};
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status};
@@ -104,6 +105,26 @@ impl Upstream {
     {
         let write = self.call(&request).map(|call| call.write(operation, request.into_inner()));
         async move { Ok(write?.await?) }
+    }
+
+    /// Makes a call of `method`, as [`Upstream::read`] does if its contract says that it has no side effects, else as
+    /// [`Upstream::write`].
+    ///
+    /// # Errors
+    /// A [`Status`] with an `ErrorInfo`, see [`crate::fault`].
+    pub async fn call_bytes(
+        &self,
+        operation: impl Into<Cow<'static, str>>,
+        method: &MethodDescriptor,
+        request: Request<Bytes>,
+    ) -> Reply<Bytes> {
+        let call = self.call(&request)?;
+        let request = request.into_inner();
+        Ok(if Idempotency::of(method.method_descriptor_proto()) == Idempotency::Read {
+            call.read_bytes(&operation.into(), method, &request).await?
+        } else {
+            call.write_bytes(operation, method, request).await?
+        })
     }
 
     /// Opens a call for a method that needs more than one exchange.

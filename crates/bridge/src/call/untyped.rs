@@ -5,8 +5,7 @@ use std::borrow::Cow;
 use bumpalo::Bump;
 use bytes::Bytes;
 use prost_reflect::{DynamicMessage, MethodDescriptor, prost::Message};
-use protocol::method::Idempotency;
-use tonic::{Request, Response};
+use tonic::Response;
 
 use super::{Call, checked};
 use crate::{
@@ -14,30 +13,7 @@ use crate::{
     fault::{Fault, Kind, Outcome},
     problem::{Problem, Problems},
     table::Tables,
-    upstream::{Reply, Upstream},
 };
-
-impl Upstream {
-    /// Makes a call of `method`, as [`Upstream::read`] does if its contract says that it has no side effects, else as
-    /// [`Upstream::write`].
-    ///
-    /// # Errors
-    /// A [`tonic::Status`] with an `ErrorInfo`, see [`crate::fault`].
-    pub async fn call_bytes(
-        &self,
-        operation: impl Into<Cow<'static, str>>,
-        method: &MethodDescriptor,
-        request: Request<Bytes>,
-    ) -> Reply<Bytes> {
-        let call = self.call(&request)?;
-        let request = request.into_inner();
-        Ok(if Idempotency::of(method.method_descriptor_proto()) == Idempotency::Read {
-            call.read_bytes(&operation.into(), method, &request).await?
-        } else {
-            call.write_bytes(operation, method, request).await?
-        })
-    }
-}
 
 impl Call {
     /// As [`Call::read`].

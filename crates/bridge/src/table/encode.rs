@@ -25,7 +25,6 @@ use crate::{
     },
     xml::write::illegal_character,
 };
-use lists::Run;
 
 impl Tables {
     /// Turns a request into the upstream's tree. What is absent is not in it.
@@ -61,6 +60,13 @@ struct Encoder<'t> {
     tables: &'t Tables,
     arena: &'t Bump,
     problems: Vec<Problem>,
+}
+
+/// The values of a repeated field or map while they come in; prost writes them side by side.
+struct Run<'t> {
+    index: usize,
+    items: BumpVec<'t, Node<'t>>,
+    entries: BumpVec<'t, Entry<'t>>,
 }
 
 impl<'t> Encoder<'t> {

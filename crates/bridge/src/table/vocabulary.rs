@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::error::TableError;
 
-/// A provider's words; the file's form is described in the README under "Vocabulary".
+/// A provider's words; the file's form is described in docs/vocabulary.md.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Vocabulary {
@@ -124,12 +124,34 @@ impl FieldRule {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::format, *};
 
     #[test]
     fn refuses_unknown_keys() {
         assert!(Vocabulary::parse("[names]\na = \"b\"").is_ok());
         assert!(Vocabulary::parse("[nmes]\na = \"b\"").is_err());
         assert!(Vocabulary::parse("[message.X]\na = { nam = \"b\" }").is_err());
+    }
+
+    /// The words that begin the first cells of the table under a heading of the document.
+    fn documented(heading: &str) -> Vec<String> {
+        let text = include_str!("../../../../docs/vocabulary.md");
+        let section = text.split("\n## ").find(|section| section.starts_with(heading)).expect("a heading");
+        let cells = section.lines().filter_map(|line| line.strip_prefix("| `")?.split(" |").next());
+        let words = cells.flat_map(|cell| cell.split("`, `").map(|text| text.trim_end_matches('`')));
+        let mut words: Vec<String> = words.filter_map(|text| Some(text.split(' ').next()?.to_owned())).collect();
+        words.dedup();
+        words
+    }
+
+    #[test]
+    fn the_document_lists_every_key_and_format() {
+        let sorted = |words: &[String]| words.iter().cloned().collect::<std::collections::BTreeSet<_>>();
+        let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        let unknown = toml::from_str::<FullRule>("nope = 1").expect_err("no key").to_string();
+        let keys: Vec<String> = unknown.split('`').skip(3).step_by(2).map(str::to_owned).collect();
+        assert_eq!(sorted(&documented("Fields")), sorted(&keys), "{unknown}");
+        assert_eq!(sorted(&documented("Value formats")), sorted(&owned(&format::VALUES)));
+        assert_eq!(sorted(&documented("List formats")), sorted(&owned(&format::LISTS)));
     }
 }

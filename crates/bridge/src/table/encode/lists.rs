@@ -10,16 +10,9 @@ use super::{
         path::Path,
         protobuf::{Fields, Raw, take_varint},
     },
-    Encoder,
+    Encoder, Run,
 };
 use crate::node::{Entry, Node};
-
-/// The values of a repeated field or map while they come in; prost writes them side by side.
-pub(super) struct Run<'t> {
-    pub(super) index: usize,
-    pub(super) items: BumpVec<'t, Node<'t>>,
-    pub(super) entries: BumpVec<'t, Entry<'t>>,
-}
 
 impl<'t> Encoder<'t> {
     pub(super) fn add_to_run(&mut self, field: &'t Field, raw: Raw<'t>, path: &Path<'_>, run: &mut Run<'t>) {
