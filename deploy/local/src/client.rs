@@ -11,7 +11,11 @@ use tonic::{
     Code, Request, Response, Status, Streaming, TimeoutExpired, client::Grpc, metadata::MetadataMap, transport::Channel,
 };
 
-use crate::{dynamic::DynamicCodec, target::Target};
+use crate::{
+    dynamic::DynamicCodec,
+    error::{Error, root_cause},
+    target::Target,
+};
 
 /// Largest reply that is read; a gateway lets 4 MiB pass.
 const REPLY_BYTES: usize = 16 << 20;
@@ -36,34 +40,6 @@ pub struct Called {
     pub trailers: HeaderMap,
     /// How long it took.
     pub took: Duration,
-}
-
-/// Why something asked for could not be had.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// Nobody can be reached there.
-    #[error("cannot reach {address}: {cause}")]
-    Unreachable {
-        /// The address as it was given.
-        address: String,
-        /// What the system said.
-        cause: String,
-    },
-    /// An argument is wrong.
-    #[error("{0}")]
-    Argument(String),
-    /// The gateway or a service said no.
-    #[error("{}: {}", .0.code().description(), .0.message())]
-    Status(Box<Status>),
-    /// The other side does not speak as the protocol asks.
-    #[error("{0}")]
-    Protocol(String),
-}
-
-impl From<Status> for Error {
-    fn from(status: Status) -> Self {
-        Self::Status(Box::new(status))
-    }
 }
 
 impl Client {
@@ -204,13 +180,4 @@ fn path(method: &MethodDescriptor) -> Result<PathAndQuery, Error> {
     format!("/{}/{}", method.parent_service().full_name(), method.name())
         .parse()
         .map_err(|_| Error::Protocol(format!("{} is no path", method.full_name())))
-}
-
-/// The innermost cause: the outer ones of a transport error only say that there is one.
-pub(crate) fn root_cause(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
 }

@@ -3,18 +3,19 @@
 mod call;
 mod target;
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode};
 
 use chassis::output;
-use clap::{Args, CommandFactory, Parser, Subcommand, builder::PossibleValuesParser};
+use clap::{CommandFactory, Parser, Subcommand, builder::PossibleValuesParser};
 use clap_complete::Shell;
 
 use self::target::TargetArguments;
 use crate::{
-    client::{Client, Error},
+    client::Client,
+    error::Error,
     failure, print, programs,
     reflection::Reflection,
-    up,
+    up::{self, UpArguments},
 };
 
 const EXIT_CODES: &str = "\
@@ -83,17 +84,6 @@ enum Accounts {
         #[arg(long)]
         config: PathBuf,
     },
-}
-
-/// Where the suite listens.
-#[derive(Debug, Args)]
-pub(crate) struct UpArguments {
-    /// Address of the gateway, on loopback.
-    #[arg(long, default_value = "127.0.0.1:50051")]
-    pub(crate) grpc: SocketAddr,
-    /// Address of the gateway's admin port (health and metrics), on loopback.
-    #[arg(long, default_value = "127.0.0.1:9901")]
-    pub(crate) admin: SocketAddr,
 }
 
 /// Runs the command that the command line names.

@@ -7,7 +7,7 @@ use protocol::names::code_name;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
-use crate::client::Error;
+use crate::error::Error;
 
 /// Writes an error as lines of text.
 #[must_use]

@@ -6,6 +6,7 @@
 pub mod client;
 pub mod commands;
 pub mod dynamic;
+pub mod error;
 pub mod failure;
 pub mod print;
 pub mod programs;

@@ -13,10 +13,7 @@ use tonic_reflection::pb::v1::{
     server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
 };
 
-use crate::{
-    client::{Client, Error},
-    print,
-};
+use crate::{client::Client, error::Error, print};
 
 /// Most files of one contract; a server that keeps on naming more is not believed.
 const FILES: usize = 1000;

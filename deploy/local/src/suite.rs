@@ -17,7 +17,7 @@ use tokio::time::{sleep, timeout};
 use toml::Table;
 
 use crate::{
-    client::{self, Client},
+    client::Client,
     reflection::Reflection,
     secrets::Secrets,
     target::Target,
@@ -165,7 +165,7 @@ impl Suite {
     }
 
     async fn ready(&self) -> Result<(), Error> {
-        let not_ready = |error: client::Error| Error::NotReady(error.to_string());
+        let not_ready = |error: crate::error::Error| Error::NotReady(error.to_string());
         let client = Client::connect(&self.target()).await.map_err(not_ready)?;
         timeout(PATIENCE, self.known(&client))
             .await

@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use protocol::headers::API_KEY;
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
 
-use crate::client::Error;
+use crate::error::Error;
 
 const CONNECT: Duration = Duration::from_secs(5);
 
@@ -116,5 +116,5 @@ fn not_sendable(what: &str) -> Error {
 }
 
 fn wrong_tls(error: &tonic::transport::Error) -> Error {
-    Error::Argument(format!("the certificates cannot be used: {}", crate::client::root_cause(error)))
+    Error::Argument(format!("the certificates cannot be used: {}", crate::error::root_cause(error)))
 }

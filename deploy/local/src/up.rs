@@ -1,16 +1,27 @@
 //! `ispbridge up`: the suite until somebody stops it.
 
-use std::{io, process::ExitCode};
+use std::{io, net::SocketAddr, process::ExitCode};
 
 use chassis::output;
+use clap::Args;
 use telemetry::{LogFormat, LogSettings};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
-    commands::UpArguments,
     suite::{Error, Options, Suite},
     wiring::{DEMO_KEY, READER_KEY},
 };
+
+/// Where the suite listens.
+#[derive(Debug, Args)]
+pub(crate) struct UpArguments {
+    /// Address of the gateway, on loopback.
+    #[arg(long, default_value = "127.0.0.1:50051")]
+    pub(crate) grpc: SocketAddr,
+    /// Address of the gateway's admin port (health and metrics), on loopback.
+    #[arg(long, default_value = "127.0.0.1:9901")]
+    pub(crate) admin: SocketAddr,
+}
 
 /// Starts the suite, says how to use it, and drains it on Ctrl-C or SIGTERM; a second Ctrl-C ends it at once.
 pub(crate) async fn run(arguments: &UpArguments) -> ExitCode {

@@ -8,6 +8,7 @@ mod attacks;
 mod comparison;
 mod discovery;
 mod load;
+mod measured;
 mod pass_through;
 mod proc;
 mod process;

@@ -2,8 +2,8 @@
 
 use crate::{
     Failure,
+    measured::{Measured, Share},
     process::Process,
-    run::{Measured, Share},
     stage::Way,
     work::Work,
 };

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::Config;
 use crate::call::{Answer, Call, Reply};
-use crate::server::Upstream;
+use crate::host::Upstream;
 use listing::{Page, parameter};
 use manners::{errors, invalid, page, unauthenticated, wants_json};
 use register::{Order, Register};

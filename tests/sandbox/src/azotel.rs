@@ -25,8 +25,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::Config;
 use crate::call::{Answer, Call, Reply};
+use crate::host::Upstream;
 use crate::perl::Arguments;
-use crate::server::Upstream;
 use functions::{Function, Functions};
 use ledger::Ledger;
 use told::Outcome;

@@ -29,7 +29,7 @@ use http::HeaderName;
 
 use crate::Config;
 use crate::call::{Answer, Call, Reply};
-use crate::server::Upstream;
+use crate::host::Upstream;
 use crate::xmlrpc::{self, Fault, Value};
 use arguments::{Arguments, Door};
 use office::{Office, Record};

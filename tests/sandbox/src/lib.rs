@@ -13,6 +13,8 @@ mod call;
 mod clock;
 mod control;
 mod freeside;
+mod host;
+mod ledger;
 mod perl;
 mod server;
 mod soap;
@@ -28,11 +30,11 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-pub use control::{Fault, Kind};
 pub use freeside::{DECLINED_CARD, DECLINED_PACKAGE, PREPAID_CARD, SESSION_LIFETIME};
+pub use ledger::{Fault, Kind};
 
-use control::Ledger;
-use server::{Host, Upstream};
+use host::{Host, Upstream};
+use ledger::Ledger;
 
 /// Bearer token of the AEx sandbox.
 pub const AEX_TOKEN: &str = "sandbox-aex-token";

@@ -18,32 +18,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
-use crate::call::{Answer, Call, Reply};
-use crate::control::{self, Kind, Ledger};
+use crate::call::{Call, Reply};
+use crate::control;
+use crate::host::Host;
+use crate::ledger::Kind;
 
 const LOGIN_PAGE: &str = "<!DOCTYPE html>\n<html><head><title>Log in</title></head><body>\
     <form method=\"post\" action=\"/auth/login\"><input name=\"username\"><input name=\"password\" type=\"password\">\
     </form></body></html>\n";
-
-/// A provider's program behind the port.
-pub(crate) trait Upstream: Send + Sync + 'static {
-    /// Name under which a call is counted and can be spoilt.
-    fn operation(&self, call: &Call) -> String;
-    /// Does the work and says whether it was done.
-    fn answer(&self, call: &Call) -> Answer;
-    /// The provider's form of an HTTP 500.
-    fn crash(&self, call: &Call) -> Reply;
-    /// Makes every session invalid.
-    fn expire_sessions(&self);
-    /// Goes back to the seed.
-    fn reset(&self);
-}
-
-/// One upstream with its orders and counts.
-pub(crate) struct Host {
-    pub(crate) upstream: Box<dyn Upstream>,
-    pub(crate) ledger: Ledger,
-}
 
 /// How a connection ends when it does not end with a reply.
 enum Ending {
@@ -52,21 +34,6 @@ enum Ending {
 }
 
 type Lever = Arc<Mutex<Option<oneshot::Sender<Ending>>>>;
-
-impl Host {
-    pub(crate) fn reset(&self) {
-        self.ledger.clear();
-        self.upstream.reset();
-    }
-
-    fn commit(&self, call: &Call, operation: &str) -> Reply {
-        let answer = self.upstream.answer(call);
-        if answer.executed {
-            self.ledger.count_executed(operation);
-        }
-        answer.reply
-    }
-}
 
 /// Accepts connections for ever; the task's end closes them all.
 pub(crate) async fn serve(listener: TcpListener, host: Arc<Host>) {

@@ -40,8 +40,12 @@ mod fault_rows;
 mod faults;
 #[path = "main/filling.rs"]
 mod filling;
+#[path = "main/floors.rs"]
+mod floors;
 #[path = "main/go_clients.rs"]
 mod go_clients;
+#[path = "main/imports.rs"]
+mod imports;
 #[path = "main/injection.rs"]
 mod injection;
 #[path = "main/interop.rs"]

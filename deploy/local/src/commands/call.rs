@@ -8,7 +8,8 @@ use protocol::names::code_name;
 
 use super::target::TargetArguments;
 use crate::{
-    client::{Called, Client, Error},
+    client::{Called, Client},
+    error::Error,
     reflection::Reflection,
 };
 

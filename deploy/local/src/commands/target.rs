@@ -7,7 +7,7 @@ use protocol::headers::API_KEY;
 use tonic::transport::Identity;
 
 use crate::{
-    client::Error,
+    error::Error,
     target::{Target, Tls},
     wiring::DEMO_KEY,
 };

@@ -1,7 +1,8 @@
 //! A suite of one test, and calls to it by name.
 
 use ispbridge::{
-    client::{Client, Error},
+    client::Client,
+    error::Error,
     reflection::Reflection,
     suite::{Options, Suite},
 };

@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 
 use ispbridge::{
-    client::{Client, Error as ClientError},
+    client::Client,
+    error::Error as ClientError,
     suite::{Error, Options, Suite},
 };
 

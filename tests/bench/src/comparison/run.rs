@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::stage::{Kind, Proxy, Stage};
-use crate::{Failure, run::quantile};
+use crate::{Failure, measured::quantile};
 
 /// Turns of each proxy.
 const TURNS: usize = 5;

@@ -10,7 +10,7 @@ use super::{
     Noticed, Phase,
     load::{Call, End},
 };
-use crate::{Failure, run::quantile};
+use crate::{Failure, measured::quantile};
 
 /// Different failures that are shown.
 const SHOWN: usize = 12;

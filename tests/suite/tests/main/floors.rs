@@ -1,115 +1,185 @@
-//! The modules of a crate stand on floors: each imports from lower ones only. And nowhere do two modules import each other.
+//! The modules of each crate stand on floors: no circle in any crate, and in the large ones no import but downwards.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use crate::{
-    imports::{Import, Module, of_crate},
-    tree::{PACKAGES, ROOT},
+    imports::{Modules, Source},
+    tree::{PACKAGES, ROOT, files, read},
 };
 
-/// The floors of a crate's modules, the lowest first; modules on one floor do not import each other. The root, `lib`, is above all.
-type Floors = &'static [&'static [&'static str]];
+/// Crates whose modules stand on declared floors, the lowest first. A module imports from floors below its own.
+const FLOORS: [(&str, &[&[&str]]); 4] = [
+    (
+        "gateway",
+        &[
+            &["atomic_file", "headers", "key", "openapi", "telemetry"],
+            &["answer", "config"],
+            &["fleet", "limits", "policy", "service_config"],
+            &["forward", "principal"],
+            &["catalog", "identity"],
+            &["commands", "decider", "health", "status", "transcode"],
+            &["edge"],
+            &["gateway"],
+        ],
+    ),
+    (
+        "crates/serving",
+        &[
+            &["descriptors", "drain", "host", "peer", "refusals", "send_buffer", "settings", "workers"],
+            &["closing", "dependency", "notes", "reflection", "transcoder"],
+            &["message", "tls"],
+            &["completed_call"],
+            &["observers", "service_set"],
+            &["context", "health"],
+            &["layers"],
+            &["connection"],
+            &["listener"],
+            &["server"],
+        ],
+    ),
+    (
+        "crates/chassis",
+        &[
+            &["consul", "globals", "output", "schema", "tap", "watched"],
+            &["settings"],
+            &["audit", "restarts"],
+            &["config_status"],
+            &["file_source"],
+            &["process"],
+            &["admin", "audited", "program", "registration"],
+            &["prepare", "settings_reference"],
+            &["reload"],
+            &["running"],
+            &["cli"],
+        ],
+    ),
+    (
+        "crates/bridge",
+        &[
+            &["node", "problem", "xml"],
+            &["fault"],
+            &["credential_guard", "detached", "http", "retry", "session", "sign", "status"],
+            &["account_health", "breaker", "telemetry", "wire"],
+            &["table"],
+            &["dialects"],
+            &["provider"],
+            &["farewell"],
+            &["account"],
+            &["call"],
+            &["login", "upstream"],
+        ],
+    ),
+];
 
-/// Crates whose modules have floors.
-const HOUSES: [(&str, Floors); 1] = [(
-    "gateway",
-    &[
-        &["atomic_file", "headers", "key", "openapi", "telemetry"],
-        &["config"],
-        &["answer"],
-        &["fleet", "limits", "policy", "service_config"],
-        &["principal"],
-        &["forward"],
-        &["identity"],
-        &["catalog"],
-        &["commands", "decider", "health", "status", "transcode"],
-        &["edge"],
-        &["gateway"],
-    ],
-)];
+/// What is wrong with the imports between the modules of a crate.
+fn circle(modules: &Modules) -> Option<String> {
+    let steps = modules.circle()?;
+    let lines = steps.iter().map(|one| format!("  {}: {} imports {}", one.place, one.from, one.path));
+    Some(format!("modules import each other in a circle:\n{}", lines.collect::<Vec<_>>().join("\n")))
+}
 
-/// Where one module imports from another, by the two of them.
-type Arrows<'a> = BTreeMap<&'a str, BTreeMap<&'a str, &'a str>>;
+/// Imports that do not go down, and modules that stand on no floor or on none that there is.
+fn off_their_floors(folder: &str, floors: &[&[&str]], modules: &Modules) -> Vec<String> {
+    let floor = |name: &str| floors.iter().position(|floor| floor.contains(&name));
+    let unknown = modules.names.iter().filter(|name| floor(name).is_none());
+    let unknown = unknown.map(|name| format!("{folder}/{name}.rs: the module stands on no floor of {folder}"));
+    let all = floors.iter().copied().flatten();
+    let gone =
+        all.filter(|name| !modules.names.contains(**name)).map(|name| format!("{folder}: there is no module {name}"));
+    let upwards = modules.imports.iter().filter_map(|one| {
+        let (from, to) = (floor(&one.from)?, floor(&one.to)?);
+        let text = format!("{}: {} (floor {from}) imports {} (floor {to})", one.place, one.from, one.path);
+        (to >= from).then_some(text)
+    });
+    unknown.chain(gone).chain(upwards).collect()
+}
 
-/// Crates with circles that are still to be cut.
-const WITH_CIRCLES: [&str; 4] = ["crates/chassis", "deploy/local", "tests/bench", "tests/sandbox"];
+/// Reads the modules of a package.
+fn modules(folder: &str) -> Modules {
+    let source = format!("{folder}/src");
+    let paths = files(&ROOT.join(&source)).into_iter().filter(|path| path.extension().is_some_and(|kind| kind == "rs"));
+    let texts: Vec<_> =
+        paths.map(|path| (path.to_str().unwrap().to_owned(), read(Path::new(&source).join(&path)))).collect();
+    let sources: Vec<Source<'_>> = texts.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    Modules::of(&source, &sources)
+}
 
 #[test]
-fn modules_import_from_lower_floors_only() {
-    let wrong: Vec<String> = HOUSES.iter().flat_map(|(folder, floors)| upwards(folder, floors)).collect();
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
-/// What is wrong with the floors of a crate.
-fn upwards(folder: &str, floors: Floors) -> Vec<String> {
-    let (modules, imports) = of_crate(folder);
-    let names: BTreeSet<&str> = modules.iter().filter_map(|module| module.first()).map(String::as_str).collect();
-    let of = |name: &str| floors.iter().position(|floor| floor.contains(&name));
-    let listed = floors.iter().flat_map(|floor| floor.iter());
-    let homeless =
-        names.iter().filter(|name| of(name).is_none()).map(|name| format!("{folder}: {name} is on no floor"));
-    let gone = listed.filter(|name| !names.contains(**name)).map(|name| format!("{folder}: there is no module {name}"));
-    let upward = imports.iter().filter_map(|Import { from, to, place }| {
-        let from = from.first()?;
-        // The root is above all floors.
-        let to = to.first().map_or("lib", String::as_str);
-        let is_lower = of(to).zip(of(from)).is_some_and(|(lower, upper)| lower < upper);
-        (from != to && !is_lower).then(|| format!("{place}: {from} must not import from {to}, which is not below it"))
-    });
-    homeless.chain(gone).chain(upward).collect()
-}
-
-#[test]
-fn no_two_modules_of_a_crate_import_each_other() {
-    let folders = PACKAGES.iter().map(|package| {
-        let manifest = std::path::Path::new(package["manifest_path"].as_str().unwrap());
-        manifest.parent().unwrap().strip_prefix(*ROOT).unwrap().to_str().unwrap().to_owned()
-    });
-    let checked = folders.filter(|folder| !WITH_CIRCLES.contains(&folder.as_str()));
-    let circles: Vec<String> = checked.flat_map(|folder| circles(&of_crate(&folder).1)).collect();
-    assert!(circles.is_empty(), "{}", circles.join("\n"));
-}
-
-/// The imports that close a circle between modules of one parent. A parent and its child may know each other.
-fn circles(imports: &[Import]) -> Vec<String> {
-    let mut siblings: BTreeMap<&[String], Arrows<'_>> = BTreeMap::new();
-    for Import { from, to, place } in imports {
-        let common = from.iter().zip(to).take_while(|(one, other)| one == other).count();
-        if let (Some(one), Some(other)) = (from.get(common), to.get(common)) {
-            let arrows = siblings.entry(&from[..common]).or_default();
-            arrows.entry(one).or_default().entry(other).or_insert(place);
+fn no_modules_of_a_crate_import_each_other_in_a_circle() {
+    let mut seen = 0;
+    for package in PACKAGES.iter() {
+        let manifest = Path::new(package["manifest_path"].as_str().unwrap());
+        let folder = manifest.parent().unwrap().strip_prefix(*ROOT).unwrap().to_str().unwrap();
+        if !ROOT.join(folder).join("src").is_dir() {
+            continue;
         }
+        let modules = modules(folder);
+        seen += modules.imports.len();
+        assert_eq!(circle(&modules), None, "{folder}");
     }
-    siblings.values().flat_map(in_circles).collect()
-}
-
-fn in_circles(arrows: &Arrows<'_>) -> Vec<String> {
-    let all = arrows.iter().flat_map(|(from, to)| to.iter().map(move |(to, place)| (*from, *to, *place)));
-    let closing = all.filter(|(from, to, _)| reached(arrows, to).contains(from));
-    closing.map(|(from, to, place)| format!("{place}: {from} imports from {to}, which needs {from} itself")).collect()
-}
-
-/// What a module needs, over any number of others.
-fn reached<'a>(arrows: &Arrows<'a>, start: &'a str) -> BTreeSet<&'a str> {
-    let (mut seen, mut next) = (BTreeSet::new(), vec![start]);
-    while let Some(module) = next.pop() {
-        let targets = arrows.get(module).into_iter().flat_map(BTreeMap::keys);
-        next.extend(targets.copied().filter(|target| seen.insert(*target)));
-    }
-    seen
+    assert!(seen > 500, "only {seen} imports were found");
 }
 
 #[test]
-fn an_import_that_is_wrong_is_named() {
-    let module = |text: &str| -> Module { text.split("::").map(str::to_owned).collect() };
-    let import = |from, to| Import { from: module(from), to: module(to), place: format!("{from} -> {to}") };
-    let circle = [import("a::x", "b"), import("b", "c::y"), import("c", "a"), import("a", "a::x"), import("d", "a")];
-    let named: Vec<String> = circles(&circle).iter().map(|text| text.split(':').next().unwrap().to_owned()).collect();
-    assert_eq!(named.len(), 3, "{named:?}");
-    assert!(circles(&[import("a", "b"), import("a::x", "a::y"), import("a", "a::x"), import("a::x", "a")]).is_empty());
-    let wrong = upwards("gateway", &[&["edge"], &["config"]]);
-    let told = |text: &str| wrong.iter().any(|line| line.contains(text));
-    assert!(told("edge.rs:") && told("edge must not import from config, which is not below it"), "{wrong:?}");
-    assert!(told("gateway: fleet is on no floor"), "{wrong:?}");
-    assert!(upwards("gateway", &[&["nothing"]]).contains(&"gateway: there is no module nothing".to_owned()));
+fn modules_import_from_the_floors_below_their_own() {
+    for (folder, floors) in FLOORS {
+        let wrong = off_their_floors(folder, floors, &modules(folder));
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+}
+
+/// A house of three modules with one wrong line.
+fn house(root: &str, upper: &str, lower: &str) -> Modules {
+    Modules::of("house/src", &[("lib.rs", root), ("attic/box.rs", upper), ("cellar.rs", lower), ("hall.rs", "")])
+}
+
+const HOUSE: &[&[&str]] = &[&["cellar"], &["hall"], &["attic"]];
+
+#[test]
+fn an_import_that_goes_up_is_named_with_its_line() {
+    let wrong = |lower: &str| off_their_floors("house", HOUSE, &house("pub use attic::Toy;", "", lower));
+    for (lower, path) in [
+        ("use std::fmt;\n\nuse crate::attic;", "crate::attic"),
+        ("//\n\nuse super::attic::Toy;", "crate::attic::Toy"),
+        ("\n\nuse crate::{\n    attic::{self as up, Toy},\n};", "crate::attic::self"),
+        ("/* crate::hall */\n\nfn f() -> crate::Toy { loop {} }", "crate::Toy"),
+        ("\n\nfn f() { crate::attic::r#box(\"\\\"\", 'a') }", "crate::attic::r"),
+        ("mod inner {\n\n    use super::super::attic;\n}", "crate::attic"),
+    ] {
+        let found = wrong(lower);
+        let line = if path.ends_with("self") { 4 } else { 3 };
+        let first = format!("house/src/cellar.rs:{line}: cellar (floor 0) imports {path} (floor 2)");
+        assert_eq!(found.first(), Some(&first), "{lower}: {found:?}");
+    }
+}
+
+#[test]
+fn what_is_no_import_is_none() {
+    for lower in [
+        "// use crate::attic;\n/// [`crate::attic`]\nfn f<'a>(_: &'a str) {}",
+        "const TEXT: &str = \"use crate::attic;\"; const RAW: &str = r#\"\" crate::attic::Toy \"#;",
+        "#[cfg(test)]\nmod tests {\n    use crate::attic::Toy;\n}",
+        "#[cfg(test)]\nuse crate::attic;\nfn f() -> impl Sized + use<> { loop {} }",
+        "use attic::Toy; use self::attic;",
+    ] {
+        assert_eq!(off_their_floors("house", HOUSE, &house("", "", lower)), Vec::<String>::new(), "{lower}");
+    }
+    let tested =
+        [("cellar.rs", "#[cfg(test)]\nmod check;"), ("cellar/check.rs", "use crate::attic;"), ("attic.rs", "")];
+    assert_eq!(Modules::of("house/src", &tested).imports, []);
+}
+
+#[test]
+fn a_circle_and_a_module_without_a_floor_are_named() {
+    let modules = house("", "use crate::hall;\nuse crate::cellar;", "\nuse crate::attic;");
+    let said = circle(&modules).unwrap();
+    for step in
+        ["house/src/attic/box.rs:2: attic imports crate::cellar", "house/src/cellar.rs:2: cellar imports crate::attic"]
+    {
+        assert!(said.contains(step), "{said}");
+    }
+    assert!(!said.contains("hall"), "{said}");
+    assert_eq!(circle(&house("", "use crate::cellar;", "")), None);
+    let wrong = off_their_floors("house", &[&["cellar"], &["hall", "loft"]], &house("", "", ""));
+    assert_eq!(wrong, ["house/attic.rs: the module stands on no floor of house", "house: there is no module loft"]);
 }
