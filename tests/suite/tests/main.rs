@@ -52,6 +52,8 @@ mod injection;
 mod interop;
 #[path = "main/log.rs"]
 mod log;
+#[path = "main/metadata_page.rs"]
+mod metadata_page;
 #[path = "main/mistakes.rs"]
 mod mistakes;
 #[path = "main/odd_replies.rs"]
