@@ -56,7 +56,7 @@ const FLOORS: [(&str, &[&[&str]]); 4] = [
     (
         "crates/bridge",
         &[
-            &["node", "problem", "xml"],
+            &["binary", "node", "problem", "xml"],
             &["fault"],
             &["credential_guard", "detached", "http", "retry", "session", "sign", "status"],
             &["account_health", "breaker", "telemetry", "wire"],
