@@ -13,6 +13,7 @@ mod encode;
 mod error;
 mod field;
 mod format;
+mod kind;
 mod path;
 mod probe;
 mod protobuf;

@@ -1,6 +1,6 @@
 //! How values and lists are written upstream, and which formats fit which fields.
 
-use super::field::{Kind, Shape};
+use super::kind::{Kind, Shape};
 use crate::binary::Alphabet;
 
 /// The words that begin a value's format.
