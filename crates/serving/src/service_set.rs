@@ -75,7 +75,7 @@ impl ServiceSet {
         self
     }
 
-    /// Puts a door in front of all layers, for callers that do not speak gRPC; the process then takes HTTP/1.1 as well.
+    /// Puts a transcoder in front of all layers, for callers that do not speak gRPC; the process then takes HTTP/1.1 as well.
     pub fn transcoder(mut self, transcoder: impl Transcoder) -> Self {
         self.transcoder = Some(Arc::new(transcoder));
         self

@@ -2,7 +2,7 @@
 //!
 //! A call at a proxy is a dozen short steps in three tasks. A runtime that shares its tasks between threads wakes another
 //! thread at most of them, which costs more than the steps themselves; so a program that only passes calls on
-//! ([`crate::Program::THREAD_PER_CORE`]) has a runtime of one thread for each core, and a connection stays with one of them.
+//! (`THREAD_PER_CORE`) has a runtime of one thread for each core, and a connection stays with one of them.
 
 use std::{
     cell::Cell,

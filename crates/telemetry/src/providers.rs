@@ -134,7 +134,7 @@ impl Telemetry {
         OpenMetrics { families: &self.registry.gather(), exemplars: &self.exemplars }.to_string()
     }
 
-    /// Sends what is left, for as long as it may take but at most [`FLUSH`]. The SDK blocks, for metrics without a limit of its own, and a runtime would
+    /// Sends what is left, for as long as it may take but at most three seconds. The SDK blocks, for metrics without a limit of its own, and a runtime would
     /// wait for a blocking task of its own when it ends: so this is a thread that nobody waits for longer than that.
     pub async fn shut_down(&self, limit: Duration) {
         let limit = limit.min(FLUSH);
