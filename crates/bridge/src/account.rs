@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use protocol::headers::ACCOUNT;
 use tokio::{
     runtime::Handle,
-    sync::{Semaphore, SemaphorePermit},
+    sync::{OwnedSemaphorePermit, Semaphore},
 };
 use tokio_util::task::TaskTracker;
 
@@ -93,7 +93,7 @@ pub(crate) struct Account {
     pub(crate) client: Client,
     telemetry: Telemetry,
     farewells: TaskTracker,
-    in_flight: Semaphore,
+    in_flight: Arc<Semaphore>,
     pub(crate) budget: RetryBudget,
     pub(crate) breaker: Breaker,
     pub(crate) session: SessionSlot,
@@ -146,7 +146,7 @@ impl Account {
             farewells,
             tables: setup.tables,
             client,
-            in_flight: Semaphore::new(setup.transport.in_flight),
+            in_flight: Arc::new(Semaphore::new(setup.transport.in_flight)),
             budget: RetryBudget::default(),
             breaker: Breaker::default(),
             session: SessionSlot::default(),
@@ -177,8 +177,8 @@ impl Account {
     }
 
     /// A place among the account's calls; none is refused at once, because a queue only hides the load.
-    pub(crate) fn enter(&self) -> Result<SemaphorePermit<'_>, Fault> {
-        self.in_flight.try_acquire().map_err(|_| {
+    pub(crate) fn enter(&self) -> Result<OwnedSemaphorePermit, Fault> {
+        self.in_flight.clone().try_acquire_owned().map_err(|_| {
             let message = "the account has as many calls in flight as it may";
             Fault::new(Kind::ResourceExhausted, Outcome::NotSent, "ACCOUNT_BUSY", message)
                 .with_retry_after(Some(Duration::from_millis(500)))

@@ -2,7 +2,7 @@
 
 mod untyped;
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use bumpalo::Bump;
 use http::HeaderValue;
@@ -10,7 +10,10 @@ use http::StatusCode;
 use prost::{Message, Name};
 use protocol::CallContext;
 use protocol::headers::UNREADABLE_FIELDS;
-use tokio::time::{Instant, sleep};
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    time::{Instant, sleep},
+};
 use tonic::Response;
 
 use crate::{
@@ -117,7 +120,7 @@ impl Call {
         Ok((self.account.tables(operation)?, self.account.client.max_reply_bytes().saturating_mul(MEMORY)))
     }
 
-    async fn answered<R>(
+    async fn answered<R: Send>(
         &self,
         operation: &str,
         write: bool,
@@ -125,27 +128,28 @@ impl Call {
         decode: &Decode<'_, Decoded<R>>,
         gone: &(dyn Fn() -> bool + Send + Sync),
     ) -> Result<Response<R>, Fault> {
-        let decoded = self.exchange(operation, write, arguments, decode, gone).await?;
+        let (decoded, _) = self.exchange(operation, write, arguments, &Whole(decode), gone).await?;
         self.shared.telemetry.unreadable(operation, &decoded.unreadable, &self.context.trace);
         Ok(respond(decoded))
     }
 
-    /// Sends until there is an answer that counts, within the budget and the deadline.
-    pub(crate) async fn exchange<R>(
+    /// Sends until there is an answer that counts, within the budget and the deadline. With it comes the call's place among those
+    /// of the account.
+    pub(crate) async fn exchange<W: Receive>(
         &self,
         operation: &str,
         write: bool,
         arguments: Node<'_>,
-        decode: &Decode<'_, R>,
+        receive: &W,
         gone: &(dyn Fn() -> bool + Send + Sync),
-    ) -> Result<R, Fault> {
+    ) -> Result<(W::Value, OwnedSemaphorePermit), Fault> {
         let account = &*self.account;
         // What the caller got wrong is said before anything else happens.
         let ready = match account.provider.login() {
             None => Some(write_request(account, operation, None, arguments)?),
             Some(_) => None,
         };
-        let _place = account.enter()?;
+        let place = account.enter()?;
         account.budget.begin();
         let mut replayed = false;
         let mut attempt = 1;
@@ -161,8 +165,8 @@ impl Call {
                 None => Cow::Owned(write_request(account, operation, session, arguments)?),
             };
             let sending = Sending { operation, write, attempt, session, is_renewal: false };
-            let fault = match self.attempt(&sending, &request, decode).await {
-                Ok(value) => return Ok(value),
+            let fault = match self.attempt(&sending, &request, receive).await {
+                Ok(value) => return Ok((value, place)),
                 Err(fault) => fault,
             };
             if let Some(lease) = lease.filter(|_| fault.kind() == Kind::SessionDead && !replayed) {
@@ -178,23 +182,21 @@ impl Call {
         }
     }
 
-    /// Sends once and reads the answer.
-    pub(crate) async fn attempt<R>(
+    /// Sends once and takes the answer.
+    pub(crate) async fn attempt<W: Receive>(
         &self,
         sending: &Sending<'_>,
         request: &HttpRequest,
-        decode: &Decode<'_, R>,
-    ) -> Result<R, Fault> {
+        receive: &W,
+    ) -> Result<W::Value, Fault> {
         let account = &*self.account;
         if self.context.deadline <= Instant::now() {
             return Err(Fault::not_in_time());
         }
         let begun = Instant::now();
         let span = self.shared.telemetry.begin(sending.operation, request, sending.attempt, &self.context.trace);
-        let reply = account.client.send(request, sending.write, self.context.deadline).await;
-        let status = Attempt::status(&reply);
-        self.context.upstream_time.iter().for_each(|time| time.add(span.elapsed()));
-        let result = reply.and_then(|reply| read_reply(account, sending, &reply, decode));
+        let Received { status, waited, result } = receive.receive(self, sending, request).await;
+        self.context.upstream_time.iter().for_each(|time| time.add(waited));
         self.shared.telemetry.end(span, status, result.as_ref().map(|_| ()));
         let sign = Sign::of(&result, begun.elapsed());
         account.breaker.record(sign);
@@ -205,6 +207,44 @@ impl Call {
             Err(_) => {}
         }
         result
+    }
+}
+
+/// What becomes of the answer to one attempt.
+pub(crate) trait Receive: Sync {
+    /// What the caller gets of it.
+    type Value: Send;
+
+    /// Sends the request and takes what comes.
+    fn receive(
+        &self,
+        call: &Call,
+        sending: &Sending<'_>,
+        request: &HttpRequest,
+    ) -> impl Future<Output = Received<Self::Value>> + Send;
+}
+
+/// The answer to one attempt.
+pub(crate) struct Received<T> {
+    /// The status of the reply, if one came.
+    pub(crate) status: Option<u16>,
+    /// How long the upstream took.
+    pub(crate) waited: Duration,
+    pub(crate) result: Result<T, Fault>,
+}
+
+/// Reads the whole reply.
+pub(crate) struct Whole<'c, R>(pub(crate) &'c Decode<'c, R>);
+
+impl<R: Send> Receive for Whole<'_, R> {
+    type Value = R;
+
+    async fn receive(&self, call: &Call, sending: &Sending<'_>, request: &HttpRequest) -> Received<R> {
+        let begun = Instant::now();
+        let reply = call.account.client.send(request, sending.write, call.context.deadline).await;
+        let (status, waited) = (Attempt::status(&reply), begun.elapsed());
+        let result = reply.and_then(|reply| read_reply(&call.account, sending, &reply, self.0));
+        Received { status, waited, result }
     }
 }
 
@@ -246,7 +286,7 @@ pub(crate) fn write_request(
     account.provider.request(&call)
 }
 
-fn read_reply<R>(
+pub(crate) fn read_reply<R>(
     account: &Account,
     sending: &Sending<'_>,
     reply: &HttpReply,

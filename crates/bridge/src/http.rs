@@ -4,8 +4,11 @@
 //! timeouts inside the caller's deadline (reliability.md B.3).
 
 mod address;
+mod body;
 mod client;
 mod coding;
+mod disposition;
+mod failure;
 mod fresh;
 mod location;
 mod reply;
@@ -17,9 +20,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use url::Url;
 
 pub use address::{BaseUrl, BaseUrlError};
+pub(crate) use body::{Opened, ReplyBody};
 pub use client::{Client, ClientError, Transport};
+pub(crate) use coding::IDENTITY;
 pub use reply::HttpReply;
-pub(crate) use reply::MAX_REPLY_BYTES;
+pub(crate) use reply::{MAX_DOWNLOAD_BYTES, MAX_REPLY_BYTES};
 
 /// A request, ready to be sent.
 #[derive(Clone)]

@@ -7,7 +7,7 @@ use protocol::CallContext;
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    call::{Call, Sending, write_request},
+    call::{Call, Sending, Whole, write_request},
     fault::{Fault, Kind, Outcome},
     session::{Current, Exchange, Lease, Login, Session, Source},
 };
@@ -63,7 +63,7 @@ impl Call {
         let context = CallContext { deadline: sent + limit, ..self.context.clone() };
         let call = Call { context, ..self.clone() };
         let sending = Sending { operation, write: false, attempt: 1, session: old, is_renewal: old.is_some() };
-        call.attempt(&sending, &request, &|node| login.read(node, sent)).await
+        call.attempt(&sending, &request, &Whole(&|node| login.read(node, sent))).await
     }
 }
 

@@ -24,6 +24,12 @@ pub trait Provider: Send + Sync + 'static {
     /// The provider's fault table, or [`Fault::unreadable`].
     fn reply<'t>(&self, operation: &str, reply: &'t HttpReply, arena: &'t Bump) -> Result<Node<'t>, Fault>;
 
+    /// Whether what a download's head announces is the body that was asked for; every other reply goes to [`Self::reply`], whose
+    /// fault is the answer. `head` has no body.
+    fn is_body(&self, _operation: &str, head: &HttpReply) -> bool {
+        head.is_file()
+    }
+
     /// Whether this account may make a call at all; asked before anything else is done for it.
     ///
     /// # Errors

@@ -1,9 +1,6 @@
 //! The span and the metrics of one upstream call. Names are those of OpenTelemetry's HTTP conventions.
 
-use std::{
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::sync::{Arc, OnceLock};
 
 use opentelemetry::{
     Context, KeyValue, StringValue,
@@ -115,11 +112,6 @@ pub(crate) struct Attempt {
 }
 
 impl Attempt {
-    /// How long it has taken so far.
-    pub(crate) fn elapsed(&self) -> Duration {
-        self.started.elapsed()
-    }
-
     /// The status of a reply, for the end of the attempt.
     pub(crate) fn status(reply: &Result<HttpReply, Fault>) -> Option<u16> {
         match reply {

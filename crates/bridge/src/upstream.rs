@@ -15,7 +15,8 @@ use tonic::{Request, Response, Status};
 use crate::{
     account::{AccountSetup, SetupError, Shared, ready},
     account_health::AccountStatus,
-    call::Call,
+    call::{Call, Whole},
+    download::Download,
     fault::Fault,
     node::Node,
     problem::Problems,
@@ -89,6 +90,19 @@ impl Upstream {
         Ok(self.call(&request)?.read(operation, request.get_ref()).await?)
     }
 
+    /// Makes a call whose answer is a file, which goes to the caller in pieces while it comes; it changes nothing, and may be
+    /// repeated until the file begins.
+    ///
+    /// # Errors
+    /// A [`Status`] with an `ErrorInfo` if no file comes. One that breaks off ends with a status that says how much came.
+    pub async fn download<Q, R>(&self, operation: &'static str, request: Request<Q>) -> Reply<Download<R>>
+    where
+        Q: Message + Name,
+        R: Message + Default + 'static,
+    {
+        Ok(self.call(&request)?.download(operation, request.get_ref()).await?)
+    }
+
     /// Makes a call that may change something: at most one attempt can take effect. Where nobody knows whether one did, the
     /// status names the RPC that tells (`probe` in the contract).
     ///
@@ -155,9 +169,9 @@ impl Upstream {
         request.metadata_mut().as_mut().insert(ACCOUNT, value);
         let call = self.call(&request).map_err(|fault| fault.message().to_owned())?;
         let (operation, arguments) = call.account.provider.check();
-        let result = call.exchange(operation, false, Node::Map(arguments), &|_| Ok(()), &|| false).await;
+        let result = call.exchange(operation, false, Node::Map(arguments), &Whole(&|_| Ok(())), &|| false).await;
         match result {
-            Ok(()) => Ok(format!("the upstream answered {operation} and accepts the credentials")),
+            Ok(_) => Ok(format!("the upstream answered {operation} and accepts the credentials")),
             Err(fault) => Err(format!("{fault}{}", advice(&fault))),
         }
     }

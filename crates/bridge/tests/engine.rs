@@ -2,6 +2,7 @@
 
 mod connecting;
 mod dialects;
+mod download;
 mod sample;
 mod sessions;
 mod untyped;

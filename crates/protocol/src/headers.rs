@@ -25,6 +25,8 @@ headers! {
     REQUEST_ID = "x-request-id";
     #[doc = "Where the time of a call went, in the form of Server-Timing."]
     TIMING = "x-ispbridge-timing";
+    #[doc = "Of a reply: its messages are pieces of a file, so that another limit holds."]
+    DOWNLOAD = "x-ispbridge-download";
     #[doc = "Fields of the supplier's reply that could not be read, separated by commas."]
     UNREADABLE_FIELDS = "x-ispbridge-unreadable-fields";
     #[doc = "The trace that a call belongs to (W3C Trace Context)."]

@@ -26,6 +26,9 @@ pub struct ServerSettings {
     pub max_request_bytes: u64,
     /// Largest reply, all of its messages together.
     pub max_reply_bytes: u64,
+    /// Largest file that a method downloads, all of its pieces together, in place of `max_reply_bytes`; each piece is passed on as
+    /// it comes.
+    pub max_download_bytes: u64,
     /// Largest header list of a request: what is larger is refused with RESOURCE_EXHAUSTED, and over HTTP/2 what is more
     /// than twice as large with HTTP's own 431.
     pub max_header_bytes: u32,
@@ -153,6 +156,7 @@ impl ServerSettings {
             ("max_in_flight", self.max_in_flight.into(), 1..=u64::MAX),
             ("max_request_bytes", self.max_request_bytes, 1..=u64::MAX),
             ("max_reply_bytes", self.max_reply_bytes, 1..=u64::MAX),
+            ("max_download_bytes", self.max_download_bytes, 1..=u64::MAX),
             ("max_header_bytes", self.max_header_bytes.into(), 1024..=MOST_HEADERS),
             ("max_streams_per_connection", self.max_streams_per_connection.into(), 1..=u64::MAX),
             ("stream_window_bytes", self.stream_window_bytes.into(), 1..=LARGEST_WINDOW),
@@ -204,6 +208,7 @@ impl Default for ServerSettings {
             threads: None,
             max_request_bytes: 1 << 20,
             max_reply_bytes: 4 << 20,
+            max_download_bytes: 2 << 30,
             max_header_bytes: 16 << 10,
             max_streams_per_connection: 100,
             stream_window_bytes: 64 << 10,

@@ -1,5 +1,6 @@
 //! The Connect protocol (<https://connectrpc.com/docs/protocol>): plain HTTP requests that `curl` can make.
 
+mod download;
 mod query;
 mod request;
 mod stream;

@@ -1,5 +1,8 @@
 //! A service behind the gateway that does what a test tells it, over a real socket.
 
+#[path = "backend/file.rs"]
+mod file;
+
 use std::{
     collections::VecDeque,
     convert::Infallible,
@@ -22,6 +25,8 @@ use tonic::body::Body;
 use tonic_types::{ErrorDetails, StatusExt};
 use tower::{ServiceExt, util::BoxCloneSyncService};
 
+pub(crate) use file::{FileEnd, piece_data};
+
 /// What the service does with the next call; the last one stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Behaviour {
@@ -37,6 +42,8 @@ pub(crate) enum Behaviour {
     Hang,
     /// Answers the head and one frame, then nothing.
     HangInReply,
+    /// Sends a file in pieces, which ends so.
+    File(FileEnd),
     /// Refuses the stream before looking at it.
     Refuse,
     /// Ends a reply without a status.
@@ -70,6 +77,8 @@ struct State {
     behaviours: VecDeque<Behaviour>,
     arrivals: Vec<Arrival>,
     given_up: usize,
+    /// Pieces of files that were taken.
+    pieces: usize,
     /// Whether it refuses to describe itself.
     hidden: bool,
     /// Whether it describes itself and its health in words that nobody can read.
@@ -117,6 +126,7 @@ impl Backend {
             behaviours: [Behaviour::Echo].into(),
             arrivals: Vec::new(),
             given_up: 0,
+            pieces: 0,
             hidden: false,
             garbles: false,
         };
@@ -153,6 +163,18 @@ impl Backend {
     /// Hanging calls that were cancelled.
     pub(crate) fn given_up(&self) -> usize {
         self.state.lock().unwrap().given_up
+    }
+
+    /// Pieces of files that were taken so far.
+    pub(crate) fn pieces(&self) -> usize {
+        self.state.lock().unwrap().pieces
+    }
+
+    fn file(&self, end: FileEnd) -> Response<Body> {
+        let taken = Hanging(Arc::clone(&self.state));
+        let mut response = grpc(file::body(end, move || taken.0.lock().unwrap().pieces += 1));
+        response.headers_mut().insert("x-ispbridge-download", HeaderValue::from_static("1"));
+        response
     }
 
     async fn accept(self, listener: TcpListener) {
@@ -250,6 +272,7 @@ impl Backend {
                 Ok(grpc(endless(body, async move { cut.notify_waiters() })))
             }
             Behaviour::HangInReply => Ok(grpc(endless(body, async {}))),
+            Behaviour::File(end) => Ok(self.file(end)),
             Behaviour::NoStatus => Ok(grpc(Body::new(http_body_util::Full::new(body)))),
             Behaviour::BadGateway => Ok(bad_gateway()),
             Behaviour::Echo | Behaviour::Mirror | Behaviour::Refuse => Ok(echo(body)),

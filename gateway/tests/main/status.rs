@@ -79,7 +79,7 @@ async fn the_status_counts_calls_and_remembers_failures() {
     assert_eq!((sum(&provider["calls"]), sum(&provider["failures"])), (3, 1));
     assert_eq!(
         (&provider["name"], &provider["methods"], &provider["limit"]),
-        (&json!("fake-isp"), &json!(5), &json!(240))
+        (&json!("fake-isp"), &json!(6), &json!(240))
     );
     let address = backend.address.to_string();
     let [instance] = provider["instances"].as_array().unwrap().as_slice() else { panic!("{provider}") };
@@ -161,13 +161,13 @@ async fn a_provider_is_told_by_how_its_calls_end_and_stays_in_balance() {
     assert_eq!(health().await, "up");
     let (head, body) = verbose().await;
     assert!(head.starts_with("HTTP/1.1 200"), "{head}");
-    assert_eq!(body, "[+]fake-isp up: 1 of 1 instances up, 5 methods, 0 of 0 calls failed in the last minute\nok\n");
+    assert_eq!(body, "[+]fake-isp up: 1 of 1 instances up, 6 methods, 0 of 0 calls failed in the last minute\nok\n");
     backend.behave(&[Behaviour::Held, Behaviour::Echo]);
     suite.call(GET, &[KEY], payload()).await;
     assert_eq!(health().await, "down");
     let (head, body) = verbose().await;
     assert!(head.starts_with("HTTP/1.1 200"), "{head}");
-    let told = "[-]fake-isp down: 1 of 1 instances up, 5 methods, 1 of 1 calls failed in the last minute, upstream rests: main";
+    let told = "[-]fake-isp down: 1 of 1 instances up, 6 methods, 1 of 1 calls failed in the last minute, upstream rests: main";
     assert!(body.contains(told), "{body}");
     assert_eq!(admin(port, "GET /readyz").await.1, "ok\n");
     assert_eq!((suite.health("", &[]).await, suite.health(crate::SERVICE, &[KEY]).await), (Ok(1), Ok(1)));

@@ -6,6 +6,8 @@ mod absent;
 mod connect;
 #[path = "transcode/cors.rs"]
 mod cors;
+#[path = "transcode/download.rs"]
+mod download;
 #[path = "transcode/malformed.rs"]
 mod malformed;
 #[path = "transcode/openapi.rs"]

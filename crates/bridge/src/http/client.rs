@@ -1,11 +1,10 @@
 //! Sends requests and says, of each that fails, what is known about its effect.
 
-use std::{error::Error, io, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use config::{NO_AUTHORITIES, has_authorities};
 use http::header;
 use reqwest::{dns::Resolve, redirect};
-use rustls::AlertDescription;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::time::{Instant, timeout_at};
@@ -13,12 +12,13 @@ use tokio::time::{Instant, timeout_at};
 use super::{
     BaseUrl, HttpReply, HttpRequest,
     address::Resolver,
+    body::Opened,
     coding,
+    failure::{late, transport_fault},
     fresh::{noting, watched},
-    reply::larger_than,
 };
 use crate::{
-    fault::{Fault, Kind, Outcome},
+    fault::{Fault, Outcome},
     problem::{Problem, Problems},
 };
 
@@ -46,6 +46,8 @@ pub struct Transport {
     /// Bytes of a reply after decompression. How many elements it may have and how much memory it takes follow from this: up
     /// to forty times as much for a reply that does its worst, for each call in flight.
     pub max_reply_bytes: usize,
+    /// Bytes of a file that is passed on while it comes, in place of `max_reply_bytes`. It takes no memory but for a piece.
+    pub max_download_bytes: u64,
 }
 
 impl Default for Transport {
@@ -60,6 +62,7 @@ impl Default for Transport {
             idle_seconds: 10.0,
             pool_idle_seconds: 4.0,
             max_reply_bytes: 8 << 20,
+            max_download_bytes: 1 << 30,
         }
     }
 }
@@ -94,7 +97,11 @@ impl Transport {
             ("pool_idle_seconds", self.pool_idle_seconds),
         ];
         let timeouts = timeouts.into_iter().filter(|(_, seconds)| !(*seconds > 0.0 && *seconds <= 3600.0));
-        let counts = [("in_flight", self.in_flight), ("max_reply_bytes", self.max_reply_bytes)];
+        let counts = [
+            ("in_flight", self.in_flight as u64),
+            ("max_reply_bytes", self.max_reply_bytes as u64),
+            ("max_download_bytes", self.max_download_bytes),
+        ];
         let counts = counts.into_iter().filter(|(_, count)| *count == 0);
         let address = base.check_private(self.allow_private).err().map(|error| error.to_string());
         let unchecked = (self.speaks_tls(base) && !has_authorities()).then(|| NO_AUTHORITIES.to_owned());
@@ -120,6 +127,11 @@ impl Client {
     /// Bytes of a reply after decompression.
     pub(crate) fn max_reply_bytes(&self) -> usize {
         self.transport.max_reply_bytes
+    }
+
+    /// Bytes of a body that is passed on as it comes.
+    pub(crate) fn max_download_bytes(&self) -> u64 {
+        self.transport.max_download_bytes
     }
 
     /// Makes the client of an account whose upstream is at `base`.
@@ -154,32 +166,18 @@ impl Client {
     /// A [`Fault`]: NOT_SENT if no connection was made, else UNKNOWN. Of a read whose time ran out nobody knows whether it
     /// had a kept connection, so it is UNKNOWN as well.
     pub async fn send(&self, request: &HttpRequest, write: bool, deadline: Instant) -> Result<HttpReply, Fault> {
+        self.open(request, write, deadline).await?.whole(self.transport.max_reply_bytes).await
+    }
+
+    /// As [`Self::send`], and reads only the head of the reply.
+    pub(crate) async fn open(&self, request: &HttpRequest, write: bool, deadline: Instant) -> Result<Opened, Fault> {
         let client = if write { &self.fresh } else { &self.pooled };
         let limit = deadline.min(Instant::now() + Duration::from_secs_f64(self.transport.first_byte_seconds));
         let (sent, connected) = watched(timeout_at(limit, client.execute(outgoing(request)))).await;
         let outcome = if write && !connected { Outcome::NotSent } else { Outcome::Unknown };
         let sent = sent.map_err(|_| late(limit == deadline, outcome))?;
-        let mut response = sent.map_err(|error| transport_fault(&error))?;
-        let status = response.status();
-        let mut headers = std::mem::take(response.headers_mut());
-        let body = self.read_body(&mut response, deadline).await;
-        let body = body.and_then(|body| coding::unpacked(&mut headers, body, self.transport.max_reply_bytes));
-        let body = body.map_err(|fault| fault.with_http_status(status.as_u16()))?;
-        Ok(HttpReply { status, headers, body })
-    }
-
-    async fn read_body(&self, response: &mut reqwest::Response, deadline: Instant) -> Result<Vec<u8>, Fault> {
-        let mut body = Vec::with_capacity(response.content_length().unwrap_or(0).min(64 << 10) as usize);
-        loop {
-            let limit = deadline.min(Instant::now() + Duration::from_secs_f64(self.transport.idle_seconds));
-            let chunk = timeout_at(limit, response.chunk()).await;
-            let chunk = chunk.map_err(|_| late(limit == deadline, Outcome::Unknown))?;
-            let Some(chunk) = chunk.map_err(|error| transport_fault(&error))? else { return Ok(body) };
-            if body.len() + chunk.len() > self.transport.max_reply_bytes {
-                return Err(larger_than(self.transport.max_reply_bytes));
-            }
-            body.extend_from_slice(&chunk);
-        }
+        let response = sent.map_err(|error| transport_fault(&error))?;
+        Ok(Opened::new(response, Duration::from_secs_f64(self.transport.idle_seconds), deadline))
     }
 }
 
@@ -229,61 +227,6 @@ fn outgoing(request: &HttpRequest) -> reqwest::Request {
     outgoing
 }
 
-fn late(by_deadline: bool, outcome: Outcome) -> Fault {
-    match (by_deadline, outcome) {
-        (true, Outcome::NotSent) => Fault::not_in_time(),
-        (false, Outcome::NotSent) => {
-            Fault::new(Kind::Unavailable, outcome, "UPSTREAM_UNREACHABLE", "the upstream was not reached in time")
-        }
-        (true, _) => {
-            let message = "the deadline passed before the upstream answered";
-            Fault::new(Kind::DeadlineExceeded, outcome, "UPSTREAM_TIMEOUT", message)
-        }
-        (false, _) => Fault::new(Kind::Unavailable, outcome, "UPSTREAM_TIMEOUT", "the upstream did not answer in time"),
-    }
-}
-
-/// Without a connection nothing was sent; with one, the request may have been read and carried out even
-/// if the answer says only that the connection closed.
-fn transport_fault(error: &reqwest::Error) -> Fault {
-    let text = cause(error);
-    let tls = tls_error(error);
-    // TLS 1.3 lets a client speak before the server has missed its certificate; what it said was not read
-    // (RFC 8446, 4.4.2.4).
-    let unread = matches!(tls, Some(rustls::Error::AlertReceived(AlertDescription::CertificateRequired)));
-    if !error.is_connect() && !unread {
-        let message = format!("the connection to the upstream broke: {text}");
-        return Fault::new(Kind::Unavailable, Outcome::Unknown, "UPSTREAM_CONNECTION", message);
-    }
-    let reason = if tls.is_some() || text.contains("tls") { "UPSTREAM_TLS" } else { "UPSTREAM_UNREACHABLE" };
-    Fault::new(Kind::Unavailable, Outcome::NotSent, reason, format!("the upstream cannot be reached: {text}"))
-}
-
-/// What TLS says; it is carried inside of errors of input and output, which do not name it as their source.
-fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
-    let mut next: Option<&(dyn Error + 'static)> = Some(error);
-    while let Some(error) = next {
-        if let Some(tls) = unwrapped(error) {
-            return Some(tls);
-        }
-        next = error.source();
-    }
-    None
-}
-
-fn unwrapped<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e rustls::Error> {
-    error.downcast_ref().or_else(|| unwrapped(error.downcast_ref::<io::Error>()?.get_ref()?))
-}
-
-/// The innermost cause: the outer ones quote the address with all that stands in it.
-fn cause(error: &reqwest::Error) -> String {
-    let mut innermost: &dyn Error = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    if std::ptr::eq(innermost, error as &dyn Error) { "no further detail".to_owned() } else { innermost.to_string() }
-}
-
 #[cfg(test)]
 mod tests {
     use std::{
@@ -299,6 +242,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::fault::Kind;
 
     /// A name server that says one address, or nothing at all.
     #[derive(Default)]

@@ -15,6 +15,9 @@ use crate::fault::{Fault, Kind, Outcome};
 /// The codings that requests ask for.
 pub(super) const ACCEPTED: HeaderValue = HeaderValue::from_static("gzip");
 
+/// What requests ask for whose replies are passed on as they are.
+pub(crate) const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
+
 /// How every member of a gzip file begins (RFC 1952, 2.3.1).
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 

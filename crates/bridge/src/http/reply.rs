@@ -16,6 +16,9 @@ use crate::{
 /// The key of an account that says how large a reply may be.
 pub(crate) const MAX_REPLY_BYTES: &str = "transport.max_reply_bytes";
 
+/// The key of an account that says how large a file may be.
+pub(crate) const MAX_DOWNLOAD_BYTES: &str = "transport.max_download_bytes";
+
 pub(super) fn larger_than(most: usize) -> Fault {
     Fault::too_large(MAX_REPLY_BYTES, format_args!("is larger than {most} bytes"))
 }
@@ -97,6 +100,16 @@ impl HttpReply {
         }
         let message = "nothing answers at the account's address; mend the account's base_url";
         Some(fault.reclassified(Kind::FailedPrecondition, "UPSTREAM_ADDRESS", message))
+    }
+
+    /// Whether the head is that of a file: a success, and either a disposition or a media type that no API answers with.
+    #[must_use]
+    pub fn is_file(&self) -> bool {
+        let kind = self.header(header::CONTENT_TYPE).split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+        let is_answer = matches!(kind.as_str(), "text/html" | "application/xhtml+xml" | "application/json")
+            || ["+json", "/xml", "+xml"].iter().any(|end| kind.ends_with(end));
+        let disposition = self.headers.contains_key(header::CONTENT_DISPOSITION);
+        self.status.is_success() && (disposition || !is_answer)
     }
 
     fn redirected(&self) -> Fault {

@@ -9,7 +9,7 @@ use opentelemetry::{
     trace::{SpanKind, TraceContextExt, Tracer},
 };
 use protocol::call::{CallContext, DrainPermit, UpstreamTime};
-use protocol::{Body, method::Idempotency, methods::Methods, names};
+use protocol::{Body, headers, method::Idempotency, methods::Methods, names};
 
 use super::{
     Request, Service,
@@ -36,13 +36,15 @@ pub(crate) struct Observe<S> {
     methods: Arc<Methods>,
     draining: Draining,
     max_reply_bytes: u64,
+    max_download_bytes: u64,
 }
 
 impl<S> Observe<S> {
     pub(crate) fn new(inner: S, serving: &ServingContext, methods: Arc<Methods>) -> Self {
-        let max_reply_bytes = serving.settings().max_reply_bytes;
+        let (max_reply_bytes, max_download_bytes) =
+            (serving.settings().max_reply_bytes, serving.settings().max_download_bytes);
         let (serving, draining) = (serving.clone(), serving.draining());
-        Self { inner, serving, methods, draining, max_reply_bytes }
+        Self { inner, serving, methods, draining, max_reply_bytes, max_download_bytes }
     }
 
     fn begin(&self, request: &mut Request) -> Observation {
@@ -110,8 +112,14 @@ impl<S: Service<Reply = Body>> Service for Observe<S> {
         let observation = self.begin(&mut request);
         let mut response = self.inner.call(request).await;
         let place = response.extensions_mut().remove::<DrainPermit>();
+        let (left, limit) = match response.headers().contains_key(&headers::DOWNLOAD) {
+            _ if endless => (u64::MAX, ""),
+            true => (self.max_download_bytes, "server.max_download_bytes"),
+            false => (self.max_reply_bytes, "server.max_reply_bytes"),
+        };
         let bounds = Bounds {
-            left: if endless { u64::MAX } else { self.max_reply_bytes },
+            left,
+            limit,
             deadline: response.extensions_mut().remove::<Until>().map(|until| until.0),
             draining: self.draining.clone(),
             buffer: buffer.unwrap_or_else(|| ReplyBuffer::alone(self.serving.budget())),

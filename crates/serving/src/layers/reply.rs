@@ -45,6 +45,8 @@ pub(crate) struct Reply {
 pub(crate) struct Bounds {
     /// Bytes that it may still have.
     pub(crate) left: u64,
+    /// The setting that says how many.
+    pub(crate) limit: &'static str,
     /// When it must be complete.
     pub(crate) deadline: Option<Instant>,
     /// When the process ends.
@@ -123,7 +125,7 @@ impl Reply {
             return self.end(context, |reply| reply.ended(End::Late));
         }
         let Some(left) = self.bounds.left.checked_sub(data.len() as u64) else {
-            return self.end(context, |reply| answer::too_large(reply.writes(), "server.max_reply_bytes"));
+            return self.end(context, |reply| answer::too_large(reply.writes(), reply.bounds.limit));
         };
         if !self.writes() && !self.bounds.buffer.has_room_for(data.len()) {
             return self.end(context, |reply| {
@@ -260,7 +262,8 @@ mod tests {
 
     fn bounds(left: u64, budget: usize, switch: &Switch) -> Bounds {
         let buffer = ReplyBuffer::alone(&Arc::new(Budget::new(budget)));
-        Bounds { left, deadline: None, draining: switch.handle(), buffer, unsaid: Outcome::Unknown }
+        let limit = "server.max_reply_bytes";
+        Bounds { left, limit, deadline: None, draining: switch.handle(), buffer, unsaid: Outcome::Unknown }
     }
 
     async fn next(reply: &mut Reply) -> Option<Frame<Chunk>> {

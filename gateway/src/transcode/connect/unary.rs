@@ -24,6 +24,7 @@ use super::{
         json::{self, Codec},
         metadata, status,
     },
+    download,
     query::Query,
     request,
 };
@@ -87,6 +88,7 @@ async fn answer(
     let packs = message::wants_gzip(&parts.headers, &header::ACCEPT_ENCODING);
     let method = transcoder.described(parts.uri.path(), codec).and_then(only_unary);
     let reply = method.as_ref().ok().cloned().flatten();
+    let downloads = reply.as_ref().is_some_and(download::is_download);
     let full = parts.uri.path().trim_start_matches('/').to_owned();
     let body = deferred(async move {
         let message = message.await?;
@@ -97,13 +99,18 @@ async fn answer(
     });
     let mut request: Request<Body> = call(parts, body);
     request.extensions_mut().insert(Deferred);
-    let (head, body) = inside.call(request).await.into_parts();
+    let response = inside.call(request).await;
+    if downloads {
+        return download::answer(response).await;
+    }
+    let (head, body) = response.into_parts();
     finished(head, body, ReplyForm { codec, packs }, reply, || transcoder.catalog.of_method(&full)).await
 }
 
-/// JSON without envelopes has room for one message each way.
+/// JSON without envelopes has room for one message each way, or for the bytes of a file.
 fn only_unary(method: Option<MethodDescriptor>) -> Result<Option<MethodDescriptor>, Status> {
     match method {
+        Some(method) if download::is_download(&method) => Ok(Some(method)),
         Some(method) if method.is_client_streaming() || method.is_server_streaming() => {
             let text = "the method has streams of messages: application/connect+json";
             Err(Answer::new(Code::Unimplemented, "METHOD_STREAMS", text).outcome(Outcome::NotSent).status())

@@ -99,7 +99,7 @@ async fn one_that_was_away_at_the_start_is_unavailable_through_every_door_until_
     let _backend = Backend::start_at(address).await;
     works(&suite, GET).await;
     assert_eq!(suite.health(SERVICE, &[KEY]).await, Ok(1));
-    assert!(verbose().await.contains(": 1 of 1 instances up, 5 methods"), "{}", verbose().await);
+    assert!(verbose().await.contains(": 1 of 1 instances up, 6 methods"), "{}", verbose().await);
     let wrong = post(&suite, &format!("/{SERVICE}/Nothing"), "application/json", "{}").await;
     assert_eq!(wrong.error().1, "METHOD_UNKNOWN");
 }

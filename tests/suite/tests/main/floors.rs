@@ -66,7 +66,8 @@ const FLOORS: [(&str, &[&[&str]]); 4] = [
             &["farewell"],
             &["account"],
             &["call"],
-            &["login", "upstream"],
+            &["download", "login"],
+            &["upstream"],
         ],
     ),
 ];
