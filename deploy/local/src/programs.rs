@@ -15,9 +15,13 @@ use ispbridge_gateway::Gateway;
 use provider::{Contract, Definition, Service};
 use toml::Table;
 
-/// The services of all providers; whatever goes over providers iterates this table.
-pub const PROVIDERS: &[Listed] =
-    &[listed::<ispbridge_aex::Aex>(), listed::<ispbridge_azotel::Azotel>(), listed::<ispbridge_freeside::Freeside>()];
+/// The services of all providers, one a line, in the order of their names; whatever goes over providers iterates this table.
+#[rustfmt::skip]
+pub const PROVIDERS: &[Listed] = &[
+    listed::<ispbridge_aex::Aex>(),
+    listed::<ispbridge_azotel::Azotel>(),
+    listed::<ispbridge_freeside::Freeside>(),
+];
 
 /// The service of one provider.
 #[derive(Clone, Copy, Debug)]

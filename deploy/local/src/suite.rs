@@ -6,18 +6,15 @@ use std::{
     time::Duration,
 };
 
-use chassis::{Program, Running};
-use ispbridge_aex::Aex;
-use ispbridge_azotel::Azotel;
-use ispbridge_freeside::Freeside;
+use chassis::{Program, Running, StartOptions};
 use ispbridge_gateway::Gateway;
 use ispbridge_sandbox::Sandbox;
-use provider::Service;
+use provider::Contract;
 use tokio::time::{sleep, timeout};
-use toml::Table;
 
 use crate::{
     client::Client,
+    programs::PROVIDERS,
     reflection::Reflection,
     secrets::Secrets,
     target::Target,
@@ -99,16 +96,17 @@ impl Suite {
     async fn open(&mut self, options: Options) -> Result<(), Error> {
         let root = ispbridge_gateway::new_key().map_err(|error| Error::Secrets(io::Error::other(error)))?;
         let wiring = Wiring::new(&self.secrets, &root).map_err(Error::Secrets)?;
-        let aex = wiring.aex(self.sandbox.aex()).map_err(Error::Secrets)?;
-        let azotel = wiring.azotel(self.sandbox.azotel()).map_err(Error::Secrets)?;
-        let freeside = wiring.freeside(self.sandbox.freeside()).map_err(Error::Secrets)?;
-        self.services.push(("aex", start::<Service<Aex>>(aex).await?));
-        self.services.push(("azotel", start::<Service<Azotel>>(azotel).await?));
-        self.services.push(("freeside", start::<Service<Freeside>>(freeside).await?));
+        for row in PROVIDERS {
+            let Contract { provider, program, .. } = row.contract;
+            let table = wiring.service(provider, self.sandbox.address(provider)).map_err(Error::Secrets)?;
+            let running = row.start(table, StartOptions::default()).await;
+            self.services.push((provider, running.map_err(|error| Error::Process(program, error))?));
+        }
         let addresses: Vec<_> =
             self.services.iter().map(|(provider, service)| (*provider, service.grpc_addr())).collect();
         let table = wiring.gateway((options.grpc, options.admin), &addresses);
-        self.gateway = Some(start::<Gateway>(table).await?);
+        self.gateway =
+            Some(chassis::start::<Gateway>(table).await.map_err(|error| Error::Process(Gateway::NAME, error))?);
         self.ready().await
     }
 
@@ -187,8 +185,4 @@ impl Suite {
             sleep(PAUSE).await;
         }
     }
-}
-
-async fn start<P: Program>(table: Table) -> Result<Running, Error> {
-    chassis::start::<P>(table).await.map_err(|error| Error::Process(P::NAME, error))
 }

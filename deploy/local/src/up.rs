@@ -4,6 +4,7 @@ use std::{io, net::SocketAddr, process::ExitCode};
 
 use chassis::output;
 use clap::Args;
+use ispbridge_sandbox::ALL;
 use telemetry::{LogFormat, LogSettings};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -61,9 +62,11 @@ fn welcome(suite: &Suite) -> String {
         "127.0.0.1:50051" => String::new(),
         other => format!(" --address http://{other} --api-key {DEMO_KEY}"),
     };
+    let upstreams: Vec<_> =
+        ALL.iter().map(|upstream| format!("{} {}", upstream.title, sandbox.address(upstream.provider))).collect();
     format!(
         "ispbridge is ready: gRPC {address}, admin http://{admin}/metrics, \
-         upstreams: AEx {aex}, Freeside {freeside}, Azotel {azotel} (stand-ins)\n\n\
+         upstreams: {upstreams} (stand-ins)\n\n\
          key       {DEMO_KEY}   may do everything\n\
          key       {READER_KEY}   may only read\n\n\
          Try, in another terminal:\n  \
@@ -74,9 +77,7 @@ fn welcome(suite: &Suite) -> String {
          {address} ispbridge.aex.v1.PremiseService/ListPredefinedPremises\n\n\
          Ctrl-C stops it.",
         admin = suite.admin(),
-        aex = sandbox.aex(),
-        freeside = sandbox.freeside(),
-        azotel = sandbox.azotel(),
+        upstreams = upstreams.join(", "),
     )
 }
 

@@ -3,7 +3,7 @@
 use std::{io, net::SocketAddr};
 
 use ispbridge_gateway::KeyHash;
-use ispbridge_sandbox as sandbox;
+use ispbridge_sandbox::{AccountKey, StandIn};
 use protocol::caller::Root;
 use toml::{Table, Value, toml};
 
@@ -78,49 +78,11 @@ impl<'a> Wiring<'a> {
         }
     }
 
-    /// The AEx service's configuration.
-    pub(crate) fn aex(&self, upstream: SocketAddr) -> io::Result<Table> {
-        let base_url = format!("http://{upstream}");
-        let token = self.secrets.keep("aex-token", sandbox::AEX_TOKEN)?;
-        let account = toml! {
-            base_url = base_url
-            token = token
-        };
-        self.service("aex", account)
-    }
-
-    /// The Azotel service's configuration.
-    pub(crate) fn azotel(&self, upstream: SocketAddr) -> io::Result<Table> {
-        let base_url = format!("http://{upstream}/API/operatorapi.pl");
-        let username = sandbox::AZOTEL_USERNAME;
-        let password = self.secrets.keep("azotel-password", sandbox::AZOTEL_PASSWORD)?;
-        let account = toml! {
-            base_url = base_url
-            username = username
-            password = password
-        };
-        self.service("azotel", account)
-    }
-
-    /// The Freeside service's configuration.
-    pub(crate) fn freeside(&self, upstream: SocketAddr) -> io::Result<Table> {
-        let base_url = format!("http://{upstream}/selfservice/xmlrpc.cgi");
-        let username = sandbox::FREESIDE_USERNAME;
-        let password = self.secrets.keep("freeside-password", sandbox::FREESIDE_PASSWORD)?;
-        let account = toml! {
-            base_url = base_url
-            username = username
-            password = password
-        };
-        self.service("freeside", account)
-    }
-
-    /// A service with its one account.
-    fn service(&self, provider: &str, mut account: Table) -> io::Result<Table> {
-        let transport = toml! {
-            allow_private = true
-        };
-        account.insert("transport".to_owned(), transport.into());
+    /// The configuration of a provider's service with its one account.
+    pub(crate) fn service(&self, provider: &str, upstream: SocketAddr) -> io::Result<Table> {
+        let keep = |key: &AccountKey| self.secrets.keep(&format!("{provider}-{}", key.name), key.value);
+        let value = |key: &AccountKey| if key.is_secret { keep(key) } else { Ok(key.value.into()) };
+        let account = account(StandIn::of(provider), &format!("http://{upstream}"), value)?;
         let accounts = Table::from_iter([(ACCOUNT.to_owned(), Value::from(account))]);
         let key = self.root.derive(&format!("ispbridge-{provider}")).to_text();
         let key = self.secrets.keep(&format!("caller-{provider}"), &key)?;
@@ -136,6 +98,27 @@ impl<'a> Wiring<'a> {
             secret = key
         })
     }
+}
+
+/// The account of a service at a stand-in, whose `origin` is `http://host:port`; `value` gives each key its value or the
+/// reference to its secret.
+///
+/// # Errors
+/// What `value` says.
+pub fn account(
+    stand_in: &StandIn,
+    origin: &str,
+    value: impl Fn(&AccountKey) -> io::Result<Value>,
+) -> io::Result<Table> {
+    let base_url = format!("{origin}{}", stand_in.path);
+    let mut account = toml! {
+        base_url = base_url
+        transport = { allow_private = true }
+    };
+    for key in stand_in.account {
+        account.insert(key.name.to_owned(), value(key)?);
+    }
+    Ok(account)
 }
 
 const KEY_ID: &str = "local";

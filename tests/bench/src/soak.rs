@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ispbridge_sandbox::{Config, Credentials, Fault, Kind, Provider, Sandbox};
+use ispbridge_sandbox::{Config, Fault, Kind, Sandbox};
 use tokio::{task::JoinSet, time::interval};
 
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
     load::Callers,
     process::{Process, Ready},
     stage::Ground,
-    wiring::{self, Callers as Believed},
+    wiring::Callers as Believed,
     work::Work,
 };
 
@@ -37,10 +37,10 @@ pub(crate) struct Soak {
 /// Runs it, prints a line a minute, and fails if a process ended or a handler panicked.
 pub(crate) async fn run(soak: Soak) -> Result<(), Failure> {
     let mut ground = Ground::open().await?;
-    let sandbox = Sandbox::start(Config { credentials: credentials(), ..Config::default() }).await?;
-    let [aex, azotel] = [sandbox.aex(), sandbox.azotel()].map(|upstream| ground.wiring(upstream));
-    let aex = service(&mut ground, "aex", |at| aex.aex(at, Believed::Gateway)).await?;
-    let azotel = service(&mut ground, "azotel", |at| azotel.azotel(at, Believed::Gateway)).await?;
+    let sandbox = Sandbox::start(Config::default()).await?;
+    let [aex, azotel] = [sandbox.address("aex"), sandbox.address("azotel")].map(|upstream| ground.wiring(upstream));
+    let aex = service(&mut ground, "aex", |at| aex.provider("aex", at, Believed::Gateway)).await?;
+    let azotel = service(&mut ground, "azotel", |at| azotel.provider("azotel", at, Believed::Gateway)).await?;
     let gateway = ground.gateway(&[("azotel", azotel.address), ("aex", aex.address)]).await?;
     let processes = [&gateway, &aex, &azotel];
     head(&processes);
@@ -54,15 +54,6 @@ pub(crate) async fn run(soak: Soak) -> Result<(), Failure> {
     sandbox.stop().await;
     let panicked = processes.iter().filter(|process| process.words().contains("panicked")).count();
     if panicked == 0 { Ok(()) } else { Err(format!("{panicked} processes panicked").into()) }
-}
-
-fn credentials() -> Credentials {
-    Credentials {
-        aex_token: wiring::AEX_TOKEN.to_owned(),
-        azotel_username: wiring::AZOTEL_USERNAME.to_owned(),
-        azotel_password: wiring::AZOTEL_PASSWORD.to_owned(),
-        ..Credentials::default()
-    }
 }
 
 async fn service(
@@ -90,12 +81,12 @@ async fn calls(
         beat.tick().await;
         let work = Work::ALL[number as usize % Work::ALL.len()];
         if number * soak.faults % 100 < soak.faults {
-            let provider = if work == Work::Read { Provider::Aex } else { Provider::Azotel };
+            let provider = if work == Work::Read { "aex" } else { "azotel" };
             sandbox.fault(provider, Fault::once("*", fault(number)));
         }
         // What writes have made is forgotten now and then: it is the services that must not grow.
         if number % 500 == 0 {
-            sandbox.reset(Provider::Azotel);
+            sandbox.reset("azotel");
         }
         let mut caller = callers[work.path()].one(number as usize);
         running.spawn(async move { caller.code().await });

@@ -86,8 +86,8 @@ impl Stage {
         let yardstick = yard.role("yardstick", &[upstream.address, collector.address]).await?;
         let (upstream_at, more) = (upstream.address, Table::new());
         let wiring = Wiring { folder: folder.path().into(), upstream: upstream_at, collector: collector.address, more };
-        let azotel = Provider::start(&mut yard, "azotel", |at, callers| wiring.azotel(at, callers)).await?;
-        let aex = Provider::start(&mut yard, "aex", |at, callers| wiring.aex(at, callers)).await?;
+        let azotel = Provider::start(&mut yard, "azotel", |at, callers| wiring.provider("azotel", at, callers)).await?;
+        let aex = Provider::start(&mut yard, "aex", |at, callers| wiring.provider("aex", at, callers)).await?;
         let services = [("azotel", azotel.guarded.address), ("aex", aex.guarded.address)];
         let address = yard.port()?;
         let config = wiring.gateway(address, &services)?;
@@ -178,7 +178,7 @@ impl Ground {
         descriptors: u32,
     ) -> Result<Process, Failure> {
         let address = self.yard.port()?;
-        let config = self.wiring(self.upstream.address).aex(address, Callers::Open)?;
+        let config = self.wiring(self.upstream.address).provider("aex", address, Callers::Open)?;
         let run = format!("ulimit -n {descriptors} && exec env \"$@\"");
         let mut arguments: Vec<OsString> = ["-c".into(), run.into(), "attacked".into()].into();
         arguments.extend(variables.iter().map(|(name, value)| OsString::from(format!("{name}={value}"))));

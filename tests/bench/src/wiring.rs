@@ -7,7 +7,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use ispbridge::wiring::account;
 use ispbridge_gateway::KeyHash;
+use ispbridge_sandbox::{AccountKey, StandIn};
 use protocol::caller::Root;
 use toml::{Table, Value, toml};
 
@@ -19,11 +21,6 @@ pub(crate) const SAMPLING: f64 = 0.1;
 pub(crate) const ACCOUNT: &str = "main";
 /// Their key at the gateway.
 pub(crate) const API_KEY: &str = "ispb_bench";
-
-/// Credentials of the account at the upstreams.
-pub(crate) const AEX_TOKEN: &str = "bench-token";
-pub(crate) const AZOTEL_USERNAME: &str = "bench";
-pub(crate) const AZOTEL_PASSWORD: &str = "bench-password";
 
 const KEY_ID: &str = "bench";
 const ROOT: &str = "a root that only this benchmark uses";
@@ -49,29 +46,12 @@ pub(crate) struct Wiring<'a> {
 }
 
 impl Wiring<'_> {
-    /// The Azotel service.
-    pub(crate) fn azotel(&self, listen: SocketAddr, callers: Callers) -> Result<PathBuf, Failure> {
-        let base_url = format!("http://{}/API/operatorapi.pl", self.upstream);
-        let uri = "http://127.0.0.1/OperatorAPI";
-        let password = self.secret("azotel-password", AZOTEL_PASSWORD)?;
-        let account = toml! {
-            base_url = base_url
-            uri = uri
-            username = AZOTEL_USERNAME
-            password = password
-        };
-        self.service("azotel", listen, callers, account)
-    }
-
-    /// The AEx service.
-    pub(crate) fn aex(&self, listen: SocketAddr, callers: Callers) -> Result<PathBuf, Failure> {
-        let base_url = format!("http://{}", self.upstream);
-        let token = self.secret("aex-token", AEX_TOKEN)?;
-        let account = toml! {
-            base_url = base_url
-            token = token
-        };
-        self.service("aex", listen, callers, account)
+    /// The service of a provider.
+    pub(crate) fn provider(&self, provider: &str, listen: SocketAddr, callers: Callers) -> Result<PathBuf, Failure> {
+        let keep = |key: &AccountKey| self.secret(&format!("{provider}-{}", key.name), key.value);
+        let value = |key: &AccountKey| if key.is_secret { keep(key) } else { Ok(key.value.into()) };
+        let account = account(StandIn::of(provider), &format!("http://{}", self.upstream), value)?;
+        self.service(provider, listen, callers, account)
     }
 
     /// The gateway in front of the services.

@@ -23,6 +23,7 @@ use ispbridge_azotel::contract::{
     SearchCustomerResponse, UpdateSubaccountRequest, UpdateSubaccountResponse,
     customer_service_server::{CustomerService, CustomerServiceServer},
 };
+use ispbridge_sandbox::StandIn;
 use opentelemetry::Context;
 use tonic::{Request, Response, Status, transport::Server};
 
@@ -182,7 +183,7 @@ impl PremiseService for Yardstick {
             .kept
             .get(format!("{}/premises/{}", self.upstream, request.get_ref().premise_id))
             .header(header::ACCEPT, "application/json")
-            .bearer_auth("bench-token");
+            .bearer_auth(StandIn::of("aex").value("token"));
         let response = request.send().await.map_err(lost)?;
         let status = response.status();
         let body = response.bytes().await.map_err(lost)?;

@@ -14,9 +14,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use http::header::LOCATION;
 use serde_json::{Value, json};
 
-use crate::Config;
 use crate::call::{Answer, Call, Reply};
 use crate::host::Upstream;
+use crate::{AccountKey, Config, StandIn};
 use listing::{Page, parameter};
 use manners::{errors, invalid, page, unauthenticated, wants_json};
 use register::{Order, Register};
@@ -29,6 +29,15 @@ const SERVICE_AS_PRINTED: &str = "34A39B28-8547-4853-9CAC-56F168EDE9D2";
 const CUSTOMER_COLUMNS: [&str; 5] = ["email", "username", "first_name", "last_name", "mobile_number"];
 const REQUIRED_OF_A_CUSTOMER: [&str; 5] = ["first_name", "last_name", "email", "password", "mobile_number"];
 
+/// AEx, as the sandbox lists it.
+pub(crate) const STAND_IN: StandIn = StandIn {
+    provider: "aex",
+    title: "AEx",
+    path: "",
+    account: &[AccountKey::secret("token", "sandbox-aex-token")],
+    new: |config| Box::new(Aex::new(config)),
+};
+
 pub(crate) struct Aex {
     token: String,
     seed: u64,
@@ -39,7 +48,7 @@ pub(crate) struct Aex {
 impl Aex {
     pub(crate) fn new(config: &Config) -> Self {
         Self {
-            token: config.credentials.aex_token.clone(),
+            token: config.credentials.get("aex", "token").to_owned(),
             seed: config.seed,
             expired: AtomicBool::new(false),
             register: Mutex::new(Register::new(config.seed)),

@@ -23,15 +23,24 @@ mod told;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::Config;
 use crate::call::{Answer, Call, Reply};
 use crate::host::Upstream;
 use crate::perl::Arguments;
+use crate::{AccountKey, Config, StandIn};
 use functions::{Function, Functions};
 use ledger::Ledger;
 use told::Outcome;
 
 const DENIED: &str = "ERROR: access denied";
+
+/// Azotel, as the sandbox lists it; its other transport is at `/restapi/API/`.
+pub(crate) const STAND_IN: StandIn = StandIn {
+    provider: "azotel",
+    title: "Azotel",
+    path: soap_door::PATH,
+    account: &[AccountKey::plain("username", "apiuser"), AccountKey::secret("password", "apipass")],
+    new: |config| Box::new(Azotel::new(config)),
+};
 
 pub(crate) struct Azotel {
     username: String,
@@ -50,8 +59,8 @@ impl Azotel {
     pub(crate) fn new(config: &Config) -> Self {
         let state = State { ledger: Ledger::new(), symbol: 0 };
         Self {
-            username: config.credentials.azotel_username.clone(),
-            password: config.credentials.azotel_password.clone(),
+            username: config.credentials.get("azotel", "username").to_owned(),
+            password: config.credentials.get("azotel", "password").to_owned(),
             functions: Functions::new(),
             state: Mutex::new(state),
         }

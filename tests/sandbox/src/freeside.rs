@@ -23,22 +23,28 @@ mod signup;
 mod ticket;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use http::HeaderName;
 
-use crate::Config;
 use crate::call::{Answer, Call, Reply};
 use crate::host::Upstream;
 use crate::xmlrpc::{self, Fault, Value};
+use crate::{AccountKey, Config, StandIn};
 use arguments::{Arguments, Door};
 use office::{Office, Record};
 
 pub use account::DECLINED_PACKAGE;
+pub use office::SESSION_LIFETIME;
 pub use payment::{DECLINED_CARD, PREPAID_CARD};
 
-/// How long a reseller's session lives in Freeside, counted from the login and never extended.
-pub const SESSION_LIFETIME: Duration = Duration::from_secs(3600);
+/// Freeside, as the sandbox lists it.
+pub(crate) const STAND_IN: StandIn = StandIn {
+    provider: "freeside",
+    title: "Freeside",
+    path: "/selfservice/xmlrpc.cgi",
+    account: &[AccountKey::plain("username", "reseller"), AccountKey::secret("password", "s33kret")],
+    new: |config| Box::new(Freeside::new(config)),
+};
 
 pub(crate) struct Freeside {
     config: Config,

@@ -6,59 +6,55 @@ use std::{
     process::ExitCode,
 };
 
-use clap::Parser;
-use ispbridge_sandbox::{Config, Credentials, Sandbox};
+use clap::{Arg, ArgMatches, Command, value_parser};
+use ispbridge_sandbox::{ALL, Config, Credentials, Sandbox, StandIn};
 
-/// Stand-in upstreams of ispbridge: AEx (REST), Freeside (XML-RPC), Azotel (SOAP, REST).
-#[derive(Parser)]
-#[command(version)]
-struct Flags {
-    /// Address of the AEx upstream
-    #[arg(long, default_value = "127.0.0.1:18001")]
-    aex: SocketAddr,
-    /// Address of the Freeside upstream
-    #[arg(long, default_value = "127.0.0.1:18002")]
-    freeside: SocketAddr,
-    /// Address of the Azotel upstream
-    #[arg(long, default_value = "127.0.0.1:18003")]
-    azotel: SocketAddr,
-    /// Bearer token AEx accepts
-    #[arg(long, default_value = ispbridge_sandbox::AEX_TOKEN)]
-    aex_token: String,
-    /// Reseller's user name Freeside accepts
-    #[arg(long, default_value = ispbridge_sandbox::FREESIDE_USERNAME)]
-    freeside_username: String,
-    /// Reseller's password Freeside accepts
-    #[arg(long, default_value = ispbridge_sandbox::FREESIDE_PASSWORD)]
-    freeside_password: String,
-    /// `api_username` Azotel accepts
-    #[arg(long, default_value = ispbridge_sandbox::AZOTEL_USERNAME)]
-    azotel_username: String,
-    /// `api_password` Azotel accepts
-    #[arg(long, default_value = ispbridge_sandbox::AZOTEL_PASSWORD)]
-    azotel_password: String,
-    /// Seed of the ids the upstreams make up
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
+/// The port of the first upstream; the others follow it.
+const FIRST_PORT: u16 = 18001;
+
+fn command() -> Command {
+    let titles: Vec<_> = ALL.iter().map(|stand_in| stand_in.title).collect();
+    let command = Command::new("ispbridge-sandbox")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about(format!("Stand-in upstreams of ispbridge: {}", titles.join(", ")));
+    let seed = Arg::new("seed").long("seed").help("Seed of the ids the upstreams make up").default_value("1");
+    let command = command.arg(seed.value_parser(value_parser!(u64)));
+    ALL.iter().zip(FIRST_PORT..).fold(command, |command, (stand_in, port)| command.args(flags(stand_in, port)))
 }
 
-impl From<Flags> for Config {
-    fn from(flags: Flags) -> Self {
-        let Flags { aex, freeside, azotel, seed, .. } = flags;
-        let credentials = Credentials {
-            aex_token: flags.aex_token,
-            freeside_username: flags.freeside_username,
-            freeside_password: flags.freeside_password,
-            azotel_username: flags.azotel_username,
-            azotel_password: flags.azotel_password,
-        };
-        Self { aex, freeside, azotel, credentials, seed, ..Self::default() }
+/// `--aex ADDRESS`, and one for each key of an account, such as `--aex-token`.
+fn flags(stand_in: &StandIn, port: u16) -> Vec<Arg> {
+    let StandIn { provider, title, account, .. } = stand_in;
+    let address = Arg::new(*provider).long(*provider).help(format!("Address of the {title} upstream"));
+    let address = address.default_value(&*format!("127.0.0.1:{port}").leak()).value_parser(value_parser!(SocketAddr));
+    let keys = account.iter().map(|key| {
+        let (name, help) = (flag(provider, key.name), format!("`{}` that {title} accepts", key.name));
+        Arg::new(name).long(name).help(help).default_value(key.value)
+    });
+    std::iter::once(address).chain(keys).collect()
+}
+
+/// It lives as long as the program, as clap wants it.
+fn flag(provider: &str, key: &str) -> &'static str {
+    format!("{provider}-{key}").leak()
+}
+
+fn config(matches: &ArgMatches) -> Config {
+    let mut config = Config { seed: matches.get_one("seed").copied().unwrap_or(1), ..Config::default() };
+    for stand_in in ALL {
+        let address = matches.get_one::<SocketAddr>(stand_in.provider);
+        config.addresses.extend(address.map(|address| (stand_in.provider.to_owned(), *address)));
+        config.credentials = stand_in.account.iter().fold(config.credentials, |credentials: Credentials, key| {
+            let value = matches.get_one::<String>(flag(stand_in.provider, key.name));
+            credentials.with(stand_in.provider, key.name, value.map_or(key.value, String::as_str))
+        });
     }
+    config
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match Sandbox::start(Flags::parse().into()).await {
+    match Sandbox::start(config(&command().get_matches())).await {
         Ok(sandbox) => run(sandbox).await,
         Err(error) => {
             // Nobody is left to be told if standard error is gone.
@@ -69,15 +65,10 @@ async fn main() -> ExitCode {
 }
 
 async fn run(sandbox: Sandbox) -> ExitCode {
-    // Whoever closed the output still has the upstreams.
-    let _ = writeln!(
-        io::stdout(),
-        "aex       http://{}\nfreeside  http://{}/selfservice/xmlrpc.cgi\n\
-         azotel    http://{}/API/operatorapi.pl, JSON at /restapi/API/",
-        sandbox.aex(),
-        sandbox.freeside(),
-        sandbox.azotel()
-    );
+    for StandIn { provider, path, .. } in ALL {
+        // Whoever closed the output still has the upstreams.
+        let _ = writeln!(io::stdout(), "{provider:<9} http://{}{path}", sandbox.address(provider));
+    }
     interrupted().await;
     sandbox.stop().await;
     ExitCode::SUCCESS

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use ispbridge_sandbox::{AEX_TOKEN, Fault, Kind, Provider};
+use ispbridge_sandbox::{Fault, Kind, StandIn};
 use serde_json::json;
 
 use crate::wire::{Reply, sandbox, send};
@@ -13,8 +13,10 @@ const PREDEFINED: &str = "66E9BB4D-E360-4F40-A30E-AF27F52392B6";
 const PRODUCT: &str = "C567389A-2D36-4C29-AD46-0EC3D7A7D0EA";
 
 async fn call(address: SocketAddr, line: &str, body: &str) -> Reply {
-    let headers =
-        format!("Authorization: Bearer {AEX_TOKEN}\r\nAccept: application/json\r\nContent-Type: application/json\r\n");
+    let headers = format!(
+        "Authorization: Bearer {}\r\nAccept: application/json\r\nContent-Type: application/json\r\n",
+        StandIn::of("aex").value("token")
+    );
     send(address, line, &headers, body).await.unwrap()
 }
 
@@ -31,7 +33,7 @@ fn order(customer: &str, premise: &str, product: &str) -> String {
 #[tokio::test]
 async fn a_customer_signs_up_once_and_gets_a_service() {
     let sandbox = sandbox().await;
-    let aex = sandbox.aex();
+    let aex = sandbox.address("aex");
     let created = call(aex, "POST /customers", SIGN_UP).await;
     assert_eq!((created.status, created.body.as_str()), (201, ""));
     let customer = created.header("location").unwrap().strip_prefix("/customers/").unwrap().to_owned();
@@ -58,15 +60,15 @@ async fn a_customer_signs_up_once_and_gets_a_service() {
     );
     let orders = call(aex, &format!("GET /work-orders?service={service}"), "").await.json();
     assert_eq!((&orders["total"], &orders["items"][0]["account_id"]), (&json!(1), &json!(service)));
-    assert_eq!(sandbox.executed(Provider::Aex, "POST /customers"), 1);
-    assert_eq!(sandbox.received(Provider::Aex, "POST /customers"), 2);
-    assert_eq!(sandbox.executed(Provider::Aex, "POST /services/full"), 1);
+    assert_eq!(sandbox.executed("aex", "POST /customers"), 1);
+    assert_eq!(sandbox.received("aex", "POST /customers"), 2);
+    assert_eq!(sandbox.executed("aex", "POST /services/full"), 1);
 }
 
 #[tokio::test]
 async fn the_documents_own_requests_are_answered_with_its_samples() {
     let sandbox = sandbox().await;
-    let aex = sandbox.aex();
+    let aex = sandbox.address("aex");
     let premise = call(aex, "GET /premises/4BF2A897-A38C-4D24-82C6-F2184C8832E4", "").await.json();
     let service = call(aex, "GET /services/34A39B28-8547-4853-9CAC-56F168EDE9D2", "").await.json();
     assert_eq!(premise["id"], "B002A6B4-6541-47A5-8438-BE8ACEAA6D82");
@@ -95,7 +97,7 @@ async fn the_documents_own_requests_are_answered_with_its_samples() {
 #[tokio::test]
 async fn errors_come_in_three_shapes() {
     let sandbox = sandbox().await;
-    let aex = sandbox.aex();
+    let aex = sandbox.address("aex");
     let unknown = call(aex, "GET /premises/00000000-0000-0000-0000-000000000000", "").await;
     assert_eq!((unknown.status, unknown.json()), (404, json!({ "code": 404, "errors": ["not found"] })));
     let page = call(aex, "GET /customers?q=x&page=zero", "").await;
@@ -106,30 +108,30 @@ async fn errors_come_in_three_shapes() {
     assert_eq!(empty.json()["errors"]["email"], json!(["is not present"]));
     let refused = call(aex, "POST /services/full", &order("nobody", PREDEFINED, PRODUCT)).await;
     assert_eq!((refused.status, refused.json()), (401, json!({ "code": 401, "errors": ["Not Authenticated"] })));
-    assert_eq!(sandbox.executed(Provider::Aex, "POST /services/full"), 0);
+    assert_eq!(sandbox.executed("aex", "POST /services/full"), 0);
 }
 
 #[tokio::test]
 async fn a_wrong_token_is_refused_in_the_language_asked_for() {
     let sandbox = sandbox().await;
-    let json = send(sandbox.aex(), "GET /customers?q=x", "Accept: application/json\r\n", "").await.unwrap();
+    let json = send(sandbox.address("aex"), "GET /customers?q=x", "Accept: application/json\r\n", "").await.unwrap();
     assert_eq!((json.status, json.json()["code"].clone()), (401, json!(401)));
     let wrong = "Authorization: Bearer wrong\r\nAccept: text/html\r\n";
-    let html = send(sandbox.aex(), "GET /customers?q=x", wrong, "").await.unwrap();
+    let html = send(sandbox.address("aex"), "GET /customers?q=x", wrong, "").await.unwrap();
     assert_eq!((html.status, html.header("location")), (302, Some("/auth/login")));
 }
 
 #[tokio::test]
 async fn the_printed_replies_and_a_missing_location_can_be_ordered() {
     let sandbox = sandbox().await;
-    let aex = sandbox.aex();
-    sandbox.fault(Provider::Aex, Fault::once("/customers", Kind::WithoutLocation));
+    let aex = sandbox.address("aex");
+    sandbox.fault("aex", Fault::once("/customers", Kind::WithoutLocation));
     let created = call(aex, "POST /customers", SIGN_UP).await;
     assert_eq!((created.status, created.header("location")), (201, None));
-    sandbox.fault(Provider::Aex, Fault::once("GET /customers", Kind::AsPrinted));
+    sandbox.fault("aex", Fault::once("GET /customers", Kind::AsPrinted));
     let bare = call(aex, "GET /customers?q=jane@example.com", "").await.json();
     assert_eq!(bare["email"], "jane@example.com");
-    sandbox.fault(Provider::Aex, Fault::once("POST /services/full", Kind::AsPrinted));
+    sandbox.fault("aex", Fault::once("POST /services/full", Kind::AsPrinted));
     let customer = bare["id"].as_str().unwrap();
     let ordered = call(aex, "POST /services/full", &order(customer, PREDEFINED, PRODUCT)).await.json();
     assert_eq!(ordered["service"]["service_id"], PRODUCT);

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use ispbridge_sandbox::{Provider, Sandbox};
+use ispbridge_sandbox::Sandbox;
 
 use crate::wire::{Reply, between, replay, sandbox, send};
 
@@ -41,7 +41,7 @@ async fn call(address: SocketAddr, method: &str, arguments: &[(&str, &str)]) -> 
 
 /// The result as text.
 async fn ask(sandbox: &Sandbox, method: &str, arguments: &[(&str, &str)]) -> String {
-    let body = call(sandbox.azotel(), method, arguments).await.body;
+    let body = call(sandbox.address("azotel"), method, arguments).await.body;
     let result = between(between(&body, "<s-gensym", "</s-gensym"), ">", "\u{0}");
     if body.contains("xsd:base64Binary") {
         return String::from_utf8(STANDARD.decode(result).unwrap()).unwrap();
@@ -67,7 +67,7 @@ async fn recorded_requests_get_recorded_bytes() {
         ("php-03-addCustomer-object", "addCustomer", "string", "OK:105"),
     ];
     for (number, (recording, method, kind, text)) in (1..).zip(recordings) {
-        let reply = replay(sandbox.azotel(), &format!("azotel/{recording}"), None).await;
+        let reply = replay(sandbox.address("azotel"), &format!("azotel/{recording}"), None).await;
         assert_eq!(reply.body, envelope(method, number * 3, kind, text), "{recording}");
         assert_eq!((reply.status, reply.header("content-type")), (200, Some("text/xml; charset=utf-8")));
     }
@@ -79,7 +79,7 @@ async fn recorded_requests_get_recorded_bytes() {
 async fn names_survive_every_way_they_are_sent() {
     let sandbox = sandbox().await;
     for recording in ["05-addCustomer-allstrings", "06-addCustomer-utf8-autotype", "php-02-addCustomer-utf8"] {
-        replay(sandbox.azotel(), &format!("azotel/{recording}"), None).await;
+        replay(sandbox.address("azotel"), &format!("azotel/{recording}"), None).await;
     }
     for id in ["101", "102"] {
         let data = ask(&sandbox, "getCustomerData", &[("customerid", id)]).await;
@@ -92,7 +92,7 @@ async fn names_survive_every_way_they_are_sent() {
 #[tokio::test]
 async fn searches_answer_text_or_base64_of_it() {
     let sandbox = sandbox().await;
-    let plain = replay(sandbox.azotel(), "azotel/23-searchCustomer", None).await.body;
+    let plain = replay(sandbox.address("azotel"), "azotel/23-searchCustomer", None).await.body;
     let text = between(&plain, "xsd:string\">", "</s-gensym").replace("&lt;", "<").replace("&gt;", ">");
     let expected = "<customerSearchRoot>\n  <case_sensitive>0</case_sensitive>\n  <customer id=\"2\">\n    \
         <city>Cork</city>\n    <country>Ireland</country>\n    <county></county>\n    <customerid>2</customerid>\n    \
@@ -102,7 +102,7 @@ async fn searches_answer_text_or_base64_of_it() {
         <street2></street2>\n  </customer>\n  <limit>5</limit>\n  <offset>0</offset>\n  \
         <order>customerid</order>\n  <results>1</results>\n</customerSearchRoot>\n";
     assert_eq!(text, expected);
-    let encoded = replay(sandbox.azotel(), "azotel/24-searchCustomer-utf8-result", None).await.body;
+    let encoded = replay(sandbox.address("azotel"), "azotel/24-searchCustomer-utf8-result", None).await.body;
     let bytes = STANDARD.decode(between(&encoded, "xsd:base64Binary\">", "</s-gensym")).unwrap();
     assert!(String::from_utf8(bytes).unwrap().contains("<lastname>Łącka</lastname>"));
     let paged =
@@ -162,8 +162,8 @@ async fn a_customer_is_added_changed_and_deleted_under_conditions() {
     assert_eq!(subscribed, "no subscriptions should be attached to a customer account");
     assert_eq!(ask(&sandbox, "deleteCustomer", &[("customerid", "27738"), ("deleteSubscription", "1")]).await, "OK");
     assert_eq!(ask(&sandbox, "addInstallerTracking", &[("maintenanceId", "1")]).await, "102OK");
-    assert_eq!(sandbox.executed(Provider::Azotel, "deleteCustomer"), 2);
-    assert_eq!(sandbox.received(Provider::Azotel, "deleteCustomer"), 4);
+    assert_eq!(sandbox.executed("azotel", "deleteCustomer"), 2);
+    assert_eq!(sandbox.received("azotel", "deleteCustomer"), 4);
 }
 
 #[tokio::test]
@@ -171,33 +171,36 @@ async fn radius_rows_come_as_a_hash() {
     let sandbox = sandbox().await;
     let base = [("table", "radcheck"), ("customerid", "27939")];
     let list = [&base[..], &[("action", "list")]].concat();
-    let body = call(sandbox.azotel(), "customerRadius", &list).await.body;
+    let body = call(sandbox.address("azotel"), "customerRadius", &list).await.body;
     assert!(body.contains("<results soapenc:arrayType=\"xsd:anyType[2]\" xsi:type=\"soapenc:Array\"><item>"));
     assert!(body.contains("<value xsi:type=\"xsd:string\">0ac5ae06a2ec2</value>"));
     let add = [&base[..], &[("action", "add"), ("username", "u"), ("attribute", "a"), ("value", "v")]].concat();
-    let body = call(sandbox.azotel(), "customerRadius", &add).await.body;
+    let body = call(sandbox.address("azotel"), "customerRadius", &add).await.body;
     assert!(body.contains("<action xsi:type=\"xsd:string\">add</action><result xsi:type=\"xsd:string\">OK</result>"));
-    let body = call(sandbox.azotel(), "customerRadius", &list).await.body;
+    let body = call(sandbox.address("azotel"), "customerRadius", &list).await.body;
     assert!(body.contains("xsd:anyType[3]") && body.contains("<op xsi:nil=\"true\" />"));
     let delete = [&base[..], &[("action", "delete"), ("username", "u"), ("attribute", "a")]].concat();
     assert!(
-        call(sandbox.azotel(), "customerRadius", &delete).await.body.contains("<result xsi:type=\"xsd:string\">OK")
+        call(sandbox.address("azotel"), "customerRadius", &delete)
+            .await
+            .body
+            .contains("<result xsi:type=\"xsd:string\">OK")
     );
 }
 
 #[tokio::test]
 async fn dispatch_errors_are_faults_with_status_500() {
     let sandbox = sandbox().await;
-    let unknown = replay(sandbox.azotel(), "azotel/72-unknown-method", None).await;
+    let unknown = replay(sandbox.address("azotel"), "azotel/72-unknown-method", None).await;
     assert_eq!((unknown.status, between(&unknown.body, "<faultcode>", "<")), (500, "soap:Client"));
     let text = between(&unknown.body, "<faultstring>", "</faultstring>");
     assert!(
         text.starts_with("Failed to locate method (noSuchMethod) in class (OperatorAPI) at ") && text.ends_with(".\n")
     );
-    let action = replay(sandbox.azotel(), "azotel/78-soapaction-wrong", None).await;
+    let action = replay(sandbox.address("azotel"), "azotel/78-soapaction-wrong", None).await;
     let expected = "SOAPAction shall match 'uri#method' if present (got 'urn:x#y', expected \
         'http://127.0.0.1/OperatorAPI#pingAPI'\n";
     assert_eq!(between(&action.body, "<faultstring>", "</faultstring>"), expected);
-    let urn = replay(sandbox.azotel(), "azotel/74-uri-urn", None).await;
+    let urn = replay(sandbox.address("azotel"), "azotel/74-uri-urn", None).await;
     assert!(urn.body.contains("<pingAPIResponse xmlns=\"urn:OperatorAPI\">"));
 }

@@ -4,7 +4,7 @@ mod story;
 
 use std::net::SocketAddr;
 
-use ispbridge_sandbox::{Provider, Sandbox};
+use ispbridge_sandbox::Sandbox;
 use serde_json::{Map, Value};
 
 use crate::wire::{between, replay, sandbox, send};
@@ -81,14 +81,14 @@ async fn tell(transport: Transport) -> Sandbox {
     for Step(function, required, others, told) in &STORY {
         let all: Attributes<'_> =
             credentials("apipass").into_iter().chain(pairs(required)).chain(pairs(others)).collect();
-        let answer = transport.ask(sandbox.azotel(), function, &all).await;
+        let answer = transport.ask(sandbox.address("azotel"), function, &all).await;
         match (told, transport) {
             (Told::Word(word), _) => assert_eq!(answer, *word, "{function}"),
             (Told::Parts(part, _), Transport::Soap) | (Told::Parts(_, part), Transport::Rest) => {
                 assert!(answer.contains(part), "{function}: {part} in {answer}");
             }
         }
-        assert_eq!(sandbox.executed(Provider::Azotel, function), 1, "{function}");
+        assert_eq!(sandbox.executed("azotel", function), 1, "{function}");
     }
     sandbox
 }
@@ -98,15 +98,19 @@ async fn refuse(transport: Transport) {
     for Step(function, required, others, _) in &STORY {
         let all: Attributes<'_> = pairs(required).chain(pairs(others)).collect();
         let wrong = [credentials("wrong"), all.clone()].concat();
-        assert_eq!(transport.ask(sandbox.azotel(), function, &wrong).await, "ERROR: access denied", "{function}");
+        assert_eq!(
+            transport.ask(sandbox.address("azotel"), function, &wrong).await,
+            "ERROR: access denied",
+            "{function}"
+        );
         for (missing, _) in pairs(required) {
             let rest = all.iter().copied().filter(|(name, _)| *name != missing && *name != "40" && *name != "rowid");
             let lacking: Attributes<'_> = credentials("apipass").into_iter().chain(rest).collect();
-            let answer = transport.ask(sandbox.azotel(), function, &lacking).await;
+            let answer = transport.ask(sandbox.address("azotel"), function, &lacking).await;
             let name = if missing.starts_with(|letter: char| letter.is_ascii_digit()) { "columnid1" } else { missing };
             assert_eq!(answer, format!("ERROR: missing required attribute {name}"), "{function}");
         }
-        assert_eq!(sandbox.executed(Provider::Azotel, function), 0, "{function}");
+        assert_eq!(sandbox.executed("azotel", function), 0, "{function}");
     }
 }
 
@@ -151,12 +155,12 @@ async fn the_documents_resources_take_a_body_with_every_verb() {
     ];
     for (line, attributes, part) in steps {
         let attributes = [credentials("apipass"), attributes].concat();
-        let result = rest(sandbox.azotel(), line, &attributes).await.to_string();
+        let result = rest(sandbox.address("azotel"), line, &attributes).await.to_string();
         assert!(result.contains(part), "{line}: {part} in {result}");
     }
-    assert_eq!(sandbox.executed(Provider::Azotel, "deleteCustomTableEntries"), 1);
+    assert_eq!(sandbox.executed("azotel", "deleteCustomTableEntries"), 1);
     for line in ["GET /restapi/customer", "POST /restapi/API/noSuchFunction", "GET /restapi/API/pingAPI", "GET /"] {
-        assert_eq!(send(sandbox.azotel(), line, "", "{}").await.unwrap().status, 404, "{line}");
+        assert_eq!(send(sandbox.address("azotel"), line, "", "{}").await.unwrap().status, 404, "{line}");
     }
 }
 
@@ -164,27 +168,27 @@ async fn the_documents_resources_take_a_body_with_every_verb() {
 async fn rest_replies_are_what_perl_prints() {
     let sandbox = sandbox().await;
     let body = r#"{"api_username":"apiuser","api_password":"apipass","customerid":"2","quantity":"2"}"#;
-    let reply = send(sandbox.azotel(), "POST /restapi/API/generateIP", "", body).await.unwrap();
+    let reply = send(sandbox.address("azotel"), "POST /restapi/API/generateIP", "", body).await.unwrap();
     let expected = "{\n   \"ip\" : \"127.0.0.1\",\n   \"result\" : {\n      \"wibnumber\" : \"100\",\n      \
                     \"iptype\" : \"Public\",\n      \"ip\" : [\n         \"192.168.99.58\",\n         \
                     \"192.168.99.59\"\n      ],\n      \"quantity\" : \"2\",\n      \"gatewayid\" : \"1\",\n      \
                     \"generated\" : 2,\n      \"interfaceid\" : [\n         \"20\"\n      ]\n   }\n}\n";
     assert_eq!(reply.body, expected);
-    let broken = send(sandbox.azotel(), "POST /restapi/API/pingAPI", "", "{\"api_username\":").await.unwrap();
+    let broken = send(sandbox.address("azotel"), "POST /restapi/API/pingAPI", "", "{\"api_username\":").await.unwrap();
     assert!(broken.json()["result"].as_str().unwrap().starts_with("ERROR: malformed JSON string"));
     let products = r#"{"api_username":"apiuser","api_password":"apipass","productid":["1","3"]}"#;
-    let reply = send(sandbox.azotel(), "POST /API/getProducts", "", products).await.unwrap().json();
+    let reply = send(sandbox.address("azotel"), "POST /API/getProducts", "", products).await.unwrap().json();
     assert_eq!(reply["result"]["product"].as_array().map(Vec::len), Some(2));
 }
 
 #[tokio::test]
 async fn recorded_arrays_and_numeric_names_are_understood() {
     let sandbox = sandbox().await;
-    let added = replay(sandbox.azotel(), "azotel/07-addCustomTableEntries-numericKeys", None).await;
+    let added = replay(sandbox.address("azotel"), "azotel/07-addCustomTableEntries-numericKeys", None).await;
     assert!(added.body.contains(">OK: 4</s-gensym"), "{}", added.body);
-    let products = replay(sandbox.azotel(), "azotel/08-getProducts-array", None).await;
+    let products = replay(sandbox.address("azotel"), "azotel/08-getProducts-array", None).await;
     assert_eq!(products.body.matches("&lt;product&gt;").count(), 3);
-    let refused = replay(sandbox.azotel(), "azotel/19-checkEUPLogin-bad", None).await;
+    let refused = replay(sandbox.address("azotel"), "azotel/19-checkEUPLogin-bad", None).await;
     assert!(refused.body.contains(">ERROR: invalid username/password</s-gensym"), "{}", refused.body);
 }
 
@@ -193,7 +197,7 @@ async fn addresses_are_generated_as_the_samples_show_and_kept_only_when_told() {
     let sandbox = sandbox().await;
     let ask = async |more: &[(&'static str, &'static str)]| {
         let attributes = [&credentials("apipass")[..], &[("customerid", "27939")], more].concat();
-        rest(sandbox.azotel(), "POST /API/generateIP", &attributes).await
+        rest(sandbox.address("azotel"), "POST /API/generateIP", &attributes).await
     };
     for _ in 0..2 {
         assert_eq!(ask(&[]).await["ip"], serde_json::json!(["192.168.99.58"]));
@@ -209,7 +213,7 @@ async fn addresses_are_generated_as_the_samples_show_and_kept_only_when_told() {
     assert_eq!(ask(&[("iptype", "private")]).await["iptype"], "Canopy");
     let list =
         [&credentials("apipass")[..], &[("customerid", "27939"), ("table", "radreply"), ("action", "list")]].concat();
-    let rows = rest(sandbox.azotel(), "POST /API/customerRadius", &list).await;
+    let rows = rest(sandbox.address("azotel"), "POST /API/customerRadius", &list).await;
     assert_eq!(
         (&rows["results"][0]["attribute"], &rows["results"][0]["value"]),
         (&"Framed-IP-Address".into(), &"192.168.99.58".into())
@@ -244,8 +248,8 @@ async fn what_must_be_unique_or_must_exist_is_refused_in_words() {
     for (function, attributes, text) in refusals {
         let attributes: Attributes<'_> = credentials("apipass").into_iter().chain(pairs(attributes)).collect();
         for transport in [Transport::Soap, Transport::Rest] {
-            assert_eq!(transport.ask(sandbox.azotel(), function, &attributes).await, text, "{function}");
+            assert_eq!(transport.ask(sandbox.address("azotel"), function, &attributes).await, text, "{function}");
         }
-        assert_eq!(sandbox.executed(Provider::Azotel, function), 0, "{function}");
+        assert_eq!(sandbox.executed("azotel", function), 0, "{function}");
     }
 }

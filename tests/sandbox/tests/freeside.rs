@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use ispbridge_sandbox::{Config, DECLINED_CARD, Fault, Kind, Provider, Sandbox};
+use ispbridge_sandbox::{Config, DECLINED_CARD, Fault, Kind, Sandbox};
 
 use crate::wire::{Reply, between, replay, sandbox, send};
 
@@ -47,7 +47,7 @@ pub(crate) async fn call(address: SocketAddr, method: &str, arguments: &[(&str, 
 #[tokio::test]
 async fn recorded_logins_get_recorded_replies() {
     let sandbox = sandbox().await;
-    let freeside = sandbox.freeside();
+    let freeside = sandbox.address("freeside");
     let bad = replay(freeside, "freeside/01-agent_login-bad", None).await;
     assert_eq!(bad.body, error("Incorrect password."));
     assert_eq!(bad.header("content-type"), Some("text/xml"));
@@ -59,16 +59,16 @@ async fn recorded_logins_get_recorded_replies() {
         assert_eq!(member(&reply.body, "session_id").len(), 32, "{good}");
         assert!(reply.body.contains("<name>error</name><value><string /></value>"), "{good}");
     }
-    assert_eq!(sandbox.executed(Provider::Freeside, "agent_login"), 3);
+    assert_eq!(sandbox.executed("freeside", "agent_login"), 3);
 }
 
 #[tokio::test]
 async fn a_recorded_sign_up_gets_the_recorded_members() {
     let sandbox = sandbox().await;
-    let session = login(sandbox.freeside()).await;
-    let empty = replay(sandbox.freeside(), "freeside/17-new_customer-nopassword", Some(&session)).await;
+    let session = login(sandbox.address("freeside")).await;
+    let empty = replay(sandbox.address("freeside"), "freeside/17-new_customer-nopassword", Some(&session)).await;
     assert_eq!(empty.body, error("Empty password"));
-    let made = replay(sandbox.freeside(), "freeside/15-new_customer", Some(&session)).await;
+    let made = replay(sandbox.address("freeside"), "freeside/15-new_customer", Some(&session)).await;
     let recorded = "<struct><member><name>username</name><value><string>newuser</string></value></member>\
         <member><name>error</name><value><string /></value></member>\
         <member><name>_password</name><value><string>s33kret</string></value></member>\
@@ -76,10 +76,11 @@ async fn a_recorded_sign_up_gets_the_recorded_members() {
         <member><name>svcnum</name><value><string>1002</string></value></member>\
         <member><name>custnum</name><value><string>1001</string></value></member></struct>";
     assert_eq!(members(&made.body), members(recorded));
-    let again = replay(sandbox.freeside(), "freeside/15-new_customer", Some(&session)).await;
+    let again = replay(sandbox.address("freeside"), "freeside/15-new_customer", Some(&session)).await;
     assert_eq!(again.body, error("Username in use"));
     let listed =
-        call(sandbox.freeside(), "agent_list_customers", &[("session_id", &session), ("search", "1001")]).await;
+        call(sandbox.address("freeside"), "agent_list_customers", &[("session_id", &session), ("search", "1001")])
+            .await;
     assert_eq!(member(&listed.body, "first"), "Łucja");
     assert!(!listed.body.contains("4111111111111111") && !listed.body.contains("<name>error"));
 }
@@ -87,21 +88,21 @@ async fn a_recorded_sign_up_gets_the_recorded_members() {
 #[tokio::test]
 async fn faults_come_with_status_200_and_a_code_of_text() {
     let sandbox = sandbox().await;
-    let unknown = replay(sandbox.freeside(), "freeside/34-unknown-method", None).await;
+    let unknown = replay(sandbox.address("freeside"), "freeside/34-unknown-method", None).await;
     assert_eq!(unknown.status, 200);
     assert_eq!(member(&unknown.body, "faultCode"), "Server");
     assert!(member(&unknown.body, "faultString").starts_with("No such procedure: no_such_method at "));
-    let denied = replay(sandbox.freeside(), "freeside/36-no-class", None).await;
+    let denied = replay(sandbox.address("freeside"), "freeside/36-no-class", None).await;
     assert_eq!(member(&denied.body, "faultCode"), "Client");
     assert!(member(&denied.body, "faultString").starts_with("Denied access to method (thing) in class (main)"));
-    let get = send(sandbox.freeside(), "GET /", "", "").await.unwrap();
+    let get = send(sandbox.address("freeside"), "GET /", "", "").await.unwrap();
     assert_eq!((get.status, get.body.as_str()), (405, ""));
 }
 
 #[tokio::test]
 async fn accounts_are_suspended_by_package_and_only_ones_own() {
     let sandbox = sandbox().await;
-    let freeside = sandbox.freeside();
+    let freeside = sandbox.address("freeside");
     let session = login(freeside).await;
     let act = async |method: &str, username: &str, domain: &str| {
         let arguments = [("session_id", session.as_str()), ("username", username), ("domain", domain)];
@@ -124,7 +125,7 @@ async fn accounts_are_suspended_by_package_and_only_ones_own() {
 #[tokio::test]
 async fn a_resellers_session_opens_customers_under_its_other_name() {
     let sandbox = sandbox().await;
-    let freeside = sandbox.freeside();
+    let freeside = sandbox.address("freeside");
     let session = login(freeside).await;
     let agent = ("agent_session_id", session.as_str());
     let info = call(freeside, "customer_info", &[agent, ("custnum", "23")]).await.body;
@@ -143,7 +144,7 @@ async fn a_resellers_session_opens_customers_under_its_other_name() {
 #[tokio::test]
 async fn a_declined_card_leaves_a_cancelled_customer() {
     let sandbox = sandbox().await;
-    let session = login(sandbox.freeside()).await;
+    let session = login(sandbox.address("freeside")).await;
     let arguments = [
         ("session_id", session.as_str()),
         ("first", "Tofu"),
@@ -160,26 +161,26 @@ async fn a_declined_card_leaves_a_cancelled_customer() {
         ("username", "tofu"),
         ("_password", "x"),
     ];
-    let reply = call(sandbox.freeside(), "new_customer", &arguments).await.body;
+    let reply = call(sandbox.address("freeside"), "new_customer", &arguments).await.body;
     assert_eq!(reply, error("_decline"));
-    let info = call(sandbox.freeside(), "agent_info", &[("session_id", &session)]).await.body;
+    let info = call(sandbox.address("freeside"), "agent_info", &[("session_id", &session)]).await.body;
     assert_eq!(member(&info, "num_cancel"), "1");
 }
 
 #[tokio::test]
 async fn sessions_end_by_age_by_order_and_by_logout() {
-    let config = Config { freeside_session: Duration::ZERO, ..Config::default() };
+    let config = Config { session_lifetime: Some(Duration::ZERO), ..Config::default() };
     let aged = Sandbox::start(config).await.unwrap();
-    let session = login(aged.freeside()).await;
+    let session = login(aged.address("freeside")).await;
     let dead = error("Can't resume session");
-    assert_eq!(call(aged.freeside(), "agent_info", &[("session_id", &session)]).await.body, dead);
+    assert_eq!(call(aged.address("freeside"), "agent_info", &[("session_id", &session)]).await.body, dead);
 
     let sandbox = sandbox().await;
-    let session = login(sandbox.freeside()).await;
-    sandbox.fault(Provider::Freeside, Fault::once("agent_info", Kind::ExpireSessions));
-    assert_eq!(call(sandbox.freeside(), "agent_info", &[("session_id", &session)]).await.body, dead);
-    let session = login(sandbox.freeside()).await;
-    assert_eq!(call(sandbox.freeside(), "agent_logout", &[("session_id", &session)]).await.body, error(""));
-    assert_eq!(call(sandbox.freeside(), "agent_info", &[("session_id", &session)]).await.body, dead);
-    assert_eq!(call(sandbox.freeside(), "agent_logout", &[]).await.body, dead);
+    let session = login(sandbox.address("freeside")).await;
+    sandbox.fault("freeside", Fault::once("agent_info", Kind::ExpireSessions));
+    assert_eq!(call(sandbox.address("freeside"), "agent_info", &[("session_id", &session)]).await.body, dead);
+    let session = login(sandbox.address("freeside")).await;
+    assert_eq!(call(sandbox.address("freeside"), "agent_logout", &[("session_id", &session)]).await.body, error(""));
+    assert_eq!(call(sandbox.address("freeside"), "agent_info", &[("session_id", &session)]).await.body, dead);
+    assert_eq!(call(sandbox.address("freeside"), "agent_logout", &[]).await.body, dead);
 }

@@ -34,7 +34,7 @@ async fn reseller(freeside: SocketAddr) -> Reseller {
 #[tokio::test]
 async fn what_is_scoped_knows_only_ones_own_customers() {
     let sandbox = sandbox().await;
-    let reseller = reseller(sandbox.freeside()).await;
+    let reseller = reseller(sandbox.address("freeside")).await;
     let short = reseller.on("23", "customer_info_short", &[]).await;
     assert_eq!((member(&short, "name"), member(&short, "max_invnum")), ("John Smith", "12"));
     assert_eq!(member(&reseller.on("23", "customer_recurring", &[]).await, "amount"), "19.99");
@@ -61,7 +61,7 @@ async fn what_is_scoped_knows_only_ones_own_customers() {
 #[tokio::test]
 async fn what_is_unscoped_reaches_everybodys() {
     let sandbox = sandbox().await;
-    let reseller = reseller(sandbox.freeside()).await;
+    let reseller = reseller(sandbox.address("freeside")).await;
     assert!(reseller.on("99", "list_tickets", &[]).await.contains("<string>Invoice</string>"));
     assert_eq!(member(&reseller.on("99", "pkg_info", &[("pkgnum", "8")]).await, "pkgpart"), "1");
     let changed = reseller.on("23", "change_pkg", &[("pkgnum", "8"), ("pkgpart", "2")]).await;
@@ -79,7 +79,7 @@ async fn what_is_unscoped_reaches_everybodys() {
 #[tokio::test]
 async fn a_service_is_made_listed_and_cancelled() {
     let sandbox = sandbox().await;
-    let reseller = reseller(sandbox.freeside()).await;
+    let reseller = reseller(sandbox.address("freeside")).await;
     let place = [("pkgnum", "5"), ("svcpart", "2"), ("username", "second")];
     let account = |again| [place[0], place[1], place[2], ("_password", "s33kret"), ("_password2", again)];
     let different = reseller.on("23", "provision_acct", &account("secret")).await;
@@ -106,7 +106,7 @@ async fn a_service_is_made_listed_and_cancelled() {
 #[tokio::test]
 async fn cards_accounts_and_contacts_are_kept() {
     let sandbox = sandbox().await;
-    let reseller = reseller(sandbox.freeside()).await;
+    let reseller = reseller(sandbox.address("freeside")).await;
     let bank = [("payby", "CHEK"), ("payinfo1", "123456"), ("payinfo2", "021000021")];
     let made = reseller.on("23", "insert_payby", &bank).await;
     let number = member(&made, "custpaybynum");
@@ -126,7 +126,7 @@ async fn cards_accounts_and_contacts_are_kept() {
 #[tokio::test]
 async fn mailboxes_lines_and_passwords_change() {
     let sandbox = sandbox().await;
-    let reseller = reseller(sandbox.freeside()).await;
+    let reseller = reseller(sandbox.address("freeside")).await;
     let john = ("svcnum", "501");
     assert_eq!(member(&reseller.on("23", "acct_forward_info", &[john]).await, "dst"), "john@example.org");
     assert_eq!(reseller.on("23", "process_acct_forward", &[john, ("dst", "")]).await, error(""));
@@ -152,7 +152,7 @@ async fn mailboxes_lines_and_passwords_change() {
 #[tokio::test]
 async fn a_ticket_is_answered_where_it_is_read() {
     let sandbox = sandbox().await;
-    let reseller = reseller(sandbox.freeside()).await;
+    let reseller = reseller(sandbox.address("freeside")).await;
     let made = reseller.on("23", "create_ticket", &[("subject", "Slow"), ("message", "Since Monday.")]).await;
     let ticket = ("ticket_id", member(&made, "ticket_id"));
     reseller.on("23", "get_ticket", &[ticket, ("reply", "Still slow.")]).await;
@@ -168,7 +168,7 @@ async fn a_ticket_is_answered_where_it_is_read() {
 #[tokio::test]
 async fn packages_change_and_are_renewed() {
     let sandbox = sandbox().await;
-    let reseller = reseller(sandbox.freeside()).await;
+    let reseller = reseller(sandbox.address("freeside")).await;
     let suspended = reseller.on("23", "change_pkg", &[("pkgnum", "6"), ("pkgpart", "2")]).await;
     assert_eq!(member(&suspended, "error"), "Can't change a suspended package");
     let declined = reseller.on("23", "change_pkg", &[("pkgnum", "5"), ("pkgpart", "3")]).await;
@@ -183,7 +183,7 @@ async fn packages_change_and_are_renewed() {
 #[tokio::test]
 async fn lesser_sign_ups_make_customers_and_prospects() {
     let sandbox = sandbox().await;
-    let reseller = reseller(sandbox.freeside()).await;
+    let reseller = reseller(sandbox.address("freeside")).await;
     let info = reseller.sign_up("signup_info", &[]).await;
     assert!(info.contains("Package 3") && !info.contains("<name>error</name>"));
     let promoted = reseller.sign_up("signup_info", &[("promo_code", "SPRING")]).await;

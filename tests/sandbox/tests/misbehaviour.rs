@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 
-use ispbridge_sandbox::{Config, Credentials, Fault, Kind, Provider, Sandbox};
+use ispbridge_sandbox::{Config, Credentials, Fault, Kind, Sandbox};
 
 use crate::wire::{Reply, replay, sandbox, send};
 
@@ -14,12 +14,12 @@ fn recording() -> Vec<u8> {
 }
 
 async fn spoilt(sandbox: &Sandbox, kind: Kind) -> std::io::Result<Reply> {
-    sandbox.fault(Provider::Azotel, Fault::once("addCustomer", kind));
-    crate::wire::exchange(sandbox.azotel(), &recording()).await
+    sandbox.fault("azotel", Fault::once("addCustomer", kind));
+    crate::wire::exchange(sandbox.address("azotel"), &recording()).await
 }
 
 fn executed(sandbox: &Sandbox) -> u64 {
-    sandbox.executed(Provider::Azotel, "addCustomer")
+    sandbox.executed("azotel", "addCustomer")
 }
 
 #[tokio::test]
@@ -29,7 +29,7 @@ async fn a_reset_is_a_real_one_before_and_after_the_work() {
     assert_eq!((before.unwrap_err().kind(), executed(&sandbox)), (ErrorKind::ConnectionReset, 0));
     let after = spoilt(&sandbox, Kind::ResetAfterCommit).await;
     assert_eq!((after.unwrap_err().kind(), executed(&sandbox)), (ErrorKind::ConnectionReset, 1));
-    let healthy = replay(sandbox.azotel(), ADD, None).await;
+    let healthy = replay(sandbox.address("azotel"), ADD, None).await;
     assert!(healthy.body.contains("OK:102"));
 }
 
@@ -70,25 +70,25 @@ async fn a_late_reply_does_the_work_first_when_told_so() {
 #[tokio::test]
 async fn orders_are_taken_over_http_too() {
     let sandbox = sandbox().await;
-    let control = async |line: &str, body: &str| -> Reply { order(sandbox.azotel(), line, body).await };
+    let control = async |line: &str, body: &str| -> Reply { order(sandbox.address("azotel"), line, body).await };
     let fault = r#"{"path_or_method":"*","times":2,"kind":"rate_limit","retry_after":1}"#;
     assert_eq!(control("POST /_sandbox/faults", fault).await.status, 204);
-    assert_eq!(replay(sandbox.azotel(), ADD, None).await.status, 429);
+    assert_eq!(replay(sandbox.address("azotel"), ADD, None).await.status, 429);
     assert_eq!(control("DELETE /_sandbox/faults", "").await.status, 204);
-    assert_eq!(replay(sandbox.azotel(), ADD, None).await.status, 200);
+    assert_eq!(replay(sandbox.address("azotel"), ADD, None).await.status, 200);
     let counts = control("GET /_sandbox/requests", "").await.json();
     assert_eq!((&counts["received"]["addCustomer"], &counts["executed"]["addCustomer"]), (&2.into(), &1.into()));
     assert_eq!(control("POST /_sandbox/faults", r#"{"kind":"nonsense"}"#).await.status, 400);
     assert_eq!(control("POST /_sandbox/reset", "").await.status, 204);
-    assert!(replay(sandbox.azotel(), ADD, None).await.body.contains("OK:101"));
+    assert!(replay(sandbox.address("azotel"), ADD, None).await.body.contains("OK:101"));
     assert_eq!(executed(&sandbox), 1);
 }
 
 #[tokio::test]
 async fn credentials_are_an_instances_own() {
-    let credentials = Credentials { azotel_password: "canary".to_owned(), ..Credentials::default() };
+    let credentials = Credentials::default().with("azotel", "password", "canary");
     let sandbox = Sandbox::start(Config { credentials, ..Config::default() }).await.unwrap();
-    assert!(replay(sandbox.azotel(), "azotel/13-pingAPI", None).await.body.contains("ERROR: access denied"));
+    assert!(replay(sandbox.address("azotel"), "azotel/13-pingAPI", None).await.body.contains("ERROR: access denied"));
 }
 
 async fn order(address: SocketAddr, line: &str, body: &str) -> Reply {
@@ -99,11 +99,11 @@ async fn order(address: SocketAddr, line: &str, body: &str) -> Reply {
 async fn azotels_rest_door_misbehaves_by_the_same_names() {
     let sandbox = sandbox().await;
     let body = r#"{"api_username":"apiuser","api_password":"apipass","name":"J","nickname":"J","invoicingid":"J"}"#;
-    let ask = || send(sandbox.azotel(), "POST /restapi/API/addCustomer", "", body);
-    sandbox.fault(Provider::Azotel, Fault::once("addCustomer", Kind::Http500 { after_commit: true }));
+    let ask = || send(sandbox.address("azotel"), "POST /restapi/API/addCustomer", "", body);
+    sandbox.fault("azotel", Fault::once("addCustomer", Kind::Http500 { after_commit: true }));
     let crashed = ask().await.unwrap();
     assert_eq!((crashed.status, crashed.header("content-type")), (500, Some("text/html;charset=utf-8")));
-    sandbox.fault(Provider::Azotel, Fault::once("/restapi/API/addCustomer", Kind::ResetAfterCommit));
+    sandbox.fault("azotel", Fault::once("/restapi/API/addCustomer", Kind::ResetAfterCommit));
     assert_eq!((ask().await.unwrap_err().kind(), executed(&sandbox)), (ErrorKind::ConnectionReset, 2));
     assert_eq!(ask().await.unwrap().json()["result"], "OK:103");
 }

@@ -87,7 +87,7 @@ async fn perl(module: Part, program: &'static str, address: SocketAddr) -> Optio
 #[tokio::test]
 async fn soap_lite_understands_azotel() {
     let sandbox = sandbox().await;
-    let Some(printed) = perl(SOAP_LITE, SOAP, sandbox.azotel()).await else { return };
+    let Some(printed) = perl(SOAP_LITE, SOAP, sandbox.address("azotel")).await else { return };
     let expected = "OK\nOK:101\n2\n2 ts_telrad_autopro ==\nOK: 4\nOK :103\nOK\n2\n23\n\
                     ERROR: invalid username/password\nOK\n5\nFailed to locate method (noSuchMethod)";
     assert!(printed.starts_with(expected), "{printed}");
@@ -96,14 +96,14 @@ async fn soap_lite_understands_azotel() {
 #[tokio::test]
 async fn xml_simple_writes_the_same_text() {
     let sandbox = sandbox().await;
-    let Some(printed) = perl(XML_SIMPLE, BOTH, sandbox.azotel()).await else { return };
+    let Some(printed) = perl(XML_SIMPLE, BOTH, sandbox.address("azotel")).await else { return };
     assert!(!printed.contains("differs") && printed.lines().count() == 11, "{printed}");
 }
 
 #[tokio::test]
 async fn xmlrpc_lite_understands_freeside() {
     let sandbox = sandbox().await;
-    let Some(printed) = perl(XMLRPC_LITE, XMLRPC, sandbox.freeside()).await else { return };
+    let Some(printed) = perl(XMLRPC_LITE, XMLRPC, sandbox.address("freeside")).await else { return };
     let expected = "Test Reseller 1\n23 24\nCan't resume session\nNo such procedure: nothing at ";
     assert!(printed.starts_with(expected), "{printed}");
 }

@@ -1,6 +1,5 @@
 //! Every method of AEx with the ids and values that its document prints.
 
-use ispbridge_sandbox::Provider;
 use serde_json::{Value, json};
 
 use crate::caller::{ask, new_customer, started};
@@ -204,7 +203,7 @@ async fn a_new_customer_gets_a_service() {
     let orders = ask(&suite, "aex.OrderService/ListWorkOrders", json!({ "serviceId": service })).await;
     assert_eq!(orders["workOrders"][0]["status"], "New Order");
     for write in ["POST /customers", "POST /services/full"] {
-        assert_eq!(suite.sandbox().executed(Provider::Aex, write), 1, "{write}");
+        assert_eq!(suite.sandbox().executed("aex", write), 1, "{write}");
     }
     suite.stop().await;
 }

@@ -1,6 +1,5 @@
 //! Every method of Azotel, with the records of its document.
 
-use ispbridge_sandbox::Provider;
 use serde_json::json;
 use tonic::Code;
 
@@ -100,7 +99,7 @@ async fn radius_rows_are_listed_and_changed() {
     ask(&suite, "azotel.NetworkService/ChangeCustomerRadius", change).await;
     let listed = ask(&suite, "azotel.NetworkService/ListCustomerRadius", table).await;
     assert_eq!((&listed["entries"][1]["value"], &listed["entries"][1]["operator"]), (&json!("open"), &json!("==")));
-    assert_eq!(suite.sandbox().executed(Provider::Azotel, "customerRadius"), 3);
+    assert_eq!(suite.sandbox().executed("azotel", "customerRadius"), 3);
     suite.stop().await;
 }
 

@@ -38,7 +38,7 @@ impl Site {
         let claims = json!({ "iss": ISSUER, "aud": AUDIENCE, "sub": "crm", "exp": now() + 600 }).to_string();
         for (name, text) in [
             ("root", "a root of the caller context for tests"),
-            ("upstream", ispbridge_sandbox::AEX_TOKEN),
+            ("upstream", ispbridge_sandbox::StandIn::of("aex").value("token")),
             ("api-key", &format!("{KEY}\n")),
             ("jwks", &keys.set()),
             ("token", &keys.sign("ed", r#"{"alg":"EdDSA","kid":"ed"}"#, &claims)),
@@ -115,7 +115,7 @@ fn service(folder: &Path, sandbox: &Sandbox) -> String {
     format!(
         "server = {{ listen = \"127.0.0.1:0\" }}\ncallers = {{ mode = \"open\" }}\n[accounts.main]\n\
          base_url = \"http://{}\"\ntoken = {{ file = {:?} }}\ntransport = {{ allow_private = true }}",
-        sandbox.aex(),
+        sandbox.address("aex"),
         folder.join("upstream"),
     )
 }

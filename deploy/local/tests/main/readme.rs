@@ -60,7 +60,11 @@ fn commands(readme: &str) -> String {
 
 /// Puts the sandbox's own addresses in the place of the usual ones.
 fn with_addresses(text: &str, sandbox: &Sandbox) -> String {
-    let usual = [("18001", sandbox.aex()), ("18002", sandbox.freeside()), ("18003", sandbox.azotel())];
+    let usual = [
+        ("18001", sandbox.address("aex")),
+        ("18002", sandbox.address("freeside")),
+        ("18003", sandbox.address("azotel")),
+    ];
     usual
         .into_iter()
         .fold(text.to_owned(), |text, (port, address)| text.replace(&format!("127.0.0.1:{port}"), &address.to_string()))

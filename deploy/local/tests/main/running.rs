@@ -31,7 +31,7 @@ async fn only_loopback_addresses_are_listened_on() {
 #[tokio::test]
 async fn a_stopped_suite_is_gone_from_every_address() {
     let suite = started().await;
-    let (target, upstream) = (suite.target(), suite.sandbox().aex());
+    let (target, upstream) = (suite.target(), suite.sandbox().address("aex"));
     assert!(Client::connect(&target).await.is_ok());
     suite.stop().await;
     assert!(matches!(Client::connect(&target).await, Err(ClientError::Unreachable { .. })));

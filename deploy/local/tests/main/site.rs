@@ -79,9 +79,15 @@ impl Stage {
         program(stage.folder.path(), "ispbridge", "");
         program(stage.folder.path(), "ispbridge-gateway", &stage.variables(gateway));
         let accounts = [
-            account(&[("BASE_URL", &format!("http://{}", upstreams.aex()))]),
-            account(&[("BASE_URL", &freeside_url(upstreams.freeside())), ("USERNAME", sandbox::FREESIDE_USERNAME)]),
-            account(&[("BASE_URL", &azotel_url(upstreams.azotel())), ("USERNAME", sandbox::AZOTEL_USERNAME)]),
+            account(&[("BASE_URL", &format!("http://{}", upstreams.address("aex")))]),
+            account(&[
+                ("BASE_URL", &freeside_url(upstreams.address("freeside"))),
+                ("USERNAME", sandbox::StandIn::of("freeside").value("username")),
+            ]),
+            account(&[
+                ("BASE_URL", &azotel_url(upstreams.address("azotel"))),
+                ("USERNAME", sandbox::StandIn::of("azotel").value("username")),
+            ]),
         ];
         for ((provider, ports), account) in PROVIDERS.iter().zip(stage.services).zip(accounts) {
             program(stage.folder.path(), &format!("ispbridge-{provider}"), &(stage.variables(ports) + &account));
@@ -143,8 +149,10 @@ impl Stage {
         let path = format!("{}:/usr/bin:/bin:/usr/local/bin", self.folder.path().join("bin").display());
         let mut command = Command::new("timeout");
         command.args(["240", "bash", "-eu", "-o", "pipefail", "-c", &script]).env_clear().env("PATH", path);
-        command.env("AEX_TOKEN", sandbox::AEX_TOKEN).env("FREESIDE_PASSWORD", sandbox::FREESIDE_PASSWORD);
-        command.env("AZOTEL_PASSWORD", sandbox::AZOTEL_PASSWORD).current_dir(self.site());
+        command
+            .env("AEX_TOKEN", sandbox::StandIn::of("aex").value("token"))
+            .env("FREESIDE_PASSWORD", sandbox::StandIn::of("freeside").value("password"));
+        command.env("AZOTEL_PASSWORD", sandbox::StandIn::of("azotel").value("password")).current_dir(self.site());
         let Output { status, stdout, stderr } = command.stdin(Stdio::null()).output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         let (said, error) = (text(stdout), text(stderr));

@@ -160,7 +160,7 @@ async fn instance(
     address: SocketAddr,
 ) -> Result<Process, Failure> {
     let more = toml::Table::from_iter([("consul".to_owned(), consul(agent, true).into())]);
-    let config = Wiring { more, ..ground.wiring(upstream) }.aex(address, Callers::Gateway)?;
+    let config = Wiring { more, ..ground.wiring(upstream) }.provider("aex", address, Callers::Gateway)?;
     ground.program("aex", address, &config, Ready::Serves("")).await
 }
 

@@ -3,6 +3,7 @@
 use ispbridge_azotel::contract::{
     AddCustomerRequest, Address, CustomerSummary, SearchCustomerRequest, SearchCustomerResponse, SearchOrder,
 };
+use ispbridge_sandbox::StandIn;
 use quick_xml::{
     Reader,
     escape::{escape, unescape},
@@ -30,8 +31,8 @@ impl Call {
     fn new(function: &'static str) -> Self {
         let out = format!(r#"{HEAD}<{function} xmlns="{URI}"><arguments xsi:type="apachens:Map">"#);
         let mut call = Self { out, function };
-        call.put("api_username", "bench");
-        call.put("api_password", "bench-password");
+        call.put("api_username", StandIn::of("azotel").value("username"));
+        call.put("api_password", StandIn::of("azotel").value("password"));
         call
     }
 

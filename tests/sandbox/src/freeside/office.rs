@@ -9,6 +9,9 @@ use super::drawers::Drawers;
 use crate::Config;
 use crate::xmlrpc::Value;
 
+/// How long a reseller's session lives in Freeside, counted from the login and never extended.
+pub const SESSION_LIFETIME: Duration = Duration::from_secs(3600);
+
 /// A result: members in order.
 pub(crate) type Record = Vec<(String, Value)>;
 
@@ -117,13 +120,13 @@ impl Customer {
 impl Office {
     pub(crate) fn new(config: &Config) -> Self {
         let mut office = Self {
-            username: config.credentials.freeside_username.clone(),
-            password: config.credentials.freeside_password.clone(),
+            username: config.credentials.get("freeside", "username").to_owned(),
+            password: config.credentials.get("freeside", "password").to_owned(),
             customers: BTreeMap::new(),
             packages: BTreeMap::new(),
             accounts: Vec::new(),
             drawers: Drawers::seeded(),
-            lifetime: config.freeside_session,
+            lifetime: config.session_lifetime.unwrap_or(SESSION_LIFETIME),
             sessions: HashMap::new(),
             last_number: 1000,
             keys: Rng::with_seed(config.seed),

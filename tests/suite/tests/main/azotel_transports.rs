@@ -10,7 +10,7 @@ use std::{
 use chassis::Program;
 use ispbridge_azotel::Azotel;
 use ispbridge_gateway::{Gateway, KeyHash};
-use ispbridge_sandbox::{Config, Credentials, Provider, Sandbox};
+use ispbridge_sandbox::{Config, Sandbox, StandIn};
 use protocol::caller::Root;
 use provider::Service;
 use serde_json::{Value, json};
@@ -89,7 +89,7 @@ impl Doors {
             }
         };
         tokio::time::timeout(Duration::from_secs(20), known).await.unwrap();
-        doors.sandboxes.iter().for_each(|sandbox| sandbox.reset(Provider::Azotel));
+        doors.sandboxes.iter().for_each(|sandbox| sandbox.reset("azotel"));
         doors
     }
 
@@ -102,7 +102,7 @@ impl Doors {
     }
 
     fn executed(&self, function: &str) -> [u64; 2] {
-        self.sandboxes.each_ref().map(|sandbox| sandbox.executed(Provider::Azotel, function))
+        self.sandboxes.each_ref().map(|sandbox| sandbox.executed("azotel", function))
     }
 
     pub(crate) async fn close(self) {
@@ -126,17 +126,17 @@ fn keep(folder: &TempDir, name: &str, secret: &str) -> String {
 }
 
 fn service(folder: &TempDir, [soap, rest]: &[Sandbox; 2]) -> String {
-    let Credentials { azotel_username, azotel_password, .. } = Credentials::default();
-    let password = keep(folder, "password", &azotel_password);
+    let [username, password] = ["username", "password"].map(|key| StandIn::of("azotel").value(key));
+    let password = keep(folder, "password", password);
     let key = keep(folder, "key", &Root::new("both", ROOT).unwrap().derive("ispbridge-azotel").to_text());
     let account = |transport: &str, url: String| {
         format!(
-            "[accounts.{transport}]\nbase_url = {url:?}\nusername = {azotel_username:?}\npassword = {password}\n\
+            "[accounts.{transport}]\nbase_url = {url:?}\nusername = {username:?}\npassword = {password}\n\
              transport = {{ kind = {transport:?}, allow_private = true }}\n"
         )
     };
-    let accounts = account("soap", format!("http://{}/API/operatorapi.pl", soap.azotel()))
-        + &account("rest", format!("http://{}/restapi", rest.azotel()));
+    let accounts = account("soap", format!("http://{}/API/operatorapi.pl", soap.address("azotel")))
+        + &account("rest", format!("http://{}/restapi", rest.address("azotel")));
     format!(
         "server = {{ listen = \"127.0.0.1:0\", drain_seconds = 5 }}\nadmin.listen = \"127.0.0.1:0\"\n\
          callers.keys = [{{ id = \"both\", secret = {key} }}]\n{accounts}"

@@ -9,7 +9,7 @@ use ispbridge_kit::{
 };
 use tonic_types::StatusExt;
 
-use crate::wires::{Site, Verb, WIRES, Wire, calls};
+use crate::wires::{Codec, Site, Verb, WIRES, Wire, calls};
 
 /// Outcomes of which a service concludes something, and some room for probes of a slow machine.
 const MOST: usize = 20 + 4;
@@ -30,6 +30,10 @@ fn json(status: u16, body: &str) -> Reply {
     Reply::new(status).with("content-type", "application/json").with_body(body)
 }
 
+fn form(status: u16, body: &str) -> Reply {
+    Reply::new(status).with("content-type", "application/x-www-form-urlencoded").with_body(body)
+}
+
 fn xml(status: u16, body: &str) -> Reply {
     Reply::new(status).with("content-type", "text/xml; charset=utf-8").with_body(body)
 }
@@ -38,30 +42,36 @@ impl Wire {
     /// Failures of the upstream as a whole.
     fn outages(self) -> Vec<Reply> {
         let mut all = vec![Reply::page(500, ERROR_PAGE), Reply::page(503, ERROR_PAGE), Reply::new(502)];
-        all.extend(match self {
-            Self::Aex => vec![json(500, r#"{"errors":["it broke"]}"#), json(503, r#"{"message":"later"}"#)],
-            Self::AzotelRest => vec![json(500, r#"{"ip":"1.2.3.4","result":"it broke"}"#), json(500, "{}")],
-            Self::Freeside => vec![xml(500, XML_RPC_REFUSAL), xml(500, "<methodResponse>")],
-            Self::Azotel => vec![xml(500, SOAP_REFUSAL), xml(503, SOAP_REFUSAL)],
+        all.extend(match self.codec {
+            Codec::Rest => vec![
+                json(500, r#"{"errors":["it broke"]}"#),
+                json(503, r#"{"message":"later"}"#),
+                json(500, r#"{"ip":"1.2.3.4","result":"it broke"}"#),
+                json(500, "{}"),
+            ],
+            Codec::Form => vec![form(500, "error=1&text=it+broke"), form(503, "")],
+            Codec::XmlRpc => vec![xml(500, XML_RPC_REFUSAL), xml(500, "<methodResponse>")],
+            Codec::Soap => vec![xml(500, SOAP_REFUSAL), xml(503, SOAP_REFUSAL)],
         });
         all
     }
 
     /// What the upstream refuses, and functions that failed.
     fn answers(self) -> Vec<Reply> {
-        match self {
-            Self::Aex => vec![
+        match self.codec {
+            Codec::Rest if self == Wire::AZOTEL_REST => {
+                vec![json(200, r#"{"result":"nickname already exists"}"#), json(400, r#"{"result":"no"}"#)]
+            }
+            Codec::Rest => vec![
                 json(404, r#"{"errors":["no such thing"]}"#),
                 json(422, r#"{"errors":{"name":["is already taken"]}}"#),
                 Reply::new(429),
                 // Credentials that are refused, whatever the status.
                 Reply::page(500, LOGIN_PAGE),
             ],
-            Self::AzotelRest => {
-                vec![json(200, r#"{"result":"nickname already exists"}"#), json(400, r#"{"result":"no"}"#)]
-            }
-            Self::Freeside => vec![xml(200, XML_RPC_REFUSAL), xml(200, XML_RPC_FAULT), xml(500, XML_RPC_FAULT)],
-            Self::Azotel => vec![xml(200, SOAP_REFUSAL), xml(500, SOAP_FAULT), xml(200, SOAP_FAULT)],
+            Codec::Form => vec![form(200, "error=1&text=no"), form(422, "error=1&text=no"), Reply::new(429)],
+            Codec::XmlRpc => vec![xml(200, XML_RPC_REFUSAL), xml(200, XML_RPC_FAULT), xml(500, XML_RPC_FAULT)],
+            Codec::Soap => vec![xml(200, SOAP_REFUSAL), xml(500, SOAP_FAULT), xml(200, SOAP_FAULT)],
         }
     }
 }
@@ -80,7 +90,7 @@ async fn always(wire: Wire, reply: &Reply) -> (Hostile, Site) {
 
 #[tokio::test]
 async fn every_status_of_failure_makes_a_service_leave_its_upstream_alone() {
-    for wire in WIRES {
+    for &wire in WIRES {
         for reply in wire.outages() {
             let shown = format!("{wire:?} {} {}", reply.status, String::from_utf8_lossy(&reply.body));
             let (upstream, site) = always(wire, &reply).await;
@@ -95,7 +105,7 @@ async fn every_status_of_failure_makes_a_service_leave_its_upstream_alone() {
 
 #[tokio::test]
 async fn what_an_upstream_answers_keeps_nobody_else_from_it() {
-    for wire in WIRES {
+    for &wire in WIRES {
         for reply in wire.answers() {
             let shown = format!("{wire:?} {} {}", reply.status, String::from_utf8_lossy(&reply.body));
             let (upstream, site) = always(wire, &reply).await;

@@ -2,7 +2,7 @@
 
 use std::{sync::LazyLock, time::Duration};
 
-use ispbridge::dynamic::DynamicCodec;
+use ispbridge::{dynamic::DynamicCodec, programs::PROVIDERS};
 use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor, SerializeOptions};
 use serde_json::Value;
 use tonic::{
@@ -19,12 +19,8 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The descriptors of every provider, options of our own included.
 pub(crate) static POOLS: LazyLock<Vec<(&str, DescriptorPool)>> = LazyLock::new(|| {
-    let all = [
-        ("aex", ispbridge_aex::CONTRACT.descriptors),
-        ("azotel", ispbridge_azotel::CONTRACT.descriptors),
-        ("freeside", ispbridge_freeside::CONTRACT.descriptors),
-    ];
-    all.into_iter().map(|(provider, set)| (provider, DescriptorPool::decode(set).unwrap())).collect()
+    let contracts = PROVIDERS.iter().map(|row| row.contract);
+    contracts.map(|own| (own.provider, DescriptorPool::decode(own.descriptors).unwrap())).collect()
 });
 
 /// One call before it is made.

@@ -39,7 +39,7 @@ async fn wave(apart: &Arc<Apart>, verb: Verb, alias: &'static str, upstream: &Ho
 
 #[tokio::test]
 async fn a_thousand_callers_who_go_away_leave_nothing_behind() {
-    let wire = Wire::Aex;
+    let wire = Wire::AEX;
     let (read, write) = (slow(wire, Verb::Read).await, slow(wire, Verb::Write).await);
     let accounts = [("read", &read), ("write", &write)].map(|(alias, upstream)| Account {
         transport: format!("in_flight = {AT_A_TIME}\nkeep_alive = false"),

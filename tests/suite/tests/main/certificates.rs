@@ -72,7 +72,7 @@ async fn an_upstream_that_cannot_show_who_it_is_gets_nothing() {
     let (authority, folder) = (Authority::default(), TempDir::new().unwrap());
     let trusted = folder.path().join("trusted.pem");
     fs::write(&trusted, authority.pem()).unwrap();
-    for wire in WIRES {
+    for &wire in WIRES {
         let good = wire.acting(vec![Act::Answer(wire.reply(Verb::Read).bytes())]);
         let good = Door { alias: "good", upstream: Hostile::encrypted(authority.server(Flaw::None), good).await };
         let elsewhere = Hostile::script(vec![Act::Mute]).await;
@@ -108,7 +108,7 @@ async fn a_name_that_nobody_knows_costs_the_time_of_a_connection() {
         origin: "http://supplier.invalid".to_owned(),
         transport: "connect_seconds = 1.0".to_owned(),
     });
-    for wire in WIRES {
+    for &wire in WIRES {
         let site = Site::open(wire, &accounts).await;
         for (verb, account) in VERBS.into_iter().zip(&accounts) {
             let told = comes(refused(&site, verb, &account.alias)).await;

@@ -36,7 +36,7 @@ async fn stream(apart: &Arc<Apart>, calls: usize) {
 }
 
 async fn service(more: &str) -> Apart {
-    let wire = Wire::Aex;
+    let wire = Wire::AEX;
     let upstream = wire.upstream(vec![Act::Answer(wire.reply(Verb::Read).bytes())]).await;
     Apart::start(wire, &[Account::at("main", &upstream)], more, &[]).await
 }

@@ -19,7 +19,7 @@ use tonic_types::StatusExt;
 
 use crate::{
     caller::Refusal,
-    wires::{Account, Apart, Site, VERBS, Verb, WIRES, Wire, calls},
+    wires::{Account, Apart, Codec, Site, VERBS, Verb, WIRES, Wire, calls},
 };
 
 const WRITES: usize = 200;
@@ -47,7 +47,7 @@ async fn forgetful(wire: Wire) -> (Hostile, Arc<AtomicUsize>) {
 
 #[tokio::test]
 async fn dead_kept_connections_cost_no_write() {
-    for wire in WIRES {
+    for &wire in WIRES {
         let (upstream, written) = forgetful(wire).await;
         let site = Site::at(wire, &upstream).await;
         for number in 0..WRITES {
@@ -64,7 +64,7 @@ async fn dead_kept_connections_cost_no_write() {
 
 #[tokio::test]
 async fn an_outage_is_left_alone_and_its_end_is_noticed() {
-    for wire in WIRES {
+    for &wire in WIRES {
         let upstream = wire.upstream(vec![Act::Answer(Reply::page(503, ERROR_PAGE).bytes())]).await;
         let site = Site::at(wire, &upstream).await;
         let mut refusal = site.refused(Verb::Read).await;
@@ -119,7 +119,7 @@ async fn waits(wire: Wire) {
 
 #[tokio::test]
 async fn who_is_asked_to_wait_waits() {
-    for task in WIRES.map(|wire| tokio::spawn(waits(wire))) {
+    for task in WIRES.iter().map(|wire| tokio::spawn(waits(*wire))).collect::<Vec<_>>() {
         task.await.unwrap();
     }
 }
@@ -145,7 +145,10 @@ async fn cut(wire: Wire, verb: Verb) {
 
 #[tokio::test]
 async fn a_reply_cut_at_any_byte_is_no_success() {
-    let cuts = WIRES.into_iter().flat_map(|wire| VERBS.map(|verb| tokio::spawn(cut(wire, verb))));
+    let cuts = WIRES
+        .iter()
+        .filter(|wire| wire.codec != Codec::Form)
+        .flat_map(|&wire| VERBS.map(|verb| tokio::spawn(cut(wire, verb))));
     for cut in cuts.collect::<Vec<_>>() {
         cut.await.unwrap();
     }
@@ -153,7 +156,7 @@ async fn a_reply_cut_at_any_byte_is_no_success() {
 
 #[tokio::test]
 async fn bombs_cost_little_memory() {
-    for wire in WIRES {
+    for &wire in WIRES {
         let packed = wire.reply(Verb::Read).with("content-encoding", "gzip").with_body(bomb(1024)).bytes();
         let upstream = wire.upstream(vec![Act::Answer(packed)]).await;
         let apart = Apart::start(wire, &[Account::at("main", &upstream)], "", &[]).await;
@@ -180,7 +183,7 @@ async fn no_redirect_is_followed() {
         format!("http://localhost:{port}/?token={secret}"),
         format!("/elsewhere?token={secret}"),
     ];
-    for wire in WIRES {
+    for &wire in WIRES {
         let upstream = wire.upstream(vec![Act::Mute]).await;
         let site = Site::at(wire, &upstream).await;
         for (status, target) in

@@ -37,7 +37,7 @@ async fn code(mut response: Response<h2::RecvStream>) -> Code {
 
 #[tokio::test]
 async fn a_call_that_has_no_time_left_is_not_made() {
-    for wire in WIRES {
+    for &wire in WIRES {
         let upstream = wire.upstream(vec![Act::Answer(wire.reply(Verb::Read).bytes())]).await;
         let site = Site::at(wire, &upstream).await;
         let (mut sender, _connection) = peer(site.address, 1 << 20).await;
@@ -54,7 +54,7 @@ async fn a_call_that_has_no_time_left_is_not_made() {
 
 #[tokio::test]
 async fn a_write_that_finds_no_connection_by_its_deadline_was_not_sent() {
-    for wire in WIRES {
+    for &wire in WIRES {
         let mute = Hostile::script(vec![Act::Mute]).await;
         let origin = format!("https://{}", mute.address);
         let account = Account { alias: "main".to_owned(), origin, transport: "connect_seconds = 20.0".to_owned() };
@@ -67,7 +67,7 @@ async fn a_write_that_finds_no_connection_by_its_deadline_was_not_sent() {
 
 #[tokio::test]
 async fn a_deadline_that_is_none_is_refused_and_an_endless_one_does_no_harm() {
-    for wire in WIRES {
+    for &wire in WIRES {
         let upstream = wire.upstream(vec![Act::Answer(wire.reply(Verb::Read).bytes())]).await;
         let site = Site::at(wire, &upstream).await;
         let (mut sender, _connection) = peer(site.address, 1 << 20).await;

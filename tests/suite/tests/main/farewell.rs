@@ -26,7 +26,7 @@ use crate::{
 const ROOT: &str = "a root of the caller context for tests";
 const KEY: &str = "ispb_test_farewell";
 const CALLERS: usize = 24;
-const WIRE: Wire = Wire::Aex;
+const WIRE: Wire = Wire::AEX;
 
 fn program(name: &str, folder: &TempDir, config: &str) -> (Running, String) {
     let file = folder.path().join(format!("{name}.toml"));

@@ -34,7 +34,7 @@ use tonic_types::StatusExt;
 use crate::{
     fault_rows::ROWS,
     tree::folders,
-    wires::{Account, SECRET, Site, VERBS, Verb, WIRES, Wire, calls},
+    wires::{Account, Codec, SECRET, Site, VERBS, Verb, WIRES, Wire, calls},
 };
 
 /// What a caller is told.
@@ -127,7 +127,9 @@ impl Told {
 
 /// Plays every row, those of slow upstreams by themselves: who looks at a clock must not be held up by a bomb.
 async fn play(wire: Wire) {
-    let (slow, other): (Vec<_>, Vec<_>) = ROWS.iter().partition(|row| row.id == "F04");
+    // Nothing in a form shows where it ends.
+    let is_seen = |row: &&Row| wire.codec != Codec::Form || row.what != "a shorter length";
+    let (slow, other): (Vec<_>, Vec<_>) = ROWS.iter().filter(is_seen).partition(|row| row.id == "F04");
     for rows in [slow, other] {
         let failures = play_at_once(wire, rows).await;
         assert!(failures.is_empty(), "{} failures\n{}", failures.len(), failures.join("\n"));
@@ -164,27 +166,35 @@ async fn play_at_once(wire: Wire, rows: Vec<&'static Row>) -> Vec<String> {
 
 #[tokio::test]
 async fn faults_of_a_rest_upstream() {
-    play(Wire::Aex).await;
+    play(Wire::AEX).await;
 }
 
 #[tokio::test]
 async fn faults_of_an_xml_rpc_upstream() {
-    play(Wire::Freeside).await;
+    play(Wire::FREESIDE).await;
 }
 
 #[tokio::test]
 async fn faults_of_a_soap_upstream() {
-    play(Wire::Azotel).await;
+    play(Wire::AZOTEL).await;
 }
 
 #[tokio::test]
 async fn faults_of_the_same_upstream_over_rest() {
-    play(Wire::AzotelRest).await;
+    play(Wire::AZOTEL_REST).await;
+}
+
+#[tokio::test]
+async fn faults_of_every_further_upstream() {
+    let own = [Wire::AEX, Wire::FREESIDE, Wire::AZOTEL, Wire::AZOTEL_REST];
+    for &wire in WIRES.iter().filter(|wire| !own.contains(wire)) {
+        play(wire).await;
+    }
 }
 
 #[test]
 fn the_table_is_played_over_every_provider() {
-    let played: BTreeSet<_> = WIRES.map(Wire::provider).into();
+    let played: BTreeSet<_> = WIRES.iter().map(|wire| wire.provider).collect();
     let all = folders("services");
     assert!(all.iter().all(|provider| played.contains(provider.as_str())), "{all:?}");
 }

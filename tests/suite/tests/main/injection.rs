@@ -10,22 +10,20 @@ use std::{
     net::SocketAddr,
 };
 
-use chassis::{Program, Running};
-use ispbridge_aex::Aex;
-use ispbridge_azotel::Azotel;
-use ispbridge_freeside::Freeside;
+use chassis::{Running, StartOptions};
+use ispbridge::programs::Listed;
 use prost_reflect::MethodDescriptor;
-use provider::Service;
 use serde_json::Value;
 use tempfile::TempDir;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
-use url::Url;
+use url::{Url, form_urlencoded};
 
 use crate::{
     caller::{Call, POOLS},
     filling::{Content, Contents, Filling, content_at, word},
     recorder::{Recorded, Recorder},
+    wires::{WIRES, Wire},
 };
 
 /// What texts are made of.
@@ -74,17 +72,20 @@ struct Upstream {
 }
 
 impl Upstream {
-    async fn of<P: Program>(path: &str, credentials: &str) -> Self {
+    async fn of(wire: Wire) -> Self {
         let (recorder, folder) = (Recorder::start().await, TempDir::new().unwrap());
         let secret = folder.path().join("secret");
         std::fs::write(&secret, "not much of a secret").unwrap();
+        let account = wire.account(&format!("http://{}", recorder.address), &format!("{{ file = {secret:?} }}"));
+        // What is off by default is tried too.
+        let opened = if wire.provider == "freeside" { "unscoped_methods = true\n" } else { "" };
         let config = format!(
-            "server.listen = \"127.0.0.1:0\"\ncallers.mode = \"open\"\n[accounts.main]\ntransport.allow_private = true\n\
-             base_url = \"http://{}{path}\"\n{}",
-            recorder.address,
-            credentials.replace("SECRET", &format!("{{ file = {secret:?} }}"))
+            "server.listen = \"127.0.0.1:0\"\ncallers.mode = \"open\"\n[accounts.main]\n{account}\n{opened}\
+             [accounts.main.transport]\n{}",
+            wire.transport("")
         );
-        let service = chassis::start::<P>(config.parse().unwrap()).await.unwrap();
+        let row = Listed::of(wire.provider).unwrap();
+        let service = row.start(config.parse().unwrap(), StartOptions::default()).await.unwrap();
         Self { recorder, service, _secret: folder }
     }
 
@@ -137,6 +138,8 @@ fn places(request: &Recorded) -> Vec<String> {
             places.extend(node.attributes().map(|one| format!("@{}={}", one.name(), one.value())));
             inner(node.text().unwrap_or(""), &mut places);
         }
+    } else if request.is_form {
+        places.extend(form_urlencoded::parse(request.body.as_bytes()).map(|(key, value)| format!("{key}={value}")));
     } else if !request.body.is_empty() {
         members(&serde_json::from_str(&request.body).unwrap(), &mut places);
     }
@@ -247,15 +250,10 @@ fn replaced(place: &str, words: &BTreeMap<String, String>, arrived: &RefCell<usi
 
 #[tokio::test]
 async fn no_text_of_a_caller_is_anything_but_text_upstream() {
-    let login = "username = \"u\"\npassword = SECRET\n";
-    let rest = format!("{login}transport.kind = \"rest\"");
-    let freeside = format!("{login}unscoped_methods = true");
-    let upstreams = [
-        ("aex", Upstream::of::<Service<Aex>>("", "token = SECRET").await),
-        ("azotel", Upstream::of::<Service<Azotel>>("/API/operatorapi.pl", login).await),
-        ("azotel", Upstream::of::<Service<Azotel>>("/restapi", &rest).await),
-        ("freeside", Upstream::of::<Service<Freeside>>("/selfservice/xmlrpc.cgi", &freeside).await),
-    ];
+    let mut upstreams = Vec::new();
+    for &wire in WIRES {
+        upstreams.push((wire.provider, Upstream::of(wire).await));
+    }
     let first = fastrand::u64(..);
     let mut arrived = 0;
     for (provider, upstream) in &upstreams {

@@ -120,7 +120,7 @@ async fn faults_of_soap() {
         cases.push((Verb::Write, late(status), Told::Refusal(Code::FailedPrecondition, "REJECTED", "too late")));
         cases.push((Verb::Write, fault_12(status, "<s:Value>s:Receiver</s:Value>", "died"), told("died")));
     }
-    play(Wire::Azotel, cases).await;
+    play(Wire::AZOTEL, cases).await;
 }
 
 #[tokio::test]
@@ -136,7 +136,7 @@ async fn faults_of_xml_rpc() {
     let wide = "Wide character in subroutine entry at /usr/share/perl5/XMLRPC/Lite.pm line 187.";
     let not_now = Told::Refusal(Code::Unimplemented, "REJECTED", "No such procedure");
     play(
-        Wire::Freeside,
+        Wire::FREESIDE,
         vec![
             (Verb::Write, fault("Client", wide), Told::Refusal(Code::Aborted, "UNKNOWN", "Wide")),
             (Verb::Read, fault("Client", wide), FAILED),
@@ -174,7 +174,7 @@ async fn words_after_a_write() {
         ("ERROR: no such customer", REFUSED),
     ];
     let soap = words.map(|(text, told)| (Verb::Write, xml(200, "text/xml", word(text)), told));
-    play(Wire::Azotel, soap.into()).await;
+    play(Wire::AZOTEL, soap.into()).await;
     let json = |result: &str| {
         Reply::new(200)
             .with("content-type", "application/json")
@@ -190,12 +190,12 @@ async fn words_after_a_write() {
     }
     rest.push((Verb::Read, json("104"), Told::Refusal(Code::Internal, "UNKNOWN", "")));
     rest.push((Verb::Read, json("\"not yours\""), REFUSED));
-    play(Wire::AzotelRest, rest).await;
+    play(Wire::AZOTEL_REST, rest).await;
 }
 
 /// The recorded reply to a read of Freeside's with another agent, in some charset.
 fn agent(content_type: &str, before: &[u8], declaration: &str, name: &[u8]) -> Reply {
-    let body = Wire::Freeside.reply(Verb::Read).body;
+    let body = Wire::FREESIDE.reply(Verb::Read).body;
     let body = String::from_utf8(body).unwrap();
     let (_, document) = body.split_once("?>").unwrap();
     let (head, rest) = document.split_once("Test Reseller").unwrap();
@@ -224,7 +224,7 @@ async fn charsets_of_replies() {
     for content_type in ["text/xml", "text/xml; charset=us-ascii", "text/xml; charset=utf-8"] {
         cases.push((Verb::Read, agent(content_type, b"", "", b"\xc5\x81\xe9"), DAMAGED));
     }
-    play(Wire::Freeside, cases).await;
+    play(Wire::FREESIDE, cases).await;
 }
 
 #[tokio::test]
@@ -234,10 +234,10 @@ async fn bytes_that_are_no_text_leave_the_verdict() {
     let id = with(&word("OK:1~2"));
     let soap = [(with(&word("OK:12, caf~")), MADE), (id, UNKNOWN)];
     let soap = soap.map(|(body, told)| (Verb::Write, xml(200, "text/xml; charset=us-ascii", body), told));
-    play(Wire::Azotel, soap.into()).await;
+    play(Wire::AZOTEL, soap.into()).await;
     let rest = [("OK:12, caf~", MADE), ("OK:1~2", UNKNOWN)].map(|(text, told)| {
         let body = with(&format!("{{\"ip\":\"1\",\"result\":\"{text}\"}}"));
         (Verb::Write, Reply::new(200).with("content-type", "application/json").with_body(body), told)
     });
-    play(Wire::AzotelRest, rest.into()).await;
+    play(Wire::AZOTEL_REST, rest.into()).await;
 }

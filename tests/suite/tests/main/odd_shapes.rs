@@ -19,7 +19,7 @@ const REFUSED: Told = Told::Refusal(Code::InvalidArgument, "REJECTED", "Illegal 
 
 /// A recorded reply of Freeside with another value of `error`.
 fn with_error(verb: Verb, value: &str) -> Reply {
-    let (reply, begin) = (Wire::Freeside.reply(verb), "<name>error</name><value>");
+    let (reply, begin) = (Wire::FREESIDE.reply(verb), "<name>error</name><value>");
     let body = String::from_utf8(reply.body.clone()).unwrap();
     let (before, rest) = body.split_once(begin).unwrap();
     let after = rest.split_once("</value>").map_or(rest, |(_, after)| after);
@@ -48,13 +48,13 @@ async fn errors_of_freeside() {
     let cases = shapes.iter().flat_map(|(value, [read, write])| -> [Case; 2] {
         [(Verb::Read, with_error(Verb::Read, value), *read), (Verb::Write, with_error(Verb::Write, value), *write)]
     });
-    play(Wire::Freeside, cases.collect()).await;
+    play(Wire::FREESIDE, cases.collect()).await;
 }
 
 #[tokio::test]
 async fn documents_in_texts() {
     const JAN: Told = Told::Reply(&[("/customers/0/firstName", "Jan"), ("/customers/0/town", "A & <B>")]);
-    let recorded = Wire::Azotel.reply(Verb::Read);
+    let recorded = Wire::AZOTEL.reply(Verb::Read);
     let body = String::from_utf8(recorded.body.clone()).unwrap();
     let (root, city, name) = ("&lt;customerSearchRoot&gt;", "&lt;city&gt;Pogwizdow&lt;/city&gt;", "&lt;/firstname&gt;");
     assert!([root, city, name].iter().all(|part| body.contains(part)), "{body}");
@@ -65,7 +65,7 @@ async fn documents_in_texts() {
     let cdata = "&lt;city&gt;A &lt;![CDATA[& <B>]]&gt;&lt;/city&gt;".replace("[& <B>]", "[&amp; &lt;B&gt;]");
     let escaped = "&lt;!-- > --&gt;&lt;city&gt;A &amp;amp; &amp;lt;B&amp;gt;&lt;/city &gt;";
     play(
-        Wire::Azotel,
+        Wire::AZOTEL,
         vec![
             case("&lt;?xml version='1.0' standalone='yes'?&gt;\n", &cdata),
             case("\u{feff}&lt;!-- made by us --&gt;\n&lt;?pi x?&gt;", escaped),
@@ -81,8 +81,8 @@ async fn refused(site: &Site, method: &str, request: Value) -> Refusal {
 
 #[tokio::test]
 async fn what_names_nobody_is_not_sent() {
-    let upstream = Wire::Azotel.upstream(vec![Act::Answer(Wire::Azotel.reply(Verb::Write).bytes())]).await;
-    let site = Site::at(Wire::Azotel, &upstream).await;
+    let upstream = Wire::AZOTEL.upstream(vec![Act::Answer(Wire::AZOTEL.reply(Verb::Write).bytes())]).await;
+    let site = Site::at(Wire::AZOTEL, &upstream).await;
     let mut requests = Vec::new();
     for id in ["0", "00", " ", "\t", "-0", "0.0", "%", "\u{a0}"] {
         let request = json!({ "run": "INVOICE_RUN_RECURRING", "customerId": id });
@@ -112,7 +112,7 @@ async fn refused_credentials_are_told_until_the_next_login() {
     );
     let reply = Reply::new(200).with("content-type", "text/xml").with_body(body).bytes();
     let upstream = Hostile::start(move |_| Act::Answer(reply.clone())).await;
-    let site = Site::at(Wire::Freeside, &upstream).await;
+    let site = Site::at(Wire::FREESIDE, &upstream).await;
     for verb in [Verb::Read, Verb::Write, Verb::Read] {
         let refusal = site.refused(verb).await;
         refusal.assert(Code::FailedPrecondition, "UPSTREAM_AUTH", "NOT_SENT");

@@ -29,11 +29,11 @@ async fn asked(method: &str, request: &Value, replies: &[Reply]) -> Vec<Result<V
     for (at, reply) in replies.iter().enumerate() {
         // What follows a create may look for what was made.
         let none = Reply::new(200).with("content-type", "application/json").with_body("{\"items\":[]}").bytes();
-        let upstream = Wire::Aex.upstream(vec![Act::Answer(reply.bytes()), Act::Answer(none)]).await;
+        let upstream = Wire::AEX.upstream(vec![Act::Answer(reply.bytes()), Act::Answer(none)]).await;
         accounts.push(Account::at(format!("a{at}"), &upstream));
         upstreams.push(upstream);
     }
-    let site = Site::open(Wire::Aex, &accounts).await;
+    let site = Site::open(Wire::AEX, &accounts).await;
     let mut answers = Vec::new();
     for at in 0..replies.len() {
         let call = Call::new(method, request.clone()).with("x-ispbridge-account", format!("a{at}"));
@@ -101,7 +101,7 @@ async fn ids_in_locations() {
         ("", None),
     ];
     let created = |location: &str| Reply::new(201).with("location", location);
-    let request = Wire::Aex.request_of("CreateCustomer");
+    let request = Wire::AEX.request_of("CreateCustomer");
     let replies: Vec<_> = cases.iter().map(|(location, _)| created(location)).collect();
     let answers = asked("aex.CustomerService/CreateCustomer", &request, &replies).await;
     for ((location, id), answer) in cases.iter().zip(answers) {
@@ -127,7 +127,7 @@ async fn ids_in_locations() {
 #[tokio::test]
 async fn values_of_xml_rpc() {
     let name = "<value><string>Test Reseller</string></value>";
-    let agent = |other: &str| with(Wire::Freeside, Verb::Read, name, other);
+    let agent = |other: &str| with(Wire::FREESIDE, Verb::Read, name, other);
     let whole =
         |other: &str, text: &'static [(&'static str, &'static str)]| (Verb::Read, agent(other), Told::Reply(text));
     const NUMBERED: &[(&str, &str)] = &[("/agentName", "1.50"), ("/agentNumber", "3")];
@@ -151,9 +151,9 @@ async fn values_of_xml_rpc() {
         cases.push(whole(&format!("<value>a{forbidden}b</value>"), DAMAGED));
     }
     let member = "<member><name>username</name><value><string>newuser</string></value></member>";
-    let made = |other: &str| with(Wire::Freeside, Verb::Write, member, other);
+    let made = |other: &str| with(Wire::FREESIDE, Verb::Write, member, other);
     let error = "<member><name>error</name><value><string /></value></member>";
-    let judged = |other: &str| with(Wire::Freeside, Verb::Write, error, other);
+    let judged = |other: &str| with(Wire::FREESIDE, Verb::Write, error, other);
     const PLAIN: Told = Told::Reply(&[("/customerNumber", "1001"), ("/username", "")]);
     cases.extend([
         (Verb::Write, made("<member><name>username</name></member>"), PLAIN),
@@ -164,7 +164,7 @@ async fn values_of_xml_rpc() {
         (Verb::Write, judged("<member><name>error</name></member>"), UNKNOWN),
         (Verb::Write, judged("<member><value>Illegal zip</value></member>"), UNKNOWN),
     ]);
-    play(Wire::Freeside, cases).await;
+    play(Wire::FREESIDE, cases).await;
 }
 
 #[tokio::test]
@@ -201,13 +201,13 @@ async fn escapes_and_keys_of_json() {
         found(r#"{"8":{"id":"7","firstname":"Jan \ude00\ud83d\ude00"},"9":{"firstname":"x"}}"#),
         JAN,
     ));
-    play(Wire::AzotelRest, cases).await;
+    play(Wire::AZOTEL_REST, cases).await;
 }
 
 /// Heads as old servers write them, and codings under all of their names.
 #[tokio::test]
 async fn heads_and_codings() {
-    let (read, write) = (Wire::Freeside.reply(Verb::Read), Wire::Freeside.reply(Verb::Write));
+    let (read, write) = (Wire::FREESIDE.reply(Verb::Read), Wire::FREESIDE.reply(Verb::Write));
     let heads: [(&str, &str); 6] = [
         ("x-folded", "a\r\n b\r\n\tc"),
         ("x-empty", "\r\n b"),
@@ -234,18 +234,18 @@ async fn heads_and_codings() {
         cases.push((Verb::Read, packed(&read, coding), Told::Refusal(Code::Internal, "UNKNOWN", "")));
         cases.push((Verb::Write, packed(&write, coding), UNKNOWN));
     }
-    play(Wire::Freeside, cases).await;
+    play(Wire::FREESIDE, cases).await;
 }
 
 /// A folded line that says how long the reply is, and a connection that is used again after it.
 #[tokio::test]
 async fn a_folded_length_is_a_length() {
-    let reply = Wire::Freeside.reply(Verb::Read);
+    let reply = Wire::FREESIDE.reply(Verb::Read);
     let lengths = ["Content-Length:\r\n {}\r\n", "Content-Length : {}\r\n", "content-length\t:\t{}\r\n \r\n"];
     for line in lengths {
         let bytes = reply.framed(&line.replace("{}", &reply.body.len().to_string()));
-        let upstream = Wire::Freeside.upstream(vec![Act::Answer(bytes)]).await;
-        let site = Site::at(Wire::Freeside, &upstream).await;
+        let upstream = Wire::FREESIDE.upstream(vec![Act::Answer(bytes)]).await;
+        let site = Site::at(Wire::FREESIDE, &upstream).await;
         for _ in 0..2 {
             assert_eq!(site.ask(Verb::Read).await["agentName"], "Test Reseller", "{line:?}");
         }

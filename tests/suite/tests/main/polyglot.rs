@@ -4,7 +4,6 @@ use std::{collections::HashSet, path::Path, process::Command};
 
 use ispbridge_kit::Act;
 use ispbridge_parts::{CURL, PYTHON_GRPC, PYTHON_OPENAPI, PYTHON_PROMETHEUS};
-use ispbridge_sandbox::Provider;
 use serde_json::{Value, json};
 
 use crate::{
@@ -23,7 +22,7 @@ async fn python_calls_aex() {
     let held = run(script).await;
     assert!(held.lines().count() >= 15, "{held}");
     for write in ["POST /customers", "POST /services/full"] {
-        assert_eq!(stage.sandbox.executed(Provider::Aex, write), 1, "{write}");
+        assert_eq!(stage.sandbox.executed("aex", write), 1, "{write}");
     }
     stage.close().await;
 }
@@ -43,9 +42,9 @@ async fn compresses(interpreter: impl Fn() -> Option<Command>, file: &str) {
     let (Some(mut through), Some(mut direct)) = (interpreter(), interpreter()) else { return };
     let stage = Stage::open().await;
     through.arg(path(file)).args([&stage.gateway.grpc_addr().to_string(), &stage.secrets.key]);
-    let reply = Act::Answer(Wire::Aex.reply(Verb::Read).bytes());
-    let upstream = Wire::Aex.upstream(vec![reply]).await;
-    let site = Site::at(Wire::Aex, &upstream).await;
+    let reply = Act::Answer(Wire::AEX.reply(Verb::Read).bytes());
+    let upstream = Wire::AEX.upstream(vec![reply]).await;
+    let site = Site::at(Wire::AEX, &upstream).await;
     direct.arg(path(file)).args([&site.address.to_string(), ""]);
     for script in [through, direct] {
         let held = run(script).await;
@@ -63,7 +62,7 @@ async fn the_official_clients_in_javascript_call_aex() {
     let transports = held.lines().filter_map(|line| line.rsplit_once(": ")).map(|(name, _)| name);
     let count = transports.collect::<HashSet<_>>().len();
     assert_eq!((count, held.lines().count()), (10, 30), "{held}");
-    assert_eq!(stage.sandbox.executed(Provider::Aex, "POST /customers"), 10);
+    assert_eq!(stage.sandbox.executed("aex", "POST /customers"), 10);
     stage.close().await;
 }
 

@@ -21,6 +21,8 @@ pub(crate) struct Recorded {
     /// Method and target.
     pub(crate) line: String,
     pub(crate) body: String,
+    /// Whether the body is a url-encoded form.
+    pub(crate) is_form: bool,
 }
 
 /// A running upstream; ends with the test's runtime.
@@ -74,5 +76,6 @@ fn whole(bytes: &[u8]) -> Option<(Recorded, usize)> {
     let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
     let body = bytes.get(end..end + length.unwrap_or(0))?;
     let line = head.lines().next().unwrap().trim_end_matches(" HTTP/1.1").to_owned();
-    Some((Recorded { line, body: String::from_utf8(body.to_vec()).unwrap() }, end + body.len()))
+    let is_form = head.contains("application/x-www-form-urlencoded");
+    Some((Recorded { line, body: String::from_utf8(body.to_vec()).unwrap(), is_form }, end + body.len()))
 }

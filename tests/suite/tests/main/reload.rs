@@ -1,21 +1,17 @@
 //! A mended account works without a restart, and a broken configuration changes nothing.
 
-use serde_json::json;
 use tonic::Code;
 
 use crate::{
     caller::Call,
     stage::{Stage, WRONG},
+    wires::{Verb, WIRES, Wire},
 };
 
-fn calls() -> [Call<'static>; 3] {
-    let premise = json!({ "premiseId": "B002A6B4-6541-47A5-8438-BE8ACEAA6D82" });
-    let calls = [
-        Call::new("aex.PremiseService/GetPremise", premise),
-        Call::new("azotel.SystemService/PingApi", json!({})),
-        Call::new("freeside.AgentService/AgentInfo", json!({})),
-    ];
-    calls.map(|call| call.with("x-ispbridge-account", WRONG))
+fn calls() -> impl Iterator<Item = Call<'static>> {
+    let wires = WIRES.iter().copied().filter(|wire| wire.is_of_sandbox());
+    let call = |wire: Wire| Call::new(wire.method(Verb::Read), wire.request(Verb::Read));
+    wires.map(move |wire| call(wire).with("x-ispbridge-account", WRONG))
 }
 
 #[tokio::test]

@@ -9,7 +9,6 @@ use ispbridge_kit::{
     http2::{call_with, framed, peer},
     reply::{bomb, gzip, gzip_with_wrong_sum},
 };
-use ispbridge_sandbox::Provider;
 use protocol::caller::Root;
 use serde_json::{Value, json};
 use tonic::{Code, Status};
@@ -21,24 +20,20 @@ use crate::{
 };
 
 /// A provider with one read and one write, and what the supplier calls them.
-type Methods = (Provider, &'static str, [(&'static str, &'static str); 2]);
+type Methods = (&'static str, &'static str, [(&'static str, &'static str); 2]);
 
 const METHODS: [Methods; 3] = [
     (
-        Provider::Aex,
+        "aex",
         "aex",
         [("CustomerService/ListCustomers", "GET /customers"), ("CustomerService/CreateCustomer", "POST /customers")],
     ),
     (
-        Provider::Azotel,
+        "azotel",
         "azotel",
         [("CustomerService/SearchCustomer", "searchCustomer"), ("CustomerService/AddCustomer", "addCustomer")],
     ),
-    (
-        Provider::Freeside,
-        "freeside",
-        [("AgentService/AgentInfo", "agent_info"), ("SignupService/NewProspect", "new_prospect")],
-    ),
+    ("freeside", "freeside", [("AgentService/AgentInfo", "agent_info"), ("SignupService/NewProspect", "new_prospect")]),
 ];
 
 const GZIP: &[(&str, &str)] = &[("grpc-encoding", "gzip")];
@@ -131,10 +126,10 @@ fn long_read(bytes: usize) -> Vec<u8> {
 
 #[tokio::test]
 async fn the_limit_that_counts_is_the_configured_one_also_beyond_the_usual_of_libraries() {
-    let reply = Act::Answer(Wire::Aex.reply(Verb::Read).bytes());
-    let upstream = Wire::Aex.upstream(vec![reply.clone(), reply]).await;
+    let reply = Act::Answer(Wire::AEX.reply(Verb::Read).bytes());
+    let upstream = Wire::AEX.upstream(vec![reply.clone(), reply]).await;
     let limit = [("ISPBRIDGE__SERVER__MAX_REQUEST_BYTES", "8388608")];
-    let service = Apart::start(Wire::Aex, &[Account::at(MAIN, &upstream)], "", &limit).await;
+    let service = Apart::start(Wire::AEX, &[Account::at(MAIN, &upstream)], "", &limit).await;
     let (mut sender, _connection) = peer(service.site.address, 1 << 16).await;
     let path = "/ispbridge.aex.v1.PremiseService/GetPremise";
     let headers = [("x-ispbridge-account", MAIN)];

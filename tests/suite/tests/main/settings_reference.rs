@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, fs, os::unix::process::CommandExt, process::Command};
 
+use ispbridge::programs::names;
 use toml::{Table, Value};
 
 use crate::tree::{ROOT, read};
@@ -10,13 +11,12 @@ const DOCUMENT: &str = "docs/configuration.md";
 const SHARED: &str = "## Every process\n\n";
 const OWN: &str = "## Its own part\n\n";
 
-/// A program and its sample.
-const PROGRAMS: [(&str, &str); 4] = [
-    ("ispbridge-gateway", "gateway/gateway.sample.toml"),
-    ("ispbridge-aex", "services/aex/aex.sample.toml"),
-    ("ispbridge-azotel", "services/azotel/azotel.sample.toml"),
-    ("ispbridge-freeside", "services/freeside/freeside.sample.toml"),
-];
+/// Every program and its sample.
+fn programs() -> Vec<(String, String)> {
+    let gateway = ("ispbridge-gateway".to_owned(), "gateway/gateway.sample.toml".to_owned());
+    let services = names().map(|name| (format!("ispbridge-{name}"), format!("services/{name}/{name}.sample.toml")));
+    std::iter::once(gateway).chain(services).collect()
+}
 
 const HEAD: &str = "# Configuration reference
 
@@ -40,7 +40,7 @@ fn printed(program: &str) -> (String, String) {
 }
 
 fn document() -> String {
-    let parts: Vec<_> = PROGRAMS.iter().map(|(program, _)| (program, printed(program))).collect();
+    let parts: Vec<_> = programs().into_iter().map(|(program, _)| (program.clone(), printed(&program))).collect();
     let shared = &parts[0].1.1;
     assert!(parts.iter().all(|(_, (_, other))| other == shared), "the chassis' sections differ between programs");
     let own = parts.iter().map(|(program, (own, _))| format!("## `{program}`\n\n{own}"));
@@ -68,8 +68,8 @@ fn every_key_has_a_type_and_a_meaning() {
 #[test]
 fn every_key_of_a_sample_is_in_the_document() {
     let document = document();
-    for (program, sample) in PROGRAMS {
-        let text = read(sample);
+    for (program, sample) in programs() {
+        let text = read(&sample);
         assert!(
             text.contains(&format!("{program} --print-config-reference")),
             "{sample} does not say where every key is"

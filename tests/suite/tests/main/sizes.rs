@@ -69,7 +69,7 @@ async fn answered(wire: Wire, reply: &Reply, transport: &str, variables: &[(&str
 
 async fn list(apart: &Apart) -> Result<Value, Status> {
     let call = match apart.site.wire {
-        Wire::Freeside => Call::new("freeside.AgentService/AgentListCustomers", json!({ "search": "a" })),
+        Wire::FREESIDE => Call::new("freeside.AgentService/AgentListCustomers", json!({ "search": "a" })),
         wire => Call::new(wire.method(Verb::Read), json!({})),
     };
     call.within(Duration::from_secs(60)).send_over(apart.site.channel.clone()).await
@@ -96,10 +96,10 @@ async fn is_refused(apart: Apart, reason: &str, limit: &str) {
 async fn a_long_list_is_read_if_it_may_be_so_long() {
     let (some, many) = (xml(agents_customers(750)), xml(agents_customers(1500)));
     assert!(some.body.len() > 4_600_000 && many.body.len() > 8 << 20, "{} {}", some.body.len(), many.body.len());
-    is_read(answered(Wire::Freeside, &some, "", &[]).await, 750).await;
-    is_read(answered(Wire::Freeside, &many, LARGE, &[LARGE_OWN]).await, 1500).await;
-    is_refused(answered(Wire::Freeside, &many, "", &[]).await, "UPSTREAM_BODY_TOO_LARGE", UPSTREAM).await;
-    is_refused(answered(Wire::Freeside, &many, LARGE, &[]).await, "REPLY_TOO_LARGE", OWN).await;
+    is_read(answered(Wire::FREESIDE, &some, "", &[]).await, 750).await;
+    is_read(answered(Wire::FREESIDE, &many, LARGE, &[LARGE_OWN]).await, 1500).await;
+    is_refused(answered(Wire::FREESIDE, &many, "", &[]).await, "UPSTREAM_BODY_TOO_LARGE", UPSTREAM).await;
+    is_refused(answered(Wire::FREESIDE, &many, LARGE, &[]).await, "REPLY_TOO_LARGE", OWN).await;
 }
 
 #[tokio::test]
@@ -112,7 +112,7 @@ async fn a_long_text_is_read_if_it_may_be_so_long() {
         for value in [format!("<s>{escaped}</s>"), format!("<s t:type=\"x:base64Binary\">{base64}</s>")] {
             let reply = xml(soap("searchCustomer", &value));
             let (transport, own): (_, &[_]) = if count == 750 { ("", &[]) } else { (LARGE, &[LARGE_OWN]) };
-            is_read(answered(Wire::Azotel, &reply, transport, own).await, count).await;
+            is_read(answered(Wire::AZOTEL, &reply, transport, own).await, count).await;
         }
     }
 }
@@ -126,27 +126,27 @@ fn dense() -> Vec<(Wire, Verb, Reply, &'static str)> {
     let tags = STANDARD.encode(values("<a b=\"\"/>", 600_000));
     let json = |result: String| Reply::new(200).with_body(format!("{{\"result\":{result}}}"));
     vec![
-        (Wire::Azotel, Verb::Read, xml(soap("searchCustomer", &values("<i/>", 2_000_000))), UPSTREAM),
-        (Wire::Azotel, Verb::Write, xml(soap("addCustomer", &values("<i/>", 2_000_000))), UPSTREAM),
-        (Wire::Azotel, Verb::Read, xml(soap("searchCustomer", &deep)), "levels"),
-        (Wire::Azotel, Verb::Write, xml(soap("addCustomer", &deep)), "levels"),
-        (Wire::Freeside, Verb::Read, xml(list.clone()), UPSTREAM),
-        (Wire::Freeside, Verb::Write, xml(list), UPSTREAM),
+        (Wire::AZOTEL, Verb::Read, xml(soap("searchCustomer", &values("<i/>", 2_000_000))), UPSTREAM),
+        (Wire::AZOTEL, Verb::Write, xml(soap("addCustomer", &values("<i/>", 2_000_000))), UPSTREAM),
+        (Wire::AZOTEL, Verb::Read, xml(soap("searchCustomer", &deep)), "levels"),
+        (Wire::AZOTEL, Verb::Write, xml(soap("addCustomer", &deep)), "levels"),
+        (Wire::FREESIDE, Verb::Read, xml(list.clone()), UPSTREAM),
+        (Wire::FREESIDE, Verb::Write, xml(list), UPSTREAM),
         (
-            Wire::AzotelRest,
+            Wire::AZOTEL_REST,
             Verb::Read,
             json(format!("{{\"customer\":[{{}}{}]}}", ",{\"\":0}".repeat(1_000_000))),
             UPSTREAM,
         ),
-        (Wire::AzotelRest, Verb::Read, json(format!("{{\"x\":[{{}}{}]}}", ",{\"\":0}".repeat(1_000_000))), UPSTREAM),
-        (Wire::AzotelRest, Verb::Read, json(format!("{{\"x\":[0{}]}}", ",0".repeat(4_000_000))), UPSTREAM),
+        (Wire::AZOTEL_REST, Verb::Read, json(format!("{{\"x\":[{{}}{}]}}", ",{\"\":0}".repeat(1_000_000))), UPSTREAM),
+        (Wire::AZOTEL_REST, Verb::Read, json(format!("{{\"x\":[0{}]}}", ",0".repeat(4_000_000))), UPSTREAM),
         (
-            Wire::Azotel,
+            Wire::AZOTEL,
             Verb::Read,
             xml(soap("searchCustomer", &format!("<s t:type=\"x:base64Binary\">{tags}</s>"))),
             UPSTREAM,
         ),
-        (Wire::AzotelRest, Verb::Write, json("[".repeat(200) + &"]".repeat(200)), "levels"),
+        (Wire::AZOTEL_REST, Verb::Write, json("[".repeat(200) + &"]".repeat(200)), "levels"),
     ]
 }
 

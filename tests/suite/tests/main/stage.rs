@@ -3,16 +3,12 @@
 use std::{fs, net::SocketAddr, path::PathBuf, time::Duration};
 
 use chassis::{Program, Running};
-use ispbridge::{client::Client, reflection::Reflection, target::Target};
-use ispbridge_aex::Aex;
-use ispbridge_azotel::Azotel;
-use ispbridge_freeside::Freeside;
+use ispbridge::{client::Client, programs::PROVIDERS, reflection::Reflection, target::Target, wiring};
 use ispbridge_gateway::{Gateway, KeyHash};
-use ispbridge_sandbox::{Config, Credentials, Sandbox};
+use ispbridge_sandbox::{AccountKey, Config, Credentials, Sandbox, StandIn};
 use protocol::caller::Root;
-use provider::Service;
 use tempfile::TempDir;
-use toml::Table;
+use toml::{Table, Value};
 
 use crate::spans::Spans;
 
@@ -61,6 +57,13 @@ impl Default for Secrets {
     }
 }
 
+impl Secrets {
+    /// What an upstream takes as the value of an account's key.
+    fn right(&self, provider: &'static str, key: &AccountKey) -> String {
+        self.upstream.get(provider, key.name).to_owned()
+    }
+}
+
 impl Stage {
     pub(crate) async fn open() -> Self {
         Self::open_with(Secrets::default()).await
@@ -70,11 +73,12 @@ impl Stage {
         let config = Config { credentials: secrets.upstream.clone(), ..Config::default() };
         let sandbox = Sandbox::start(config).await.unwrap();
         let (spans, folder) = (Spans::default(), Folder(TempDir::new().unwrap()));
-        let services = vec![
-            ("aex", started::<Service<Aex>>(folder.aex(&sandbox, &secrets), &spans).await),
-            ("azotel", started::<Service<Azotel>>(folder.azotel(&sandbox, &secrets), &spans).await),
-            ("freeside", started::<Service<Freeside>>(folder.freeside(&sandbox, &secrets), &spans).await),
-        ];
+        let mut services = Vec::new();
+        for row in PROVIDERS {
+            let config = folder.service(row.contract.provider, &sandbox, &secrets);
+            let running = row.start(config, spans.of(row.contract.program)).await.unwrap();
+            services.push((row.contract.provider, running));
+        }
         let addresses: Vec<_> = services.iter().map(|(provider, running)| (*provider, running.grpc_addr())).collect();
         let gateway = started::<Gateway>(folder.gateway(&secrets, &addresses), &spans).await;
         let stage = Self { sandbox, spans, secrets, services, gateway, folder };
@@ -87,14 +91,11 @@ impl Stage {
     }
 
     /// A service's configuration in which the account `wrong` is right, at another address if one is given.
-    pub(crate) fn mended(&self, provider: &str, address: &str) -> Table {
-        let upstream = &self.secrets.upstream;
-        let with = |password: &str| Secrets { wrong: password.to_owned(), ..self.secrets.clone() };
-        let mut table = match provider {
-            "aex" => self.folder.aex(&self.sandbox, &with(&upstream.aex_token)),
-            "azotel" => self.folder.azotel(&self.sandbox, &with(&upstream.azotel_password)),
-            _ => self.folder.freeside(&self.sandbox, &with(&upstream.freeside_password)),
-        };
+    pub(crate) fn mended(&self, provider: &'static str, address: &str) -> Table {
+        let mut table = self.folder.service(provider, &self.sandbox, &self.secrets);
+        // After it, because it writes the file of the same secret.
+        let right = self.folder.account(provider, WRONG, &self.sandbox, |key| self.secrets.right(provider, key));
+        table["accounts"][WRONG] = right.into();
         if !address.is_empty() {
             table["accounts"][WRONG]["base_url"] = address.into();
         }
@@ -148,54 +149,40 @@ impl Folder {
         (format!("audit log of {name}"), fs::read_to_string(self.audit(name)).unwrap())
     }
 
-    fn aex(&self, sandbox: &Sandbox, secrets: &Secrets) -> Table {
-        let account = |alias: &str, token: &str| {
-            let token = self.keep(&format!("aex-{alias}"), token);
-            format!("base_url = \"http://{}\"\ntoken = {token}", sandbox.aex())
+    /// An account at an upstream of the sandbox.
+    fn account(&self, provider: &str, alias: &str, sandbox: &Sandbox, value: impl Fn(&AccountKey) -> String) -> Table {
+        let reference = |key: &AccountKey| match key.is_secret {
+            true => Ok(self.reference(&format!("{provider}-{alias}-{}", key.name), &value(key))),
+            false => Ok(value(key).into()),
         };
-        let accounts = (account(MAIN, &secrets.upstream.aex_token), account(WRONG, &secrets.wrong));
-        self.service("aex", secrets, &accounts)
+        let origin = format!("http://{}", sandbox.address(provider));
+        wiring::account(StandIn::of(provider), &origin, reference).unwrap()
     }
 
-    fn azotel(&self, sandbox: &Sandbox, secrets: &Secrets) -> Table {
-        let url = format!("http://{}/API/operatorapi.pl", sandbox.azotel());
-        let known = &secrets.upstream;
-        self.with_password("azotel", &url, secrets, (&known.azotel_username, &known.azotel_password))
-    }
-
-    fn freeside(&self, sandbox: &Sandbox, secrets: &Secrets) -> Table {
-        let url = format!("http://{}/selfservice/xmlrpc.cgi", sandbox.freeside());
-        let known = &secrets.upstream;
-        self.with_password("freeside", &url, secrets, (&known.freeside_username, &known.freeside_password))
-    }
-
-    fn with_password(&self, provider: &str, url: &str, secrets: &Secrets, (username, password): (&str, &str)) -> Table {
-        let account = |alias: &str, password: &str| {
-            let password = self.keep(&format!("{provider}-{alias}"), password);
-            format!("base_url = {url:?}\nusername = {username:?}\npassword = {password}")
-        };
-        self.service(provider, secrets, &(account(MAIN, password), account(WRONG, &secrets.wrong)))
-    }
-
-    fn service(&self, provider: &str, secrets: &Secrets, (main, wrong): &(String, String)) -> Table {
+    fn service(&self, provider: &'static str, sandbox: &Sandbox, secrets: &Secrets) -> Table {
+        let right = |key: &AccountKey| secrets.right(provider, key);
+        let wrong = |key: &AccountKey| if key.is_secret { secrets.wrong.clone() } else { right(key) };
         let key = Root::new("stage", &secrets.root).unwrap().derive(&format!("ispbridge-{provider}")).to_text();
-        let key = self.keep(&format!("{provider}-caller-key"), &key);
-        let audit = self.audit(provider);
-        let text = format!(
-            r#"
-            server = {{ listen = "127.0.0.1:0", drain_seconds = 5 }}
-            admin.listen = "127.0.0.1:0"
-            audit.file = {audit:?}
-            callers.keys = [{{ id = "stage", secret = {key} }}]
-            [accounts.{MAIN}]
-            transport.allow_private = true
-            {main}
-            [accounts.{WRONG}]
-            transport.allow_private = true
-            {wrong}
-            "#
-        );
-        text.parse().unwrap()
+        let accounts = Table::from_iter([
+            (MAIN.to_owned(), self.account(provider, MAIN, sandbox, right).into()),
+            (WRONG.to_owned(), self.account(provider, WRONG, sandbox, wrong).into()),
+        ]);
+        let (key, audit) = (self.reference(&format!("{provider}-caller-key"), &key), self.audit(provider));
+        let audit = audit.to_str().unwrap();
+        toml::toml! {
+            server = { listen = "127.0.0.1:0", drain_seconds = 5 }
+            admin = { listen = "127.0.0.1:0" }
+            audit = { file = audit }
+            callers = { keys = [{ id = "stage", secret = key }] }
+            accounts = accounts
+        }
+    }
+
+    /// Keeps a secret and returns its reference as a value.
+    fn reference(&self, name: &str, secret: &str) -> Value {
+        let path = self.0.path().join(name);
+        fs::write(&path, secret).unwrap();
+        Table::from_iter([("file".to_owned(), path.to_str().unwrap().into())]).into()
     }
 
     fn gateway(&self, secrets: &Secrets, services: &[(&str, SocketAddr)]) -> Table {

@@ -1,6 +1,6 @@
 //! One call is one trace through every process.
 
-use ispbridge_sandbox::{Fault, Kind, Provider};
+use ispbridge_sandbox::{Fault, Kind};
 use opentelemetry::{
     KeyValue, SpanId,
     trace::{SpanKind, Status},
@@ -8,7 +8,12 @@ use opentelemetry::{
 use opentelemetry_sdk::trace::SpanData;
 use serde_json::json;
 
-use crate::{caller::Call, spans::Spans, stage::Stage};
+use crate::{
+    caller::Call,
+    spans::Spans,
+    stage::Stage,
+    wires::{Verb, WIRES},
+};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "00f067aa0ba902b7";
@@ -44,13 +49,11 @@ fn assert_chain(hops: &[SpanData; 4]) {
 
 #[tokio::test]
 async fn a_call_is_four_linked_spans_in_its_callers_trace() {
-    for (method, request, service, address) in [
-        ("aex.PremiseService/GetPremise", json!({ "premiseId": "B002A6B4-6541-47A5-8438-BE8ACEAA6D82" }), "aex", 0),
-        ("azotel.SystemService/PingApi", json!({}), "azotel", 2),
-        ("freeside.AgentService/AgentInfo", json!({}), "freeside", 1),
-    ] {
+    for wire in WIRES.iter().copied().filter(|wire| wire.is_of_sandbox()) {
+        let (service, method) = (wire.provider, wire.method(Verb::Read));
+        let request = wire.request(Verb::Read);
         let stage = Stage::open().await;
-        let port = [stage.sandbox.aex(), stage.sandbox.freeside(), stage.sandbox.azotel()][address].port();
+        let port = stage.sandbox.address(service).port();
         let call = Call::new(method, request).with("traceparent", format!("00-{TRACE}-{PARENT}-01"));
         stage.send(call.with("x-request-id", "order-17")).await.unwrap();
         let spans = stage.spans.clone();
@@ -87,7 +90,7 @@ async fn a_call_without_a_trace_begins_one() {
 #[tokio::test]
 async fn a_repeated_read_shows_every_attempt_and_a_login_shows_itself() {
     let stage = Stage::open().await;
-    stage.sandbox.fault(Provider::Freeside, Fault::once("agent_info", Kind::ResetAfterCommit));
+    stage.sandbox.fault("freeside", Fault::once("agent_info", Kind::ResetAfterCommit));
     stage.ask("freeside.AgentService/AgentInfo", json!({})).await;
     let spans = stage.spans.clone();
     stage.close().await;
@@ -105,7 +108,7 @@ async fn a_repeated_read_shows_every_attempt_and_a_login_shows_itself() {
 #[tokio::test]
 async fn a_write_of_unknown_outcome_shows_in_every_span() {
     let stage = Stage::open().await;
-    stage.sandbox.fault(Provider::Azotel, Fault::once("addCustomer", Kind::ResetAfterCommit));
+    stage.sandbox.fault("azotel", Fault::once("addCustomer", Kind::ResetAfterCommit));
     stage.refused("azotel.CustomerService/AddCustomer", crate::outcome::customer()).await;
     let spans = stage.spans.clone();
     stage.close().await;

@@ -1,16 +1,14 @@
 //! Every provider over every wire that it has: a read and a write of it, and what was recorded of them.
 
-use std::{fs, net::SocketAddr, os::unix::process::CommandExt, process::Command, time::Duration};
+use std::{fmt, fs, net::SocketAddr, os::unix::process::CommandExt, process::Command, time::Duration};
 
-use chassis::Program;
-use ispbridge_aex::Aex;
-use ispbridge_azotel::Azotel;
-use ispbridge_freeside::Freeside;
+use chassis::StartOptions;
+use ispbridge::programs::Listed;
 use ispbridge_kit::{
     Act, Hostile, Reply,
     hostile::{Asked, in_order, nobody},
 };
-use provider::Service;
+use ispbridge_sandbox::StandIn;
 use serde_json::Value;
 use tempfile::TempDir;
 use toml::Table;
@@ -32,16 +30,31 @@ pub(crate) const SECRET: &str = "hunter2-of-the-wires";
 const PATIENCE: Duration = Duration::from_secs(25);
 
 /// A provider and how it is spoken to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Wire {
+    /// The provider.
+    pub(crate) provider: &'static str,
+    /// What its calls are written in.
+    pub(crate) codec: Codec,
+    /// A read and a write of it.
+    methods: [&'static str; 2],
+    /// What stands in calls of each and in no other.
+    operations: [&'static str; 2],
+    /// Where its fixtures are.
+    recordings: &'static str,
+    /// What stands behind the origin in an account's address, and in its transport, if it is not as the sandbox has it.
+    other: Option<(&'static str, &'static str)>,
+    /// What stands in the call that opens a session, for a provider that has sessions.
+    login: Option<&'static str>,
+}
+
+/// What calls and replies are written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wire {
-    /// REST with a bearer token.
-    Aex,
-    /// XML-RPC with sessions.
-    Freeside,
-    /// SOAP 1.1.
-    Azotel,
-    /// The same functions as JSON.
-    AzotelRest,
+pub(crate) enum Codec {
+    Rest,
+    Form,
+    XmlRpc,
+    Soap,
 }
 
 /// What a call does upstream.
@@ -76,52 +89,68 @@ pub(crate) struct Apart {
     pub(crate) child: child::Running,
 }
 
-pub(crate) const WIRES: [Wire; 4] = [Wire::Aex, Wire::Freeside, Wire::Azotel, Wire::AzotelRest];
+/// Every provider over every wire that it has.
+#[rustfmt::skip]
+pub(crate) const WIRES: &[Wire] = &[
+    Wire::AEX,
+    Wire::FREESIDE,
+    Wire::AZOTEL,
+    Wire::AZOTEL_REST,
+];
 pub(crate) const VERBS: [Verb; 2] = [Verb::Read, Verb::Write];
 
 impl Wire {
-    pub(crate) fn provider(self) -> &'static str {
-        match self {
-            Self::Aex => "aex",
-            Self::Freeside => "freeside",
-            Self::Azotel | Self::AzotelRest => "azotel",
-        }
+    /// REST with a bearer token.
+    pub(crate) const AEX: Self = Self {
+        provider: "aex",
+        codec: Codec::Rest,
+        methods: ["aex.PremiseService/GetPremise", "aex.OrderService/CreateService"],
+        operations: ["GET /premises/", "POST /services/full"],
+        recordings: "services/aex/fixtures",
+        other: None,
+        login: None,
+    };
+    /// XML-RPC with sessions.
+    pub(crate) const FREESIDE: Self = Self {
+        provider: "freeside",
+        codec: Codec::XmlRpc,
+        methods: ["freeside.AgentService/AgentInfo", "freeside.CustomerService/NewCustomer"],
+        operations: ["agent_info", "new_customer"],
+        recordings: "services/freeside/fixtures",
+        other: None,
+        login: Some("agent_login"),
+    };
+    /// SOAP 1.1.
+    pub(crate) const AZOTEL: Self = Self {
+        provider: "azotel",
+        codec: Codec::Soap,
+        methods: ["azotel.CustomerService/SearchCustomer", "azotel.CustomerService/AddCustomer"],
+        operations: ["searchCustomer", "addCustomer"],
+        recordings: "services/azotel/fixtures",
+        other: None,
+        login: None,
+    };
+    /// The same functions as JSON.
+    pub(crate) const AZOTEL_REST: Self = Self {
+        codec: Codec::Rest,
+        recordings: "services/azotel/tests/rest",
+        other: Some(("/restapi", "kind = \"rest\"\n")),
+        ..Self::AZOTEL
+    };
+
+    /// Whether this is the wire that an account of the sandbox has.
+    pub(crate) fn is_of_sandbox(self) -> bool {
+        self.other.is_none()
     }
 
     pub(crate) fn method(self, verb: Verb) -> &'static str {
-        match (self, verb) {
-            (Self::Aex, Verb::Read) => "aex.PremiseService/GetPremise",
-            (Self::Aex, Verb::Write) => "aex.OrderService/CreateService",
-            (Self::Freeside, Verb::Read) => "freeside.AgentService/AgentInfo",
-            (Self::Freeside, Verb::Write) => "freeside.CustomerService/NewCustomer",
-            (_, Verb::Read) => "azotel.CustomerService/SearchCustomer",
-            (_, Verb::Write) => "azotel.CustomerService/AddCustomer",
-        }
-    }
-
-    /// What stands behind the origin in an account's address.
-    fn path(self) -> &'static str {
-        match self {
-            Self::Aex => "",
-            Self::Freeside => "/selfservice/xmlrpc.cgi",
-            Self::Azotel => "/API/operatorapi.pl",
-            Self::AzotelRest => "/restapi",
-        }
-    }
-
-    fn recordings(self) -> &'static str {
-        match self {
-            Self::Aex => "services/aex/fixtures",
-            Self::Freeside => "services/freeside/fixtures",
-            Self::Azotel => "services/azotel/fixtures",
-            Self::AzotelRest => "services/azotel/tests/rest",
-        }
+        self.methods[verb as usize]
     }
 
     /// A section of a call's fixture.
     fn recorded(self, verb: Verb, section: &str) -> Vec<u8> {
         let rpc = self.method(verb).rsplit('/').next().unwrap();
-        recorded(self.recordings(), rpc, section)
+        recorded(self.recordings, rpc, section)
     }
 
     pub(crate) fn request(self, verb: Verb) -> Value {
@@ -130,7 +159,7 @@ impl Wire {
 
     /// The recorded request of any method.
     pub(crate) fn request_of(self, rpc: &str) -> Value {
-        serde_json::from_slice(&recorded(self.recordings(), rpc, "request")).unwrap()
+        serde_json::from_slice(&recorded(self.recordings, rpc, "request")).unwrap()
     }
 
     /// The recorded reply, which is a success.
@@ -140,11 +169,11 @@ impl Wire {
 
     /// Does with calls what `acts` say in order, and opens a session for whoever wants one.
     pub(crate) fn acting(self, acts: Vec<Act>) -> impl Fn(&Asked<'_>) -> Act + Send + Sync + 'static {
-        let login = || Reply::recorded(&recorded(self.recordings(), "login", "received"));
-        let login = (self == Self::Freeside).then(|| login().bytes());
+        let login = || Reply::recorded(&recorded(self.recordings, "login", "received"));
+        let login = self.login.map(|operation| (operation, login().bytes()));
         let acting = in_order(acts);
         move |asked| match &login {
-            Some(login) if is_login(asked.text) => Act::Answer(login.clone()),
+            Some((operation, login)) if asked.text.contains(operation) => Act::Answer(login.clone()),
             _ => acting(asked),
         }
     }
@@ -156,40 +185,37 @@ impl Wire {
 
     /// The keys of an account but those of its transport.
     pub(crate) fn account(self, origin: &str, password: &str) -> String {
-        let address = format!("base_url = \"{origin}{}\"\n", self.path());
-        address
-            + &match self {
-                Self::Aex => format!("token = {password}"),
-                Self::Freeside => format!("username = \"reseller\"\npassword = {password}"),
-                Self::Azotel | Self::AzotelRest => format!("username = \"apiuser\"\npassword = {password}"),
-            }
+        let stand_in = StandIn::of(self.provider);
+        let path = self.other.map_or(stand_in.path, |(path, _)| path);
+        let keys = stand_in.account.iter().map(|key| match key.is_secret {
+            true => format!("\n{} = {password}", key.name),
+            false => format!("\n{} = {:?}", key.name, key.value),
+        });
+        format!("base_url = \"{origin}{path}\"{}", keys.collect::<String>())
     }
 
     /// The keys of a transport that may reach this machine.
     pub(crate) fn transport(self, more: &str) -> String {
-        let kind = if self == Self::AzotelRest { "kind = \"rest\"\n" } else { "" };
-        format!("{kind}allow_private = true\n{more}")
+        format!("{}allow_private = true\n{more}", self.other.map_or("", |(_, transport)| transport))
     }
 
     /// What stands in a call of this kind and in no other.
     pub(crate) fn operation(self, verb: Verb) -> &'static str {
-        match (self, verb) {
-            (Self::Aex, Verb::Read) => "GET /premises/",
-            (Self::Aex, Verb::Write) => "POST /services/full",
-            (Self::Freeside, Verb::Read) => "agent_info",
-            (Self::Freeside, Verb::Write) => "new_customer",
-            (_, Verb::Read) => "searchCustomer",
-            (_, Verb::Write) => "addCustomer",
-        }
+        self.operations[verb as usize]
     }
 
     /// Starts the service and returns its addresses, of calls and of the admin port.
     async fn start(self, config: Table) -> [SocketAddr; 2] {
-        match self {
-            Self::Aex => started::<Service<Aex>>(config).await,
-            Self::Freeside => started::<Service<Freeside>>(config).await,
-            Self::Azotel | Self::AzotelRest => started::<Service<Azotel>>(config).await,
-        }
+        let row = Listed::of(self.provider).unwrap();
+        let running = row.start(config, StartOptions::default()).await.unwrap();
+        [running.grpc_addr(), running.admin_addr().unwrap()]
+    }
+}
+
+/// By provider and codec, which together are no other wire's.
+impl fmt::Debug for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{:?}", self.provider, self.codec)
     }
 }
 
@@ -199,12 +225,7 @@ pub(crate) fn calls(upstream: &Hostile) -> usize {
 }
 
 fn is_login(request: &str) -> bool {
-    request.contains("agent_login")
-}
-
-async fn started<P: Program>(config: Table) -> [SocketAddr; 2] {
-    let running = chassis::start::<P>(config).await.unwrap();
-    [running.grpc_addr(), running.admin_addr().unwrap()]
+    WIRES.iter().filter_map(|wire| wire.login).any(|operation| request.contains(operation))
 }
 
 impl Account {
@@ -273,7 +294,7 @@ impl Apart {
         let file = secrets.path().join("service.toml");
         fs::write(&file, config(wire, &secrets, admin, accounts) + more).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_programs"));
-        command.arg0(format!("ispbridge-{}", wire.provider())).arg("--config").arg(file);
+        command.arg0(format!("ispbridge-{}", wire.provider)).arg("--config").arg(file);
         let child = child::Running::start(command.envs(variables.iter().copied()));
         let address = child.after("\"address\":\"", '"').parse().unwrap();
         Self { site: Site::connected(wire, [address, admin], secrets).await, child }
