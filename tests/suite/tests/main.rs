@@ -56,6 +56,8 @@ mod log;
 mod metadata_page;
 #[path = "main/mistakes.rs"]
 mod mistakes;
+#[path = "main/new_provider.rs"]
+mod new_provider;
 #[path = "main/odd_replies.rs"]
 mod odd_replies;
 #[path = "main/odd_shapes.rs"]

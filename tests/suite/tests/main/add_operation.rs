@@ -84,14 +84,14 @@ fn end_of(text: &str, begins: &str) -> Option<usize> {
 }
 
 /// Makes `to` the same as the workspace; what is the same already keeps its time, so that cargo need not build it again.
-fn copy(to: &Path) {
+pub(crate) fn copy(to: &Path) {
     let wanted = files(&ROOT);
     fs::create_dir_all(to).unwrap();
     for stale in files(to).into_iter().filter(|path| wanted.binary_search(path).is_err()) {
         let stale = to.join(stale);
         fs::remove_file(&stale).unwrap();
         // Refused while something else is in it.
-        let _ = fs::remove_dir(stale.parent().unwrap());
+        let _ = stale.ancestors().skip(1).try_for_each(fs::remove_dir);
     }
     for path in wanted {
         let (source, copy) = (fs::read(ROOT.join(&path)).unwrap(), to.join(path));
@@ -104,7 +104,7 @@ fn copy(to: &Path) {
 }
 
 /// Runs a provider's own tests in the copy.
-fn test(root: &Path, package: &str, update: bool) {
+pub(crate) fn test(root: &Path, package: &str, update: bool) {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["test", "--quiet", "--offline", "--package", package]).current_dir(root);
     // The dependencies are built already, in the folder that this test was built in.

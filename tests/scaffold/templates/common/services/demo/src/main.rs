@@ -1,0 +1,5 @@
+//! The process `ispbridge-demo`.
+
+fn main() -> std::process::ExitCode {
+    provider::main::<ispbridge_demo::Demo>()
+}
