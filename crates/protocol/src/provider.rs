@@ -58,7 +58,7 @@ pub fn of_name(name: &str) -> Option<String> {
     split(name).map(|(segment, _)| of_segment(segment).into_owned())
 }
 
-/// A name of a contract behind [`PACKAGES`]: the segment and what follows its dot.
+/// A name of a contract behind `PACKAGES`: the segment and what follows its dot.
 #[must_use]
 pub fn split(name: &str) -> Option<(&str, Option<&str>)> {
     let name = name.strip_prefix(PACKAGES)?;
