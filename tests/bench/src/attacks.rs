@@ -16,7 +16,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::{Failure, load::Callers, process::Process, stage::Ground, work::Work};
+use crate::{Failure, harness::Ground, load::Callers, process::Process, work::Work};
 use raw::{
     CONTINUATION, DATA, END_HEADERS, HEADERS, PING, PREFACE, PRIORITY, RST_STREAM, Raw, SETTINGS, WINDOW_UPDATE, block,
     call, frame,

@@ -2,14 +2,14 @@
 //!
 //! Envoy and the gateway check a JWT, trace 10 % of the calls to a collector and write a line per call; the pass-through
 //! does nothing of that. The client is h2load, one call in flight per connection; the backend is tonic's, and answers
-//! at once. [`stage`] starts the processes, [`run`] calls them in turns, [`table`] prints what each of them used.
+//! at once. [`harness`] starts the processes, [`run`] calls them in turns, [`table`] prints what each of them used.
 
 pub(crate) mod backend;
 mod envoy;
 mod gateway;
 mod h2load;
+mod harness;
 mod run;
-mod stage;
 mod table;
 mod token;
 
@@ -46,11 +46,11 @@ pub(crate) struct Size {
 impl Comparison {
     /// Runs it and prints its table.
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let stage = stage::Stage::open(self.envoy.as_deref(), &self.sizes).await?;
-        table::idle(&stage)?;
+        let harness = harness::Harness::open(self.envoy.as_deref(), &self.sizes).await?;
+        table::idle(&harness)?;
         table::head();
         for connections in self.connections {
-            table::lines(connections, &run::measure(&stage, connections, self.calls).await?);
+            table::lines(connections, &run::measure(&harness, connections, self.calls).await?);
         }
         table::foot();
         Ok(())

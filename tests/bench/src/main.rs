@@ -1,12 +1,13 @@
 //! Benchmarks of the whole path: what a call costs in our service and in our gateway, beside a hand-written service and a
 //! bare HTTP/2 pass-through in the same run.
 //!
-//! Everything measured is a process of its own and is charged with what the system says it used (`/proc`). [`stage`]
+//! Everything measured is a process of its own and is charged with what the system says it used (`/proc`). [`harness`]
 //! starts the processes, [`load`] calls them, [`run`] decides what is compared with what, [`table`] prints it.
 
 mod attacks;
 mod comparison;
 mod discovery;
+mod harness;
 mod load;
 mod measured;
 mod pass_through;
@@ -14,7 +15,6 @@ mod proc;
 mod process;
 mod run;
 mod soak;
-mod stage;
 mod stand_in;
 mod table;
 mod wiring;

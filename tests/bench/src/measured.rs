@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::stage::Way;
+use crate::harness::Way;
 
 /// What was measured on one way.
 #[derive(Debug)]

@@ -6,9 +6,9 @@ use tokio::time::sleep;
 
 use crate::{
     Failure,
+    harness::{Chain, Harness, Way},
     load::Callers,
     measured::{Measured, Share},
-    stage::{Chain, Stage, Way},
     table,
     work::Work,
 };
@@ -22,13 +22,13 @@ const REST: Duration = Duration::from_millis(20);
 
 /// Runs the benchmark and prints its table.
 pub(crate) async fn run(works: &[Work], connections: &[usize], time: Duration) -> Result<(), Failure> {
-    let stage = Stage::open().await?;
-    table::idle(&stage.measured())?;
+    let harness = Harness::open().await?;
+    table::idle(&harness.measured())?;
     table::head();
     for &work in works {
-        same_answers(&stage, work).await?;
+        same_answers(&harness, work).await?;
         for &count in connections {
-            table::lines(work, count, &measure(&stage, work, count, time).await?);
+            table::lines(work, count, &measure(&harness, work, count, time).await?);
         }
     }
     table::foot();
@@ -36,10 +36,10 @@ pub(crate) async fn run(works: &[Work], connections: &[usize], time: Duration) -
 }
 
 /// Whoever answers less than the others would win without right.
-async fn same_answers(stage: &Stage, work: Work) -> Result<(), Failure> {
+async fn same_answers(harness: &Harness, work: Work) -> Result<(), Failure> {
     let mut first = None;
     for way in Way::ALL {
-        let answer = Callers::connect(stage.chain(work, way).entrance(), work, 1).await?.once().await?;
+        let answer = Callers::connect(harness.chain(work, way).entrance(), work, 1).await?.once().await?;
         if *first.get_or_insert_with(|| answer.clone()) != answer {
             return Err(format!("{work}: {way:?} answers something else than {:?}", Way::ALL[0]).into());
         }
@@ -47,10 +47,10 @@ async fn same_answers(stage: &Stage, work: Work) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn measure(stage: &Stage, work: Work, count: usize, time: Duration) -> Result<Vec<Measured>, Failure> {
+async fn measure(harness: &Harness, work: Work, count: usize, time: Duration) -> Result<Vec<Measured>, Failure> {
     let mut ways = Vec::new();
     for way in Way::ALL {
-        let chain = stage.chain(work, way);
+        let chain = harness.chain(work, way);
         let mut callers = Callers::connect(chain.entrance(), work, count).await?;
         callers.call_for(WARM_UP).await?;
         let hop = chain.hop.map(|_| Share::default());

@@ -10,9 +10,9 @@ use tokio::{task::JoinSet, time::interval};
 
 use crate::{
     Failure,
+    harness::Ground,
     load::Callers,
     process::{Process, Ready},
-    stage::Ground,
     wiring::Callers as Believed,
     work::Work,
 };

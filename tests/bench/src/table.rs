@@ -2,9 +2,9 @@
 
 use crate::{
     Failure,
+    harness::Way,
     measured::{Measured, Share},
     process::Process,
-    stage::Way,
     work::Work,
 };
 

@@ -26,24 +26,26 @@ mod collectors;
 mod configuration;
 #[path = "main/contract.rs"]
 mod contract;
-#[path = "main/courses.rs"]
-mod courses;
 #[path = "main/deadlines.rs"]
 mod deadlines;
-#[path = "main/disguise.rs"]
-mod disguise;
+#[path = "main/encodings.rs"]
+mod encodings;
 #[path = "main/farewell.rs"]
 mod farewell;
 #[path = "main/fault_rows.rs"]
 mod fault_rows;
+#[path = "main/fault_sequences.rs"]
+mod fault_sequences;
 #[path = "main/faults.rs"]
 mod faults;
-#[path = "main/filling.rs"]
-mod filling;
 #[path = "main/floors.rs"]
 mod floors;
+#[path = "main/generate.rs"]
+mod generate;
 #[path = "main/go_clients.rs"]
 mod go_clients;
+#[path = "main/harness.rs"]
+mod harness;
 #[path = "main/imports.rs"]
 mod imports;
 #[path = "main/injection.rs"]
@@ -98,8 +100,6 @@ mod settings_reference;
 mod sizes;
 #[path = "main/spans.rs"]
 mod spans;
-#[path = "main/stage.rs"]
-mod stage;
 #[path = "main/stubs.rs"]
 mod stubs;
 #[path = "main/texts.rs"]

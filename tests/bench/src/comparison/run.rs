@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::stage::{Kind, Proxy, Stage};
+use super::harness::{Harness, Kind, Proxy};
 use crate::{Failure, measured::quantile};
 
 /// Turns of each proxy.
@@ -40,16 +40,16 @@ impl Measured {
 }
 
 /// Measures every proxy with a number of connections.
-pub(super) async fn measure(stage: &Stage, connections: usize, calls: usize) -> Result<Vec<Measured>, Failure> {
+pub(super) async fn measure(harness: &Harness, connections: usize, calls: usize) -> Result<Vec<Measured>, Failure> {
     let mut all = Vec::new();
-    for proxy in &stage.proxies {
-        stage.client.call(proxy.process.address, connections, WARM_UP.max(connections)).await?;
+    for proxy in &harness.proxies {
+        harness.client.call(proxy.process.address, connections, WARM_UP.max(connections)).await?;
         let empty = Measured { kind: proxy.kind, resident_mib: 0.0, latencies: Vec::new(), cpu: Duration::ZERO };
         all.push((proxy, empty));
     }
     for _ in 0..TURNS {
         for (proxy, measured) in &mut all {
-            turn(stage, proxy, measured, connections, (calls / TURNS).max(connections)).await?;
+            turn(harness, proxy, measured, connections, (calls / TURNS).max(connections)).await?;
         }
     }
     let mut all: Vec<Measured> = all.into_iter().map(|(_, measured)| measured).collect();
@@ -58,14 +58,14 @@ pub(super) async fn measure(stage: &Stage, connections: usize, calls: usize) -> 
 }
 
 async fn turn(
-    stage: &Stage,
+    harness: &Harness,
     proxy: &Proxy,
     measured: &mut Measured,
     connections: usize,
     calls: usize,
 ) -> Result<(), Failure> {
     let before = proxy.process.cpu()?;
-    measured.latencies.extend(stage.client.call(proxy.process.address, connections, calls).await?);
+    measured.latencies.extend(harness.client.call(proxy.process.address, connections, calls).await?);
     sleep(REST).await;
     measured.cpu += proxy.process.cpu()?.saturating_sub(before);
     measured.resident_mib = proxy.process.resident()?;

@@ -1,8 +1,8 @@
 //! What is printed.
 
 use super::{
+    harness::{Harness, Kind},
     run::Measured,
-    stage::{Kind, Stage},
 };
 use crate::{Failure, table::mark};
 
@@ -13,9 +13,9 @@ const RSS: f64 = 0.25;
 const HOP: f64 = 1.5;
 
 /// Prints what the processes take before the first call.
-pub(super) fn idle(stage: &Stage) -> Result<(), Failure> {
+pub(super) fn idle(harness: &Harness) -> Result<(), Failure> {
     println!("{:<22} {:>9} {:>9}", "before the first call", "ready ms", "RSS MiB");
-    for proxy in &stage.proxies {
+    for proxy in &harness.proxies {
         let ready = proxy.process.ready_after.as_secs_f64() * 1e3;
         println!("{:<22} {ready:>9.0} {:>9.1}", name(proxy.kind), proxy.process.resident()?);
     }

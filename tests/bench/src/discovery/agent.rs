@@ -8,8 +8,8 @@ use std::{
 
 use crate::{
     Failure,
+    harness::Ground,
     process::{Process, Ready},
-    stage::Ground,
 };
 
 /// An agent for development on loopback.

@@ -13,8 +13,8 @@ use toml::{Table, toml};
 use super::{Noticed, Phase, agent::Agent, ledger::Ledger};
 use crate::{
     Failure,
+    harness::Ground,
     process::{Process, Ready},
-    stage::Ground,
     wiring::{Callers, Wiring},
 };
 

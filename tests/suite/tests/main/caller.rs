@@ -12,7 +12,7 @@ use tonic::{
 };
 use tonic_types::{ErrorInfo, StatusExt};
 
-use crate::stage::{MAIN, Stage};
+use crate::harness::{Harness, MAIN};
 
 /// Long enough for every repeat, shorter than a test's patience.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -79,7 +79,7 @@ impl<'a> Call<'a> {
     }
 }
 
-impl Stage {
+impl Harness {
     /// Makes a call with the key that may do everything, unless the call brings its own.
     pub(crate) async fn send(&self, mut call: Call<'_>) -> Result<Value, Status> {
         if call.headers.iter().all(|(name, _)| *name != "x-api-key") {

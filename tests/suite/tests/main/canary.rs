@@ -12,10 +12,10 @@ use tonic::Status;
 
 use crate::{
     caller::Call,
-    disguise,
+    encodings,
+    harness::{Harness, Secrets, WRONG},
     log::LOG,
     outcome::order,
-    stage::{Secrets, Stage, WRONG},
     wires::{VERBS, WIRES, Wire},
 };
 
@@ -121,44 +121,50 @@ fn faults() -> Vec<Kind> {
 }
 
 /// Makes every call in every way; returns the statuses of those that failed and the number of those that did not.
-async fn exercise(stage: &Stage) -> (Vec<Status>, usize) {
+async fn exercise(harness: &Harness) -> (Vec<Status>, usize) {
     let (mut failed, mut good) = (Vec::new(), 0);
     for (provider, method, request) in calls() {
-        match send(stage, method, &request, &[]).await {
+        match send(harness, method, &request, &[]).await {
             Ok(_) => good += 1,
             Err(status) => failed.push(status),
         }
         for kind in faults() {
-            stage.sandbox.fault(provider, Fault::once("*", kind));
-            failed.extend(send(stage, method, &request, &[]).await.err());
-            stage.sandbox.clear_faults(provider);
+            harness.sandbox.fault(provider, Fault::once("*", kind));
+            failed.extend(send(harness, method, &request, &[]).await.err());
+            harness.sandbox.clear_faults(provider);
         }
         let unknown = sent("unknown-key");
-        for header in [("x-ispbridge-account", WRONG), ("x-api-key", &unknown), ("x-api-key", &stage.secrets.stranger)]
+        for header in
+            [("x-ispbridge-account", WRONG), ("x-api-key", &unknown), ("x-api-key", &harness.secrets.stranger)]
         {
-            failed.push(send(stage, method, &request, &[header]).await.unwrap_err());
+            failed.push(send(harness, method, &request, &[header]).await.unwrap_err());
         }
     }
     for (method, request) in illegal() {
-        failed.push(send(stage, method, &request, &[]).await.unwrap_err());
+        failed.push(send(harness, method, &request, &[]).await.unwrap_err());
     }
     for (provider, method, request) in calls() {
-        stage.sandbox.fault(provider, Fault::once("*", Kind::ExpireSessions));
-        failed.extend(send(stage, method, &request, &[]).await.err());
+        harness.sandbox.fault(provider, Fault::once("*", Kind::ExpireSessions));
+        failed.extend(send(harness, method, &request, &[]).await.err());
     }
     (failed, good)
 }
 
-async fn send(stage: &Stage, method: &str, request: &Value, headers: &[(&'static str, &str)]) -> Result<Value, Status> {
+async fn send(
+    harness: &Harness,
+    method: &str,
+    request: &Value,
+    headers: &[(&'static str, &str)],
+) -> Result<Value, Status> {
     let call = Call::new(method, request.clone()).with("x-request-id", CONTROL);
     // Strangers' headers: whoever mistakes a door still hands over a secret.
     let call = call.with("authorization", format!("Bearer {}", sent("bearer"))).with("cookie", sent("cookie"));
-    stage.send(headers.iter().fold(call, |call, (name, value)| call.with(name, *value))).await
+    harness.send(headers.iter().fold(call, |call, (name, value)| call.with(name, *value))).await
 }
 
 /// Everything that is marked, and where it came from.
 fn marks(secrets: &Secrets) -> BTreeMap<String, String> {
-    let root = Root::new("stage", &secrets.root).unwrap();
+    let root = Root::new("harness", &secrets.root).unwrap();
     let derived = |provider: &str| root.derive(&format!("ispbridge-{provider}")).to_text();
     let mut marks: BTreeMap<String, String> =
         names().map(|provider| (format!("caller key of {provider}"), derived(provider))).collect();
@@ -174,21 +180,21 @@ fn marks(secrets: &Secrets) -> BTreeMap<String, String> {
 }
 
 /// Wherever a person may look, with a word that must be found there.
-async fn artefacts(stage: Stage, failed: &[Status], taps: Vec<Tap>) -> Vec<(String, String, &'static str)> {
+async fn artefacts(harness: Harness, failed: &[Status], taps: Vec<Tap>) -> Vec<(String, String, &'static str)> {
     let statuses: Vec<_> = failed.iter().map(|status| format!("{status:?} {}", lossy(status.details()))).collect();
     let mut found = vec![("statuses".to_owned(), statuses.join("\n"), "OUTCOME_UNKNOWN")];
-    for (name, address) in admins(&stage) {
+    for (name, address) in admins(&harness) {
         for (page, word) in
             [("/metrics", "ispbridge"), ("/buildinfo", "version"), ("/readyz", "ok"), ("/nothing", "404")]
         {
             found.push((format!("{name} {page}"), get(address, page).await, word));
         }
     }
-    let states: Vec<_> = stage.services.iter().map(|(_, running)| format!("{running:?}")).collect();
-    found.push(("state".to_owned(), format!("{states:?} {:?}", stage.gateway), "Running"));
-    found.push(("status page".to_owned(), get(stage.gateway.admin_addr().unwrap(), "/status.json").await, CONTROL));
-    let spans = stage.spans.clone();
-    for (place, text) in stage.close().await {
+    let states: Vec<_> = harness.services.iter().map(|(_, running)| format!("{running:?}")).collect();
+    found.push(("state".to_owned(), format!("{states:?} {:?}", harness.gateway), "Running"));
+    found.push(("status page".to_owned(), get(harness.gateway.admin_addr().unwrap(), "/status.json").await, CONTROL));
+    let spans = harness.spans.clone();
+    for (place, text) in harness.close().await {
         assert!(!has_secrets(&place) || text.contains("\"REDACTED\""), "{place}: {text}");
         found.push((place, text, CONTROL));
     }
@@ -200,17 +206,17 @@ async fn artefacts(stage: Stage, failed: &[Status], taps: Vec<Tap>) -> Vec<(Stri
     found
 }
 
-fn admins(stage: &Stage) -> Vec<(&'static str, SocketAddr)> {
-    let services = stage.services.iter().map(|(name, running)| (*name, running.admin_addr().unwrap()));
-    services.chain([("gateway", stage.gateway.admin_addr().unwrap())]).collect()
+fn admins(harness: &Harness) -> Vec<(&'static str, SocketAddr)> {
+    let services = harness.services.iter().map(|(name, running)| (*name, running.admin_addr().unwrap()));
+    services.chain([("gateway", harness.gateway.admin_addr().unwrap())]).collect()
 }
 
 /// What is seen by who watches a process until it ends.
 type Tap = (&'static str, JoinHandle<String>);
 
-fn taps(stage: &Stage) -> Vec<Tap> {
+fn taps(harness: &Harness) -> Vec<Tap> {
     let tap = |(name, address)| (name, tokio::spawn(get(address, "/tap?rate=1000")));
-    admins(stage).into_iter().map(tap).collect()
+    admins(harness).into_iter().map(tap).collect()
 }
 
 fn lossy(bytes: &[u8]) -> String {
@@ -220,17 +226,17 @@ fn lossy(bytes: &[u8]) -> String {
 #[tokio::test]
 async fn no_secret_is_shown_anywhere() {
     LOG.install();
-    let stage = Stage::open_with(secrets()).await;
-    let taps = taps(&stage);
-    let (failed, good) = exercise(&stage).await;
+    let harness = Harness::open_with(secrets()).await;
+    let taps = taps(&harness);
+    let (failed, good) = exercise(&harness).await;
     assert!(good == calls().len() && failed.len() > 60, "{good} good, {} failed", failed.len());
-    let mut marks = marks(&stage.secrets);
-    marks.insert("session key".to_owned(), session_key(stage.secrets.upstream.clone()).await);
-    for (place, text, control) in artefacts(stage, &failed, taps).await {
+    let mut marks = marks(&harness.secrets);
+    marks.insert("session key".to_owned(), session_key(harness.secrets.upstream.clone()).await);
+    for (place, text, control) in artefacts(harness, &failed, taps).await {
         assert!(text.contains(control), "{place} does not hold {control}: {text}");
         for (name, secret) in &marks {
-            for (form, disguised) in disguise::all(secret) {
-                let hit = text.find(&disguised).map(|at| excerpt(&text, at));
+            for (form, encoded_secret) in encodings::all(secret) {
+                let hit = text.find(&encoded_secret).map(|at| excerpt(&text, at));
                 assert_eq!(hit, None, "{name} in {place}, {form}");
             }
         }
@@ -241,26 +247,29 @@ fn excerpt(text: &str, at: usize) -> &str {
     &text[text.floor_char_boundary(at.saturating_sub(300))..text.floor_char_boundary(at + 100)]
 }
 
-/// The search finds a secret in the log in every disguise; otherwise its silence would mean nothing.
+/// The search finds a secret in the log in every encoding; otherwise its silence would mean nothing.
 #[test]
 fn a_secret_that_is_logged_is_found() {
     LOG.install();
     let secret = mark("control");
-    for (form, disguised) in disguise::all(&secret) {
-        tracing::trace!(target: "canary", "before {disguised} after");
-        let escaped = serde_json::to_string(&disguised).unwrap();
+    for (form, encoded_secret) in encodings::all(&secret) {
+        tracing::trace!(target: "canary", "before {encoded_secret} after");
+        let escaped = serde_json::to_string(&encoded_secret).unwrap();
         let text = LOG.text();
-        assert!(text.contains(&disguised) || text.contains(escaped.trim_matches('"')), "{form}");
+        assert!(text.contains(&encoded_secret) || text.contains(escaped.trim_matches('"')), "{form}");
     }
     let whole = format!("GET /?q={secret}");
-    let encoded = disguise::all(&whole).into_iter().find(|(form, _)| *form == "base64").unwrap().1;
-    assert!(disguise::all(&secret).iter().any(|(_, disguised)| encoded.contains(disguised)), "inside of base64");
+    let encoded = encodings::all(&whole).into_iter().find(|(form, _)| *form == "base64").unwrap().1;
+    assert!(
+        encodings::all(&secret).iter().any(|(_, encoded_secret)| encoded.contains(encoded_secret)),
+        "inside of base64"
+    );
 }
 
 /// The key of the first session that a sandbox opens: with the same seed it is the same.
 async fn session_key(credentials: Credentials) -> String {
     let sandbox = Sandbox::start(Config { credentials: credentials.clone(), ..Config::default() }).await.unwrap();
-    let text = |text: &str| format!("<param><value>{}</value></param>", disguise::xml(text));
+    let text = |text: &str| format!("<param><value>{}</value></param>", encodings::xml(text));
     let arguments =
         ["username", credentials.get("freeside", "username"), "password", credentials.get("freeside", "password")]
             .map(text);

@@ -5,14 +5,14 @@
 //! | id | what | where |
 //! |---|---|---|
 //! | F01, F02 | the reply breaks off, or never comes | rows |
-//! | F03 | kept connections that are dead | `courses::dead_kept_connections_cost_no_write` |
+//! | F03 | kept connections that are dead | `fault_sequences::dead_kept_connections_cost_no_write` |
 //! | F04 | slow and silent upstreams | rows, with what stays behind: no connection, no call in flight |
-//! | F05 | an outage and its end | `courses::an_outage_is_left_alone_and_its_end_is_noticed` |
-//! | F06 | `Retry-After` | rows; `courses::who_is_asked_to_wait_waits` |
-//! | F07 | a reply cut at every byte of a write's | `courses::a_reply_cut_at_any_byte_is_no_success` |
+//! | F05 | an outage and its end | `fault_sequences::an_outage_is_left_alone_and_its_end_is_noticed` |
+//! | F06 | `Retry-After` | rows; `fault_sequences::who_is_asked_to_wait_waits` |
+//! | F07 | a reply cut at every byte of a write's | `fault_sequences::a_reply_cut_at_any_byte_is_no_success` |
 //! | F08 | replies that are none | rows; each provider's fixtures for its own faults |
-//! | F09 | encodings and bombs | rows; `courses::bombs_cost_little_memory` |
-//! | F10 | redirects | `courses::no_redirect_is_followed` |
+//! | F09 | encodings and bombs | rows; `fault_sequences::bombs_cost_little_memory` |
+//! | F10 | redirects | `fault_sequences::no_redirect_is_followed` |
 //! | F11, F12 | certificates, names that nobody knows (nothing keeps an address: each connection asks anew) | `certificates` |
 //! | F14 | a gateway that is told to end under load | `farewell` |
 //! | F15 | an end that peers hold up | chassis, `stopping` |

@@ -21,7 +21,7 @@ use url::{Url, form_urlencoded};
 
 use crate::{
     caller::{Call, POOLS},
-    filling::{Content, Contents, Filling, content_at, word},
+    generate::{Content, Contents, Filling, content_at, word},
     recorder::{Recorded, Recorder},
     wires::{WIRES, Wire},
 };

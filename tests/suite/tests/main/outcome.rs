@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tonic::Code;
 use tonic_types::StatusExt;
 
-use crate::stage::Stage;
+use crate::harness::Harness;
 
 /// A provider's call with everything that the tests need to know of it.
 struct Case {
@@ -93,134 +93,134 @@ fn search() -> Value {
 }
 
 impl Case {
-    fn spoil(&self, stage: &Stage, times: u32, kind: Kind) {
-        stage.sandbox.fault(self.provider, Fault { path_or_method: self.operation.to_owned(), times, kind });
+    fn spoil(&self, harness: &Harness, times: u32, kind: Kind) {
+        harness.sandbox.fault(self.provider, Fault { path_or_method: self.operation.to_owned(), times, kind });
     }
 
-    fn received(&self, stage: &Stage) -> u64 {
-        stage.sandbox.received(self.provider, self.operation)
+    fn received(&self, harness: &Harness) -> u64 {
+        harness.sandbox.received(self.provider, self.operation)
     }
 
-    fn executed(&self, stage: &Stage) -> u64 {
-        stage.sandbox.executed(self.provider, self.operation)
+    fn executed(&self, harness: &Harness) -> u64 {
+        harness.sandbox.executed(self.provider, self.operation)
     }
 }
 
 #[tokio::test]
 async fn a_write_that_broke_off_is_of_unknown_outcome_and_was_made_once() {
-    let stage = Stage::open().await;
+    let harness = Harness::open().await;
     for case in WRITES {
         for kind in [Kind::ResetAfterCommit, Kind::TruncateAfterCommit] {
-            let before = case.executed(&stage);
-            case.spoil(&stage, 9, kind);
-            let refusal = stage.refused(case.method, (case.request)()).await;
+            let before = case.executed(&harness);
+            case.spoil(&harness, 9, kind);
+            let refusal = harness.refused(case.method, (case.request)()).await;
             refusal.assert(Code::Aborted, "OUTCOME_UNKNOWN", "UNKNOWN");
             assert_ne!(refusal.note("probe"), "", "{}", case.method);
-            assert_eq!(case.executed(&stage) - before, 1, "{}", case.method);
-            stage.sandbox.clear_faults(case.provider);
+            assert_eq!(case.executed(&harness) - before, 1, "{}", case.method);
+            harness.sandbox.clear_faults(case.provider);
         }
-        assert_eq!(case.received(&stage), 2, "{}", case.method);
+        assert_eq!(case.received(&harness), 2, "{}", case.method);
     }
-    stage.close().await;
+    harness.close().await;
 }
 
 #[tokio::test]
 async fn a_write_that_broke_off_before_its_effect_is_not_sent_again_either() {
-    let stage = Stage::open().await;
+    let harness = Harness::open().await;
     for case in WRITES {
-        case.spoil(&stage, 9, Kind::ResetBeforeCommit);
-        stage.refused(case.method, (case.request)()).await.assert(Code::Aborted, "OUTCOME_UNKNOWN", "UNKNOWN");
-        assert_eq!((case.received(&stage), case.executed(&stage)), (1, 0), "{}", case.method);
+        case.spoil(&harness, 9, Kind::ResetBeforeCommit);
+        harness.refused(case.method, (case.request)()).await.assert(Code::Aborted, "OUTCOME_UNKNOWN", "UNKNOWN");
+        assert_eq!((case.received(&harness), case.executed(&harness)), (1, 0), "{}", case.method);
     }
-    stage.close().await;
+    harness.close().await;
 }
 
 #[tokio::test]
 async fn a_read_that_broke_off_once_is_repeated() {
-    let stage = Stage::open().await;
+    let harness = Harness::open().await;
     for case in READS {
-        case.spoil(&stage, 1, Kind::ResetAfterCommit);
-        stage.ask(case.method, (case.request)()).await;
-        assert_eq!(case.received(&stage), 2, "{}", case.method);
+        case.spoil(&harness, 1, Kind::ResetAfterCommit);
+        harness.ask(case.method, (case.request)()).await;
+        assert_eq!(case.received(&harness), 2, "{}", case.method);
     }
-    stage.close().await;
+    harness.close().await;
 }
 
 #[tokio::test]
 async fn a_read_that_always_breaks_off_is_given_up_after_three_attempts() {
-    let stage = Stage::open().await;
+    let harness = Harness::open().await;
     for case in READS {
-        case.spoil(&stage, 99, Kind::ResetAfterCommit);
-        let refusal = stage.refused(case.method, (case.request)()).await;
+        case.spoil(&harness, 99, Kind::ResetAfterCommit);
+        let refusal = harness.refused(case.method, (case.request)()).await;
         assert_eq!(refusal.status.code(), Code::Unavailable, "{}", case.method);
-        assert!((2..=3).contains(&case.received(&stage)), "{}: {}", case.method, case.received(&stage));
+        assert!((2..=3).contains(&case.received(&harness)), "{}: {}", case.method, case.received(&harness));
     }
-    stage.close().await;
+    harness.close().await;
 }
 
 #[tokio::test]
 async fn a_truncated_reply_is_never_a_success() {
-    let stage = Stage::open().await;
+    let harness = Harness::open().await;
     for case in READS {
-        case.spoil(&stage, 99, Kind::TruncateAfterCommit);
-        let refusal = stage.refused(case.method, (case.request)()).await;
+        case.spoil(&harness, 99, Kind::TruncateAfterCommit);
+        let refusal = harness.refused(case.method, (case.request)()).await;
         assert_eq!(refusal.note("outcome"), "UNKNOWN", "{}: {:?}", case.method, refusal.status);
     }
-    stage.close().await;
+    harness.close().await;
 }
 
 #[tokio::test]
 async fn a_login_page_says_that_our_credentials_are_bad() {
     for case in WRITES.into_iter().chain(READS) {
-        let stage = Stage::open().await;
-        case.spoil(&stage, 1, Kind::HtmlLoginPage);
-        let refusal = stage.refused(case.method, (case.request)()).await;
+        let harness = Harness::open().await;
+        case.spoil(&harness, 1, Kind::HtmlLoginPage);
+        let refusal = harness.refused(case.method, (case.request)()).await;
         assert_eq!((refusal.status.code(), refusal.info.reason.as_str()), (Code::FailedPrecondition, "UPSTREAM_AUTH"));
-        assert_eq!(case.received(&stage), 1, "{}", case.method);
-        stage.close().await;
+        assert_eq!(case.received(&harness), 1, "{}", case.method);
+        harness.close().await;
     }
 }
 
 #[tokio::test]
 async fn a_method_that_died_in_the_middle_is_of_unknown_outcome() {
-    let stage = Stage::open().await;
+    let harness = Harness::open().await;
     for case in WRITES {
-        case.spoil(&stage, 9, Kind::Http500 { after_commit: true });
-        stage.refused(case.method, (case.request)()).await.assert(Code::Aborted, "OUTCOME_UNKNOWN", "UNKNOWN");
-        assert_eq!((case.received(&stage), case.executed(&stage)), (1, 1), "{}", case.method);
+        case.spoil(&harness, 9, Kind::Http500 { after_commit: true });
+        harness.refused(case.method, (case.request)()).await.assert(Code::Aborted, "OUTCOME_UNKNOWN", "UNKNOWN");
+        assert_eq!((case.received(&harness), case.executed(&harness)), (1, 1), "{}", case.method);
     }
-    stage.close().await;
+    harness.close().await;
 }
 
 #[tokio::test]
 async fn a_session_that_ended_is_opened_anew_once() {
-    let stage = Stage::open().await;
-    let logins = || stage.sandbox.received("freeside", "agent_login");
-    stage.ask("freeside.AgentService/AgentInfo", json!({})).await;
+    let harness = Harness::open().await;
+    let logins = || harness.sandbox.received("freeside", "agent_login");
+    harness.ask("freeside.AgentService/AgentInfo", json!({})).await;
     assert_eq!(logins(), 1);
     until_next_login_is_due().await;
     let expire = Fault::once("new_customer", Kind::ExpireSessions);
-    stage.sandbox.fault("freeside", expire);
-    let made = stage.ask("freeside.CustomerService/NewCustomer", subscriber()).await;
+    harness.sandbox.fault("freeside", expire);
+    let made = harness.ask("freeside.CustomerService/NewCustomer", subscriber()).await;
     assert!(made["customerNumber"].is_string(), "{made}");
     assert_eq!(logins(), 2);
-    assert_eq!(stage.sandbox.received("freeside", "new_customer"), 2);
-    assert_eq!(stage.sandbox.executed("freeside", "new_customer"), 1);
-    stage.close().await;
+    assert_eq!(harness.sandbox.received("freeside", "new_customer"), 2);
+    assert_eq!(harness.sandbox.executed("freeside", "new_customer"), 1);
+    harness.close().await;
 }
 
 #[tokio::test]
 async fn a_supplier_that_ends_every_session_is_not_flooded_with_logins() {
-    let stage = Stage::open().await;
-    stage.ask("freeside.AgentService/AgentInfo", json!({})).await;
+    let harness = Harness::open().await;
+    harness.ask("freeside.AgentService/AgentInfo", json!({})).await;
     let expire = Fault { path_or_method: "*".to_owned(), times: 99, kind: Kind::ExpireSessions };
-    stage.sandbox.fault("freeside", expire);
-    let refusal = stage.refused("freeside.AgentService/AgentInfo", json!({})).await;
+    harness.sandbox.fault("freeside", expire);
+    let refusal = harness.refused("freeside.AgentService/AgentInfo", json!({})).await;
     refusal.assert(Code::Unavailable, "UPSTREAM_SESSION", "NOT_SENT");
     let wait = refusal.status.get_details_retry_info().unwrap().retry_delay.unwrap();
     assert!(wait <= Duration::from_secs(10), "{wait:?}");
-    assert_eq!(stage.sandbox.received("freeside", "agent_login"), 1);
-    stage.close().await;
+    assert_eq!(harness.sandbox.received("freeside", "agent_login"), 1);
+    harness.close().await;
 }
 
 /// Logins are ten seconds apart; tokio's clock is put forward instead of waited for.

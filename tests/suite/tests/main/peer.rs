@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use crate::{caller::Call, child::Running, disguise};
+use crate::{caller::Call, child::Running, encodings};
 
 pub(crate) const USERNAME: &str = "reseller";
 pub(crate) const PASSWORD: &str = "pässword+of/the&peer";
@@ -63,7 +63,7 @@ impl Peer {
         assert!(self.service.end().success());
         let log = self.service.text();
         assert!(log.contains("ispbridge::call"), "{log}");
-        for (form, password) in disguise::all(PASSWORD) {
+        for (form, password) in encodings::all(PASSWORD) {
             assert!(!log.contains(&password), "the password as {form} in {log}");
         }
     }

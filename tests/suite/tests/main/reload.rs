@@ -4,7 +4,7 @@ use tonic::Code;
 
 use crate::{
     caller::Call,
-    stage::{Stage, WRONG},
+    harness::{Harness, WRONG},
     wires::{Verb, WIRES, Wire},
 };
 
@@ -16,17 +16,17 @@ fn calls() -> impl Iterator<Item = Call<'static>> {
 
 #[tokio::test]
 async fn a_mended_credential_is_taken_while_the_service_runs() {
-    let stage = Stage::open().await;
+    let harness = Harness::open().await;
     for call in calls() {
-        assert_eq!(stage.refused_call(call).await.status.code(), Code::FailedPrecondition);
+        assert_eq!(harness.refused_call(call).await.status.code(), Code::FailedPrecondition);
     }
-    for (provider, service) in &stage.services {
-        let broken = stage.mended(provider, "ftp://nowhere.example.com/");
+    for (provider, service) in &harness.services {
+        let broken = harness.mended(provider, "ftp://nowhere.example.com/");
         assert!(service.reload(broken).unwrap_err().to_string().contains("base_url"), "{provider}");
-        service.reload(stage.mended(provider, "")).unwrap();
+        service.reload(harness.mended(provider, "")).unwrap();
     }
     for call in calls() {
-        stage.send(call).await.unwrap();
+        harness.send(call).await.unwrap();
     }
-    stage.close().await;
+    harness.close().await;
 }

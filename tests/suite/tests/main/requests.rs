@@ -15,7 +15,7 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
 use crate::{
-    stage::{MAIN, Stage},
+    harness::{Harness, MAIN},
     wires::{Account, Apart, Verb, Wire},
 };
 
@@ -77,28 +77,28 @@ async fn expect(address: SocketAddr, path: &str, credentials: &[(&str, &str)]) {
     }
 }
 
-async fn status(stage: &Stage) -> Value {
-    let status = get(stage.gateway.admin_addr().unwrap(), "/status.json").await;
+async fn status(harness: &Harness) -> Value {
+    let status = get(harness.gateway.admin_addr().unwrap(), "/status.json").await;
     serde_json::from_str(status.split_once("\r\n\r\n").unwrap().1).unwrap()
 }
 
 #[tokio::test]
 async fn malformed_requests_are_their_callers_at_the_gateway_and_at_every_service() {
-    let stage = Stage::open().await;
-    let credentials = [("x-api-key", &*stage.secrets.key), ("x-ispbridge-account", MAIN)];
+    let harness = Harness::open().await;
+    let credentials = [("x-api-key", &*harness.secrets.key), ("x-ispbridge-account", MAIN)];
     for (upstream, provider, methods) in METHODS {
-        let service = stage.services.iter().find(|(name, _)| *name == provider).unwrap().1.grpc_addr();
-        let signer = Root::new("stage", &stage.secrets.root).unwrap().signer(&format!("ispbridge-{provider}"));
+        let service = harness.services.iter().find(|(name, _)| *name == provider).unwrap().1.grpc_addr();
+        let signer = Root::new("harness", &harness.secrets.root).unwrap().signer(&format!("ispbridge-{provider}"));
         for (method, operation) in methods {
             let path = format!("/ispbridge.{provider}.v1.{method}");
-            expect(stage.gateway.grpc_addr(), &path, &credentials).await;
+            expect(harness.gateway.grpc_addr(), &path, &credentials).await;
             let context = signer.sign("tester", MAIN, &path[1..], "r1");
             let context = [("x-ispbridge-context", context.to_str().unwrap()), ("x-request-id", "r1")];
             expect(service, &path, &context).await;
-            assert_eq!(stage.sandbox.received(upstream, operation), 0, "{operation}");
+            assert_eq!(harness.sandbox.received(upstream, operation), 0, "{operation}");
         }
     }
-    let now = status(&stage).await;
+    let now = status(&harness).await;
     assert_eq!(now["failures"], json!([]));
     for provider in now["providers"].as_array().unwrap() {
         assert_eq!(
@@ -107,8 +107,8 @@ async fn malformed_requests_are_their_callers_at_the_gateway_and_at_every_servic
             "{provider}"
         );
     }
-    stage.ask("azotel.SystemService/PingApi", json!({})).await;
-    stage.close().await;
+    harness.ask("azotel.SystemService/PingApi", json!({})).await;
+    harness.close().await;
 }
 
 /// A request that reads one premise, with so many bytes in a field that nobody knows.

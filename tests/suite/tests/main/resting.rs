@@ -11,8 +11,8 @@ use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus,
 
 use crate::{
     caller::Call,
+    harness::{Harness, MAIN, WRONG},
     script::run,
-    stage::{MAIN, Stage, WRONG},
 };
 
 /// Failures to connect in a row after which a service leaves an account alone.
@@ -23,8 +23,8 @@ fn call() -> Call<'static> {
     Call::new("aex.PremiseService/GetPremise", premise).with("x-ispbridge-account", WRONG)
 }
 
-async fn resting(stage: &Stage) -> Value {
-    let status = get(stage.gateway.admin_addr().unwrap(), "/status.json").await;
+async fn resting(harness: &Harness) -> Value {
+    let status = get(harness.gateway.admin_addr().unwrap(), "/status.json").await;
     let (_, body) = status.split_once("\r\n\r\n").unwrap();
     let status: Value = serde_json::from_str(body).unwrap();
     let providers = status["providers"].as_array().unwrap().iter();
@@ -33,12 +33,12 @@ async fn resting(stage: &Stage) -> Value {
 }
 
 /// What grpcurl is told of a name of health, by the gateway and by the service; `None` where there is no grpcurl.
-async fn grpcurl_health(stage: &Stage, name: &str) -> Option<[Value; 2]> {
-    let (_, aex) = stage.services.iter().find(|(provider, _)| *provider == "aex").unwrap();
+async fn grpcurl_health(harness: &Harness, name: &str) -> Option<[Value; 2]> {
+    let (_, aex) = harness.services.iter().find(|(provider, _)| *provider == "aex").unwrap();
     let mut said = [Value::Null, Value::Null];
-    for (said, address) in said.iter_mut().zip([stage.gateway.grpc_addr(), aex.grpc_addr()]) {
+    for (said, address) in said.iter_mut().zip([harness.gateway.grpc_addr(), aex.grpc_addr()]) {
         let mut command = GRPCURL.command()?;
-        command.args(["-plaintext", "-H", &format!("x-api-key: {}", stage.secrets.key)]);
+        command.args(["-plaintext", "-H", &format!("x-api-key: {}", harness.secrets.key)]);
         command.args(["-d", &json!({ "service": name }).to_string(), &address.to_string()]);
         command.arg("grpc.health.v1.Health/Check");
         *said = serde_json::from_str(&run(command).await).unwrap();
@@ -47,15 +47,15 @@ async fn grpcurl_health(stage: &Stage, name: &str) -> Option<[Value; 2]> {
 }
 
 /// Waits until the gateway's health, and a service's own, say this.
-async fn until_health(stage: &Stage, name: &str, expected: ServingStatus) {
-    let (_, aex) = stage.services.iter().find(|(provider, _)| *provider == "aex").unwrap();
-    for address in [format!("http://{}", aex.grpc_addr()), stage.address()] {
+async fn until_health(harness: &Harness, name: &str, expected: ServingStatus) {
+    let (_, aex) = harness.services.iter().find(|(provider, _)| *provider == "aex").unwrap();
+    for address in [format!("http://{}", aex.grpc_addr()), harness.address()] {
         let channel = Endpoint::from_shared(address).unwrap().connect().await.unwrap();
         let mut client = HealthClient::new(channel);
         let said = async {
             loop {
                 let mut request = Request::new(HealthCheckRequest { service: name.to_owned() });
-                request.metadata_mut().insert("x-api-key", stage.secrets.key.parse().unwrap());
+                request.metadata_mut().insert("x-api-key", harness.secrets.key.parse().unwrap());
                 if client.check(request).await.is_ok_and(|reply| reply.get_ref().status() == expected) {
                     break;
                 }
@@ -68,14 +68,14 @@ async fn until_health(stage: &Stage, name: &str, expected: ServingStatus) {
 
 #[tokio::test]
 async fn an_account_whose_upstream_is_down_is_shown_until_it_answers() {
-    let stage = Stage::open().await;
-    let (_, aex) = stage.services.iter().find(|(provider, _)| *provider == "aex").unwrap();
+    let harness = Harness::open().await;
+    let (_, aex) = harness.services.iter().find(|(provider, _)| *provider == "aex").unwrap();
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    aex.reload(stage.mended("aex", &format!("http://{nobody}"))).unwrap();
+    aex.reload(harness.mended("aex", &format!("http://{nobody}"))).unwrap();
     for _ in 0..=PATIENCE {
-        assert_eq!(stage.refused_call(call()).await.status.code(), Code::Unavailable);
+        assert_eq!(harness.refused_call(call()).await.status.code(), Code::Unavailable);
     }
-    assert_eq!(resting(&stage).await, json!([[WRONG, aex.grpc_addr().to_string()]]));
+    assert_eq!(resting(&harness).await, json!([[WRONG, aex.grpc_addr().to_string()]]));
     let port = aex.admin_addr().unwrap();
     let verbose = get(port, "/readyz?verbose").await;
     assert!(verbose.starts_with("HTTP/1.1 200"), "the service itself is well: {verbose}");
@@ -84,18 +84,18 @@ async fn an_account_whose_upstream_is_down_is_shown_until_it_answers() {
     }
     assert!(!get(port, "/readyz").await.contains("aex"));
     let account = format!("upstream/aex/{WRONG}");
-    until_health(&stage, &account, ServingStatus::NotServing).await;
+    until_health(&harness, &account, ServingStatus::NotServing).await;
     for well in ["", "upstream/aex", &format!("upstream/aex/{MAIN}"), "ispbridge.aex.v1.PremiseService"] {
-        until_health(&stage, well, ServingStatus::Serving).await;
+        until_health(&harness, well, ServingStatus::Serving).await;
     }
     for (name, status) in [(account.as_str(), "NOT_SERVING"), ("upstream/aex", "SERVING")] {
-        if let Some(said) = grpcurl_health(&stage, name).await {
+        if let Some(said) = grpcurl_health(&harness, name).await {
             assert_eq!(said, [json!({ "status": status }), json!({ "status": status })], "{name}");
         }
     }
-    aex.reload(stage.mended("aex", "")).unwrap();
-    stage.send(call()).await.unwrap();
-    assert_eq!(resting(&stage).await, json!([]));
-    until_health(&stage, &account, ServingStatus::Serving).await;
-    stage.close().await;
+    aex.reload(harness.mended("aex", "")).unwrap();
+    harness.send(call()).await.unwrap();
+    assert_eq!(resting(&harness).await, json!([]));
+    until_health(&harness, &account, ServingStatus::Serving).await;
+    harness.close().await;
 }

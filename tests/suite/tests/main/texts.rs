@@ -9,7 +9,7 @@ use proptest::{
 use serde_json::{Value, json};
 use tonic::Code;
 
-use crate::{azotel_transports::Doors, caller::Call, stage::Stage};
+use crate::{azotel_transports::Doors, caller::Call, harness::Harness};
 
 /// Texts that something on the way might take for its own.
 const ODD: [&str; 16] = [
@@ -70,7 +70,7 @@ async fn note(doors: &Doors, transport: &str, text: &str) -> Value {
 
 #[tokio::test]
 async fn any_text_survives_xml_rpc() {
-    let stage = Stage::open().await;
+    let harness = Harness::open().await;
     let new = |number: usize, text: &str| {
         json!({
             "firstName": "John", "lastName": "Smith", "addressLine1": "1 Main St", "city": "Cork", "state": "CA",
@@ -79,14 +79,14 @@ async fn any_text_survives_xml_rpc() {
         })
     };
     for (number, text) in texts().iter().enumerate() {
-        let made = stage.ask("freeside.CustomerService/NewCustomer", new(number, text)).await;
+        let made = harness.ask("freeside.CustomerService/NewCustomer", new(number, text)).await;
         assert_eq!(made["password"], *text);
     }
     for text in NO_XML {
         let call = Call::new("freeside.CustomerService/NewCustomer", new(1000, text));
-        let refused = stage.refused_call(call).await;
+        let refused = harness.refused_call(call).await;
         refused.assert(Code::InvalidArgument, "INVALID_REQUEST", "NOT_SENT");
         assert!(!format!("{:?}", refused.status).contains(text), "a password in its own refusal");
     }
-    stage.close().await;
+    harness.close().await;
 }

@@ -10,8 +10,8 @@ use serde_json::json;
 
 use crate::{
     caller::Call,
+    harness::Harness,
     spans::Spans,
-    stage::Stage,
     wires::{Verb, WIRES},
 };
 
@@ -52,12 +52,12 @@ async fn a_call_is_four_linked_spans_in_its_callers_trace() {
     for wire in WIRES.iter().copied().filter(|wire| wire.is_of_sandbox()) {
         let (service, method) = (wire.provider, wire.method(Verb::Read));
         let request = wire.request(Verb::Read);
-        let stage = Stage::open().await;
-        let port = stage.sandbox.address(service).port();
+        let harness = Harness::open().await;
+        let port = harness.sandbox.address(service).port();
         let call = Call::new(method, request).with("traceparent", format!("00-{TRACE}-{PARENT}-01"));
-        stage.send(call.with("x-request-id", "order-17")).await.unwrap();
-        let spans = stage.spans.clone();
-        stage.close().await;
+        harness.send(call.with("x-request-id", "order-17")).await.unwrap();
+        let spans = harness.spans.clone();
+        harness.close().await;
         let hops = hops(&spans, &format!("ispbridge-{service}"));
         assert_chain(&hops);
         assert_eq!(hops[0].span_context.trace_id().to_string(), TRACE);
@@ -78,10 +78,10 @@ async fn a_call_is_four_linked_spans_in_its_callers_trace() {
 
 #[tokio::test]
 async fn a_call_without_a_trace_begins_one() {
-    let stage = Stage::open().await;
-    stage.ask("azotel.SystemService/PingApi", json!({})).await;
-    let spans = stage.spans.clone();
-    stage.close().await;
+    let harness = Harness::open().await;
+    harness.ask("azotel.SystemService/PingApi", json!({})).await;
+    let spans = harness.spans.clone();
+    harness.close().await;
     let hops = hops(&spans, "ispbridge-azotel");
     assert_chain(&hops);
     assert_eq!(hops[0].parent_span_id, SpanId::INVALID);
@@ -89,11 +89,11 @@ async fn a_call_without_a_trace_begins_one() {
 
 #[tokio::test]
 async fn a_repeated_read_shows_every_attempt_and_a_login_shows_itself() {
-    let stage = Stage::open().await;
-    stage.sandbox.fault("freeside", Fault::once("agent_info", Kind::ResetAfterCommit));
-    stage.ask("freeside.AgentService/AgentInfo", json!({})).await;
-    let spans = stage.spans.clone();
-    stage.close().await;
+    let harness = Harness::open().await;
+    harness.sandbox.fault("freeside", Fault::once("agent_info", Kind::ResetAfterCommit));
+    harness.ask("freeside.AgentService/AgentInfo", json!({})).await;
+    let spans = harness.spans.clone();
+    harness.close().await;
     let attempts = spans.made("ispbridge-freeside", &SpanKind::Client);
     let templates: Vec<_> = attempts.iter().map(|span| attribute(span, "url.template")).collect();
     assert_eq!(templates, ["agent_login", "agent_info", "agent_info"]);
@@ -107,11 +107,11 @@ async fn a_repeated_read_shows_every_attempt_and_a_login_shows_itself() {
 
 #[tokio::test]
 async fn a_write_of_unknown_outcome_shows_in_every_span() {
-    let stage = Stage::open().await;
-    stage.sandbox.fault("azotel", Fault::once("addCustomer", Kind::ResetAfterCommit));
-    stage.refused("azotel.CustomerService/AddCustomer", crate::outcome::customer()).await;
-    let spans = stage.spans.clone();
-    stage.close().await;
+    let harness = Harness::open().await;
+    harness.sandbox.fault("azotel", Fault::once("addCustomer", Kind::ResetAfterCommit));
+    harness.refused("azotel.CustomerService/AddCustomer", crate::outcome::customer()).await;
+    let spans = harness.spans.clone();
+    harness.close().await;
     let hops = hops(&spans, "ispbridge-azotel");
     assert_chain(&hops);
     for span in &hops[..3] {

@@ -39,7 +39,7 @@ pub(crate) struct Chain<'a> {
 }
 
 /// The running processes; they end with this value.
-pub(crate) struct Stage {
+pub(crate) struct Harness {
     yardstick: Process,
     azotel: Provider,
     aex: Provider,
@@ -76,7 +76,7 @@ impl Chain<'_> {
     }
 }
 
-impl Stage {
+impl Harness {
     /// Starts everything.
     pub(crate) async fn open() -> Result<Self, Failure> {
         let mut yard = Yard::find()?;

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The running processes; they end with this value.
-pub(super) struct Stage {
+pub(super) struct Harness {
     /// What is compared, the pass-through first.
     pub(super) proxies: Vec<Proxy>,
     /// The client of all of them.
@@ -41,7 +41,7 @@ pub(super) enum Kind {
     Gateway(Size),
 }
 
-impl Stage {
+impl Harness {
     /// Starts everything; Envoy only if it is there.
     pub(super) async fn open(envoy_program: Option<&Path>, sizes: &[Size]) -> Result<Self, Failure> {
         let folder = tempfile::Builder::new().prefix("ispbridge-bench-").tempdir()?;

@@ -17,7 +17,7 @@ pub(crate) const MAIN: &str = "main";
 /// Account whose credentials the upstream refuses.
 pub(crate) const WRONG: &str = "wrong";
 
-/// Every secret of a stage.
+/// Every secret of a harness.
 #[derive(Clone)]
 pub(crate) struct Secrets {
     /// What the upstreams accept and the account `main` has.
@@ -32,8 +32,8 @@ pub(crate) struct Secrets {
     pub(crate) stranger: String,
 }
 
-/// Sandbox, services and gateway; [`Stage::close`] ends them.
-pub(crate) struct Stage {
+/// Sandbox, services and gateway; [`Harness::close`] ends them.
+pub(crate) struct Harness {
     pub(crate) sandbox: Sandbox,
     pub(crate) spans: Spans,
     pub(crate) secrets: Secrets,
@@ -64,7 +64,7 @@ impl Secrets {
     }
 }
 
-impl Stage {
+impl Harness {
     pub(crate) async fn open() -> Self {
         Self::open_with(Secrets::default()).await
     }
@@ -81,9 +81,9 @@ impl Stage {
         }
         let addresses: Vec<_> = services.iter().map(|(provider, running)| (*provider, running.grpc_addr())).collect();
         let gateway = started::<Gateway>(folder.gateway(&secrets, &addresses), &spans).await;
-        let stage = Self { sandbox, spans, secrets, services, gateway, folder };
-        stage.until_known().await;
-        stage
+        let harness = Self { sandbox, spans, secrets, services, gateway, folder };
+        harness.until_known().await;
+        harness
     }
 
     pub(crate) fn address(&self) -> String {
@@ -162,7 +162,7 @@ impl Folder {
     fn service(&self, provider: &'static str, sandbox: &Sandbox, secrets: &Secrets) -> Table {
         let right = |key: &AccountKey| secrets.right(provider, key);
         let wrong = |key: &AccountKey| if key.is_secret { secrets.wrong.clone() } else { right(key) };
-        let key = Root::new("stage", &secrets.root).unwrap().derive(&format!("ispbridge-{provider}")).to_text();
+        let key = Root::new("harness", &secrets.root).unwrap().derive(&format!("ispbridge-{provider}")).to_text();
         let accounts = Table::from_iter([
             (MAIN.to_owned(), self.account(provider, MAIN, sandbox, right).into()),
             (WRONG.to_owned(), self.account(provider, WRONG, sandbox, wrong).into()),
@@ -173,7 +173,7 @@ impl Folder {
             server = { listen = "127.0.0.1:0", drain_seconds = 5 }
             admin = { listen = "127.0.0.1:0" }
             audit = { file = audit }
-            callers = { keys = [{ id = "stage", secret = key }] }
+            callers = { keys = [{ id = "harness", secret = key }] }
             accounts = accounts
         }
     }
@@ -195,7 +195,7 @@ impl Folder {
             admin.listen = "127.0.0.1:0"
             audit.file = {audit:?}
             guesses.per_minute = 0
-            signing = {{ id = "stage", secret = {root} }}
+            signing = {{ id = "harness", secret = {root} }}
             principals = [{{ name = "tester", api_keys = [{key:?}] }}, {{ name = "stranger", api_keys = [{stranger:?}] }}]
             grants = [{{ principals = ["tester"], methods = ["*"], accounts = ["*"] }}]
             "#
