@@ -1,11 +1,12 @@
 //! Demo: XML-RPC with one struct; a result with an `error` is a refusal.
 
-use std::sync::{Mutex, PoisonError};
+mod customers;
 
 use crate::call::{Answer, Call, Reply};
 use crate::host::Upstream;
 use crate::xmlrpc::{self, Fault, Value};
-use crate::{AccountKey, Config, StandIn};
+use crate::{AccountKey, StandIn};
+use customers::Customers;
 
 /// Demo, as the sandbox lists it.
 pub(crate) const STAND_IN: StandIn = StandIn {
@@ -13,53 +14,10 @@ pub(crate) const STAND_IN: StandIn = StandIn {
     title: "Demo",
     path: "WIRE_PATH",
     account: &[AccountKey::secret("token", "sandbox-demo-token")],
-    new: |config| Box::new(Demo::new(config)),
+    new: |config| Box::new(Demo(Customers::new(config))),
 };
 
-/// The id of the customer who is there from the beginning; each further one has the next.
-const FIRST_ID: usize = 7;
-
-pub(crate) struct Demo {
-    token: String,
-    /// Name and e-mail address of each customer.
-    customers: Mutex<Vec<(String, String)>>,
-}
-
-/// What a call brings back, or the words of its refusal.
-type Outcome = Result<Vec<(&'static str, String)>, &'static str>;
-
-impl Demo {
-    fn new(config: &Config) -> Self {
-        Self { token: config.credentials.get("demo", "token").to_owned(), customers: Mutex::new(seeded()) }
-    }
-
-    fn run(&self, operation: &str, token: &str, argument: impl Fn(&str) -> String) -> Outcome {
-        if token != self.token {
-            return Err("access denied");
-        }
-        let mut customers = self.customers.lock().unwrap_or_else(PoisonError::into_inner);
-        let (id, name, email) = (argument("id"), argument("name"), argument("email"));
-        match operation {
-            "ping" => Ok(Vec::new()),
-            "get" => {
-                let place = id.parse::<usize>().ok().and_then(|id| id.checked_sub(FIRST_ID));
-                let (name, email) = place.and_then(|at| customers.get(at)).ok_or("no such customer")?;
-                Ok(vec![("id", id), ("name", name.clone()), ("email", email.clone())])
-            }
-            "add" if name.is_empty() => Err("name is required"),
-            "add" if !email.is_empty() && customers.iter().any(|(_, taken)| *taken == email) => Err("already taken"),
-            "add" => {
-                customers.push((name, email));
-                Ok(vec![("id", (FIRST_ID + customers.len() - 1).to_string())])
-            }
-            _ => Err("no such call"),
-        }
-    }
-}
-
-fn seeded() -> Vec<(String, String)> {
-    vec![("Thandi Example".to_owned(), "thandi@example.com".to_owned())]
-}
+pub(crate) struct Demo(Customers);
 
 impl Upstream for Demo {
     fn operation(&self, call: &Call) -> String {
@@ -72,7 +30,7 @@ impl Upstream for Demo {
             Err(fault) => return Answer::refused(reply(xmlrpc::write_fault(&fault))),
         };
         let argument = |key: &str| value(&parameters, key);
-        match self.run(short(&method), &argument("token"), argument) {
+        match self.0.run(short(&method), &argument("token"), argument) {
             Ok(fields) => Answer::done(reply(xmlrpc::write_reply(&record(fields)))),
             Err(text) => Answer::refused(reply(xmlrpc::write_reply(&record(vec![("error", text.to_owned())])))),
         }
@@ -86,7 +44,7 @@ impl Upstream for Demo {
     fn expire_sessions(&self) {}
 
     fn reset(&self) {
-        *self.customers.lock().unwrap_or_else(PoisonError::into_inner) = seeded();
+        self.0.reset();
     }
 }
 
